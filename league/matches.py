@@ -1,0 +1,224 @@
+"""The matches in play, as rows for the learner: M mirror arenas, all of whose A agents learn, then L league arenas.
+
+In a league arena one agent, in a seat drawn for each match, is the learner and the others are members of the pool. A
+match keeps its members from the first step to the last.
+"""
+
+import chex
+import jax
+import jax.numpy as jnp
+from flax import struct
+
+from league import matchmaking, opponents, results
+from league.pool import Pool
+from league.settings import LeagueSettings
+from mjx_arena.batch import Bank, BatchedArena, Transition, where
+from mjx_arena.types import ArenaState, PhysicsState
+from ppo.policy import Policy
+from ppo.rollout import RowStep, RowView
+
+
+@struct.dataclass
+class Broken:
+    """The last arena whose physics left the finite numbers, just before it did; for whoever has to find out why."""
+
+    physics: PhysicsState
+    action: jax.Array  # [A, ...]
+    seen: jax.Array  # [] bool
+
+
+@struct.dataclass
+class Matches:
+    """N = M + L arenas; the first M are mirror arenas."""
+
+    arena: ArenaState  # [N, ...]
+    observation: jax.Array  # [N, A, O]
+    alive: jax.Array  # [N, A]
+    action_mask: jax.Array | None  # [N, A, n]
+    episode_return: jax.Array  # [N, A] undiscounted, since the match began
+    seat: jax.Array  # [L] int32: the learner's
+    slot: jax.Array  # [L, A - 1] int32: the members in the seats after it, in cyclic order
+    generation: jax.Array  # [L, A - 1] int32: of those slots when the match began
+    broken: Broken
+
+
+@struct.dataclass
+class StepStatistics:
+    """Sums over one device's arenas in one step."""
+
+    results: jax.Array  # [K, 3] learner's wins, draws, losses by slot
+    matches: jax.Array  # [] rated matches that ended in mirror arenas or against members
+    draws: jax.Array  # [] of those
+    drills: jax.Array  # [] unrated matches that ended
+    drill_survivals: jax.Array  # [] of those, by time limit
+    match_steps: jax.Array  # [] sum of the lengths of matches that ended, rated or not
+    returns: jax.Array  # [] sum of their returns, a mean over the agents alive
+    broken: jax.Array  # []
+    reward: jax.Array  # [] mean over arenas and agents
+    metrics: dict[str, jax.Array]  # means over arenas
+
+
+class MatchRunner:
+    """`ppo.rollout.Environment` of one device's matches within one iteration."""
+
+    def __init__(
+        self, batch: BatchedArena, policy: Policy, settings: LeagueSettings, num_mirror: int, pool: Pool, bank: Bank
+    ):
+        self.batch, self.policy, self.settings, self.num_mirror = batch, policy, settings, num_mirror
+        self.pool, self.bank = pool, bank
+        self.probability = matchmaking.MATCHMAKERS[settings.matchmaker](pool, settings)
+
+    def view(self, carry: Matches) -> RowView:
+        mask = carry.action_mask
+        return RowView(
+            observation=self._learner_rows(carry.observation, carry.seat),
+            alive=self._learner_rows(carry.alive, carry.seat),
+            action_mask=None if mask is None else self._learner_rows(mask, carry.seat),
+        )
+
+    def step(self, carry: Matches, action: jax.Array, key: chex.PRNGKey) -> tuple[Matches, RowStep, StepStatistics]:
+        k_members, k_bank, k_draw = jax.random.split(key, 3)
+        joint = self._join(carry, action, self._members_act(carry, k_members))
+        arena, transition = self.batch.step(carry.arena, joint, self.bank, k_bank)
+        episode_return = carry.episode_return + transition.timestep.reward
+        statistics = self._statistics(carry, transition, arena, episode_return)
+        seat, slot, generation = self._redraw(carry, transition.ended[self.num_mirror :], k_draw)
+        row_step = self._row_step(transition, carry.seat)
+        carry = Matches(
+            arena=arena,
+            observation=transition.observation,
+            alive=transition.alive,
+            action_mask=transition.action_mask,
+            episode_return=where(transition.ended, jnp.zeros_like(episode_return), episode_return),
+            seat=seat,
+            slot=slot,
+            generation=generation,
+            broken=_remember_broken(carry, joint, transition.broken),
+        )
+        return carry, row_step, statistics
+
+    def start(self, key: chex.PRNGKey, num_arenas: int) -> Matches:
+        """N fresh matches."""
+        k_reset, k_draw = jax.random.split(key)
+        arena, timestep = self.batch.reset(k_reset, num_arenas)
+        shape = (num_arenas - self.num_mirror, self.batch.arena.num_agents - 1)
+        empty = jnp.zeros(shape, jnp.int32)
+        action = jnp.zeros(timestep.alive.shape[1:] + _action_shape(self.batch.arena.action))
+        first = jax.tree.map(lambda x: x[0], arena.physics)
+        matches = Matches(
+            arena=arena,
+            observation=timestep.observation,
+            alive=timestep.alive,
+            action_mask=timestep.action_mask,
+            episode_return=jnp.zeros_like(timestep.reward),
+            seat=empty[:, 0] if shape[1] else jnp.zeros(shape[0], jnp.int32),
+            slot=empty,
+            generation=empty,
+            broken=Broken(jax.tree.map(jnp.zeros_like, first), action, jnp.bool_(False)),
+        )
+        seat, slot, generation = self._redraw(matches, jnp.ones(shape[0], bool), k_draw)
+        return matches.replace(seat=seat, slot=slot, generation=generation)
+
+    def _learner_rows(self, x: jax.Array, seat: jax.Array) -> jax.Array:
+        """`[N, A, ...]` -> `[R, ...]`, R = M A + L: all agents of mirror arenas, the learner's seat of the others."""
+        mirror, league = x[: self.num_mirror], x[self.num_mirror :]
+        own = league[jnp.arange(league.shape[0]), seat]
+        return jnp.concatenate([mirror.reshape(mirror.shape[0] * mirror.shape[1], *x.shape[2:]), own])
+
+    def _other_seats(self, seat: jax.Array) -> jax.Array:
+        """`[L, A - 1]`: the seats after the learner's, in cyclic order."""
+        num_agents = self.batch.arena.num_agents
+        return (seat[:, None] + jnp.arange(1, num_agents)) % num_agents
+
+    def _members_act(self, carry: Matches, key: chex.PRNGKey) -> jax.Array:
+        """Sampled actions `[L, A - 1, ...]` of the members."""
+        seats = self._other_seats(carry.seat)
+
+        def rows(x):
+            own = jnp.take_along_axis(x[self.num_mirror :], seats.reshape(*seats.shape, *[1] * (x.ndim - 2)), 1)
+            return own.reshape(seats.size, *x.shape[2:])
+
+        mask = None if carry.action_mask is None else rows(carry.action_mask)
+
+        def act(member, inputs):
+            return self.policy.distribution(member, *inputs)
+
+        distribution = opponents.apply_by_tiles(
+            act, self.pool.policies, carry.slot.reshape(-1), (rows(carry.observation), mask), self.settings.tile_rows
+        )
+        action = distribution.sample(key)
+        return action.reshape(*seats.shape, *action.shape[1:])
+
+    def _join(self, carry: Matches, learner: jax.Array, members: jax.Array) -> jax.Array:
+        """Actions `[N, A, ...]` of the arenas from the learner's rows `[R, ...]` and the members' `[L, A - 1, ...]`."""
+        num_agents = self.batch.arena.num_agents
+        split = self.num_mirror * num_agents
+        mirror = learner[:split].reshape(self.num_mirror, num_agents, *learner.shape[1:])
+        by_position = jnp.concatenate([learner[split:, None], members], 1)  # the learner first, then the seats after it
+        position = (jnp.arange(num_agents) - carry.seat[:, None]) % num_agents
+        index = position.reshape(*position.shape, *[1] * (by_position.ndim - 2))
+        return jnp.concatenate([mirror, jnp.take_along_axis(by_position, index, 1)])
+
+    def _row_step(self, transition: Transition, seat: jax.Array) -> RowStep:
+        timestep, num_agents = transition.timestep, self.batch.arena.num_agents
+
+        def per_agent(x):
+            return self._learner_rows(jnp.broadcast_to(x[:, None], (x.shape[0], num_agents)), seat)
+
+        return RowStep(
+            reward=self._learner_rows(timestep.reward, seat),
+            terminated=per_agent(timestep.terminated),
+            truncated=per_agent(timestep.truncated),
+            final_observation=self._learner_rows(timestep.observation, seat),
+            valid=per_agent(~transition.broken),
+        )
+
+    def _redraw(self, carry: Matches, ended: jax.Array, key: chex.PRNGKey):
+        """New seat and members `[L]`, `[L, A - 1]` where a match ended."""
+        k_seat, k_slot = jax.random.split(key)
+        seat = jax.random.randint(k_seat, carry.seat.shape, 0, self.batch.arena.num_agents)
+        slot = matchmaking.draw(self.probability, k_slot, carry.slot.shape)
+        generation = self.pool.generation[slot]
+        return (
+            jnp.where(ended, seat, carry.seat),
+            where(ended, slot, carry.slot),
+            where(ended, generation, carry.generation),
+        )
+
+    def _statistics(
+        self, carry: Matches, transition: Transition, arena: ArenaState, episode_return: jax.Array
+    ) -> StepStatistics:
+        timestep, league = transition.timestep, slice(self.num_mirror, None)
+        outcome = timestep.outcome[league]
+        learner = outcome[jnp.arange(outcome.shape[0]), carry.seat]
+        score = learner[:, None] - jnp.take_along_axis(outcome, self._other_seats(carry.seat), 1)
+        finished = transition.ended & ~transition.broken
+        rated, drill = finished & timestep.rated, finished & ~timestep.rated
+        counted = jnp.broadcast_to(rated[league, None], score.shape)
+        counts = results.count(carry.slot, carry.generation, self.pool.generation, score, counted)
+        alive = timestep.alive.astype(jnp.float32)
+        mean_return = jnp.sum(episode_return * alive, 1) / jnp.maximum(alive.sum(1), 1)
+        # The step count of a match that ended is gone with its state: it is the old one plus this step.
+        return StepStatistics(
+            results=counts,
+            matches=rated.sum(),
+            draws=jnp.sum(rated & (timestep.outcome == 0).all(1)),
+            drills=drill.sum(),
+            drill_survivals=jnp.sum(drill & timestep.truncated),
+            match_steps=jnp.sum(jnp.where(finished, carry.arena.step_count + 1, 0)),
+            returns=jnp.sum(jnp.where(finished, mean_return, 0)),
+            broken=transition.broken.sum(),
+            reward=jnp.sum(timestep.reward * alive) / jnp.maximum(alive.sum(), 1),
+            metrics={name: value.mean() for name, value in timestep.metrics.items()},
+        )
+
+
+def _action_shape(action) -> tuple[int, ...]:
+    return (action.size,) if type(action).__name__ == "Box" else ()
+
+
+def _remember_broken(carry: Matches, action: jax.Array, broken: jax.Array) -> Broken:
+    index = jnp.argmax(broken)
+    physics = jax.tree.map(lambda x: x[index], carry.arena.physics)
+    new = Broken(physics, action[index], jnp.bool_(True))
+    return jax.tree.map(lambda new, old: jnp.where(broken.any(), new, old), new, carry.broken)

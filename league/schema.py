@@ -1,0 +1,124 @@
+"""Frozen settings dataclasses as schemas that Hydra can merge into, and its errors as messages for people."""
+
+import dataclasses
+import difflib
+import functools
+import types
+import typing
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from hydra.errors import MissingConfigException, OverrideParseException
+from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
+
+from mjx_arena.settings import SettingError
+
+_KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
+
+
+@functools.cache
+def schema_of(cls: type) -> type:
+    """The same dataclass, nested ones included, without `frozen`, which OmegaConf would take for read-only."""
+    hints = typing.get_type_hints(cls)
+    columns = []
+    for field in dataclasses.fields(cls):
+        hint = hints[field.name]
+        if dataclasses.is_dataclass(hint):
+            nested = schema_of(typing.cast(type, hint))
+            columns.append((field.name, nested, dataclasses.field(default_factory=nested)))
+        else:
+            default = None if field.default is dataclasses.MISSING else field.default
+            columns.append((field.name, hint, dataclasses.field(default=default)))
+    return dataclasses.make_dataclass(cls.__name__, columns)
+
+
+def instantiate(cls: type, values: Mapping[str, Any], open_fields: Mapping[str, type] | None = None) -> Any:
+    """An instance of the dataclass `cls` out of nested plain data of the right types, lists turned into tuples.
+
+    `open_fields` gives the dataclasses of fields that `cls` declares as `Any`. Keys left out take their defaults.
+    """
+    hints = {**typing.get_type_hints(cls), **(open_fields or {})}
+    arguments = {}
+    for key, value in values.items():
+        if dataclasses.is_dataclass(hints[key]):
+            value = instantiate(typing.cast(type, hints[key]), value)
+        arguments[key] = tuple(value) if isinstance(value, list) else value
+    return cls(**arguments)
+
+
+def hints_by_key(cls: type, open_fields: Mapping[str, type] | None = None, prefix: str = "") -> dict[str, Any]:
+    """Dotted key -> type of everything that can be set in the dataclass `cls`, its groups included."""
+    found = {}
+    for key, hint in {**typing.get_type_hints(cls), **(open_fields or {})}.items():
+        found[prefix + key] = hint
+        if dataclasses.is_dataclass(hint):
+            found |= hints_by_key(typing.cast(type, hint), prefix=f"{prefix}{key}.")
+    return found
+
+
+def unknown_key(key: str, value: Any, known: Iterable[str]) -> SettingError:
+    """The error for a key that is not there, with the nearest one that is."""
+    known = list(known)
+    name = key.rpartition(".")[2]
+    same_name = [other for other in known if other.rpartition(".")[2] == name]
+    alike = same_name or difflib.get_close_matches(key, known, n=1, cutoff=0.75)
+    if not alike:
+        by_name = {other.rpartition(".")[2]: other for other in known}
+        alike = [by_name[match] for match in difflib.get_close_matches(name, by_name, n=1, cutoff=0.6)]
+    nearest = f"did you mean {alike[0]}?" if alike else f"the keys are {', '.join(k for k in known if '.' not in k)}"
+    return SettingError(key, value, f"there is no such key; {nearest}")
+
+
+def explain(error: Exception, written: Mapping[str, str], hints: Mapping[str, Any]) -> SettingError:
+    """What an error of Hydra or OmegaConf means for the person who set the keys.
+
+    `written` maps the keys of the command line to their values as text, `hints` every key there is to its type.
+    """
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
+        group, _, choice = str(error.missing_cfg_file).rpartition("/")
+        options = ", ".join(error.options or ()) or "none"
+        return SettingError(group, choice, f"there is no such {group}; choose one of {options}")
+    cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
+    key = str(getattr(cause, "full_key", None) or _key_in(str(error)) or "")
+    group_key = key.partition("[")[0]
+    value = written.get(group_key, _source(str(error)))
+    if isinstance(cause, ConfigKeyError | AttributeError) or (group_key and group_key not in hints):
+        return unknown_key(key, value, hints)
+    if group_key in hints:
+        return SettingError(group_key, value, f"must be {describe(hints[group_key])}")
+    first = str(error).splitlines()[0]
+    if isinstance(error, OverrideParseException):
+        first = "is not understood; write key=value, for example num_arenas=512"
+    for key, value in written.items():
+        if key in str(error):
+            return SettingError(key, value, first)
+    return SettingError("configuration", " ".join(f"{key}={value}" for key, value in written.items()), first)
+
+
+def describe(hint: Any) -> str:
+    """A type in words: `int | None` is `a whole number or null`."""
+    if dataclasses.is_dataclass(hint):
+        return "a group: set the keys in it"
+    if isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union:
+        return " or ".join("null" if part is type(None) else describe(part) for part in typing.get_args(hint))
+    if typing.get_origin(hint) is tuple:
+        parts = typing.get_args(hint)
+        kind = describe(parts[0]).removeprefix("a ")
+        count = "" if parts[-1] is Ellipsis else f"{len(parts)} "
+        return f"a list [..] of {count}{kind}s"
+    return _KINDS.get(hint, str(hint))
+
+
+def _key_in(message: str) -> str | None:
+    """The key that a composition error names on a line of its own."""
+    for line in message.splitlines():
+        name, _, key = line.strip().partition(": ")
+        if name == "full_key" and key:
+            return key
+    return None
+
+
+def _source(message: str) -> str:
+    """Where a value came from that the command line does not hold: Hydra says "In 'ppo/default': ..."."""
+    place = message.partition("In '")[2].partition("'")[0]
+    return f"(in conf/{place}.yaml)" if place else "?"

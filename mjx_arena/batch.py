@@ -1,0 +1,108 @@
+"""Many arenas as one: vmapped stepping in blocks, auto-reset from a bank of fresh states, and a guard against NaN.
+
+Axes: N arenas, F bank entries, A agents.
+"""
+
+import math
+from typing import Any
+
+import chex
+import jax
+import jax.numpy as jnp
+from flax import struct
+
+from mjx_arena.types import Arena, ArenaState, TimeStep
+
+
+@struct.dataclass
+class Bank:
+    """Fresh reset states, made once per iteration; a match that ends continues with one of them."""
+
+    state: ArenaState  # [F, ...]
+    timestep: TimeStep  # [F, ...]
+
+
+@struct.dataclass
+class Transition:
+    """One control step of N arenas."""
+
+    timestep: TimeStep  # [N, ...] as the step left it; its observation is the final one where the match ended
+    observation: jax.Array  # [N, A, O] to act on next: the reset one where the match ended
+    alive: jax.Array  # [N, A] of `observation`
+    action_mask: jax.Array | None  # [N, A, n] of `observation`
+    ended: jax.Array  # [N] bool: decided, out of time, or broken
+    broken: jax.Array  # [N] bool: the step was not finite; the match is annulled (not rated, nobody alive)
+
+
+class BatchedArena:
+    """Steps N arenas in blocks of `block_size`, which must divide N."""
+
+    def __init__(self, arena: Arena, block_size: int):
+        self.arena, self.block_size = arena, block_size
+
+    def reset(self, key: chex.PRNGKey, num_arenas: int) -> tuple[ArenaState, TimeStep]:
+        """Fresh matches `[N, ...]`."""
+        return self._blockwise(jax.vmap(self.arena.reset), jax.random.split(key, num_arenas))
+
+    def make_bank(self, key: chex.PRNGKey, size: int) -> Bank:
+        """`size` fresh reset states `[F, ...]`."""
+        return Bank(*self.reset(key, size))
+
+    def step(
+        self, state: ArenaState, action: jax.Array, bank: Bank, key: chex.PRNGKey
+    ) -> tuple[ArenaState, Transition]:
+        """Plays `action` `[N, A, ...]`; matches that end go on with entries of `bank`, drawn with `key`."""
+        state, timestep = self._blockwise(jax.vmap(self.arena.step), state, action)
+        broken = ~_finite_per_arena((state.physics, timestep.observation, timestep.reward))
+        ended = timestep.terminated | timestep.truncated | broken
+
+        num_arenas, bank_size = ended.shape[0], bank.state.step_count.shape[0]
+        fresh_index = jax.random.randint(key, (num_arenas,), 0, bank_size)
+        fresh_state, fresh = jax.tree.map(lambda leaf: leaf[fresh_index], (bank.state, bank.timestep))
+        # A bank entry may serve several matches: each goes on with the random stream of its own arena.
+        fresh_state = fresh_state.replace(key=state.key)
+
+        timestep = timestep.replace(
+            observation=where(broken, fresh.observation, timestep.observation),
+            reward=where(broken, jnp.zeros_like(timestep.reward), timestep.reward),
+            terminated=timestep.terminated & ~broken,
+            truncated=timestep.truncated | broken,
+            outcome=where(broken, jnp.zeros_like(timestep.outcome), timestep.outcome),
+            alive=timestep.alive & ~broken[:, None],
+            rated=timestep.rated & ~broken,
+            metrics={name: jnp.where(broken, 0, value) for name, value in timestep.metrics.items()},
+        )
+        mask = timestep.action_mask
+        transition = Transition(
+            timestep=timestep,
+            observation=where(ended, fresh.observation, timestep.observation),
+            alive=where(ended, fresh.alive, timestep.alive),
+            action_mask=None if mask is None else where(ended, fresh.action_mask, mask),
+            ended=ended,
+            broken=broken,
+        )
+        return jax.tree.map(lambda new, old: where(ended, new, old), fresh_state, state), transition
+
+    def _blockwise(self, function, *args: Any) -> Any:
+        """`function` of blocks of the leading axis, one block after another: small blocks stay in a CPU's cache."""
+        size = jax.tree.leaves(args)[0].shape[0]
+        if size <= self.block_size:
+            return function(*args)
+        num_blocks = size // self.block_size
+        if size % self.block_size:
+            raise ValueError(f"{size} arenas do not divide into blocks of {self.block_size}")
+        blocks = jax.tree.map(lambda leaf: leaf.reshape(num_blocks, self.block_size, *leaf.shape[1:]), args)
+        result = jax.lax.map(lambda block: function(*block), blocks)
+        return jax.tree.map(lambda leaf: leaf.reshape(size, *leaf.shape[2:]), result)
+
+
+def where(condition: jax.Array, new: jax.Array, old: jax.Array) -> jax.Array:
+    """`jnp.where` with a condition `[N]` over leaves `[N, ...]`."""
+    return jnp.where(condition.reshape(condition.shape + (1,) * (new.ndim - 1)), new, old)
+
+
+def _finite_per_arena(tree: Any) -> jax.Array:
+    """`[N]` bool: every number of the arena is finite."""
+    leaves = jax.tree.leaves(tree)
+    checks = [jnp.isfinite(leaf).reshape(leaf.shape[0], math.prod(leaf.shape[1:])).all(1) for leaf in leaves]
+    return jnp.stack(checks).all(0)

@@ -1,0 +1,50 @@
+"""Which devices a program runs on, and how many arenas they step at a time. Call `configure` before any other JAX call."""
+
+import os
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+
+from mjx_arena.settings import require
+
+AXIS = "arena"
+# Larger blocks can leave every thread of XLA's CPU pool waiting for another one when several virtual devices run
+# batched linear algebra at once (seen in jaxlib 0.10.2 from 128 arenas up, with 2 devices on 2 cores).
+MAX_CPU_BLOCK = 64
+
+
+def configure(devices: int | None) -> None:
+    """Chooses the number of virtual CPU devices: `devices`, or one per core. Other backends ignore it.
+
+    Must come before the backend starts; raises SettingError for an impossible count.
+    """
+    require(devices is None or devices >= 1, "devices", devices, "must be at least 1, or null for all there are")
+    jax.config.update("jax_num_cpu_devices", devices or available_cores())
+
+
+def available_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def make_mesh(devices: int | None = None) -> Mesh:
+    """One axis, `arena`, over `devices` devices (all, if None)."""
+    found = jax.devices()
+    require(
+        devices is None or devices <= len(found),
+        "devices",
+        devices,
+        f"there are {len(found)} {found[0].platform} devices",
+    )
+    return Mesh(np.array(found[:devices]), (AXIS,))
+
+
+def safe_block_size(arenas_per_device: int, wanted: int) -> int:
+    """The largest block that divides `arenas_per_device`, at most `wanted` and, on CPUs, at most `MAX_CPU_BLOCK`."""
+    limit = min(wanted, arenas_per_device)
+    if jax.default_backend() == "cpu":
+        limit = min(limit, MAX_CPU_BLOCK)
+    else:
+        limit = arenas_per_device  # an accelerator wants every arena at once
+    return next(size for size in range(limit, 0, -1) if arenas_per_device % size == 0)

@@ -1,0 +1,34 @@
+"""Rotations, for tasks. Quaternions are MuJoCo's: (w, x, y, z), of unit length."""
+
+import jax
+import jax.numpy as jnp
+
+
+def rotation_matrix(quat: jax.Array) -> jax.Array:
+    """Matrix `[..., 3, 3]` that takes body coordinates to world coordinates, of quaternions `[..., 4]`."""
+    w, x, y, z = jnp.moveaxis(quat, -1, 0)
+    rows = [
+        [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
+        [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
+        [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
+    ]
+    return jnp.stack([jnp.stack(row, -1) for row in rows], -2)
+
+
+def heading(rotation: jax.Array) -> jax.Array:
+    """Unit vector `[..., 2]` of the body's x axis laid on the ground, of matrices `[..., 3, 3]`."""
+    forward = rotation[..., :2, 0]
+    return forward / jnp.maximum(jnp.linalg.norm(forward, axis=-1, keepdims=True), 1e-6)
+
+
+def to_heading_frame(vector: jax.Array, facing: jax.Array) -> jax.Array:
+    """World vectors `[..., 3]` seen by someone who looks along `facing` `[..., 2]`: (ahead, left, up)."""
+    x, y, z = jnp.moveaxis(vector, -1, 0)
+    cos, sin = jnp.moveaxis(facing, -1, 0)
+    return jnp.stack([cos * x + sin * y, cos * y - sin * x, z], -1)
+
+
+def yaw_quaternion(angle: jax.Array) -> jax.Array:
+    """Quaternion `[..., 4]` of a turn by `angle` `[...]` rad about the vertical."""
+    zero = jnp.zeros_like(angle)
+    return jnp.stack([jnp.cos(angle / 2), zero, zero, jnp.sin(angle / 2)], -1)

@@ -1,0 +1,28 @@
+"""Physics engines: each steps one model for one arena; the batch axis comes from `jax.vmap`."""
+
+from collections.abc import Callable
+
+import mujoco
+
+from mjx_arena.physics.settings import ENGINES, ModelSettings, PhysicsSettings
+from mjx_arena.types import Physics
+
+__all__ = ["ENGINES", "ModelSettings", "PhysicsSettings", "make_physics"]
+
+
+def make_physics(model: mujoco.MjModel, settings: PhysicsSettings) -> Physics:
+    """The engine that `settings.engine` names, with `settings.model` laid over the model's own options."""
+    for key in ("timestep", "iterations", "ls_iterations"):
+        value = getattr(settings.model, key)
+        if value is not None:
+            setattr(model.opt, key, value)
+    return _ENGINES[settings.engine](model)
+
+
+def _mjx(model: mujoco.MjModel) -> Physics:
+    from mjx_arena.physics.mjx import MjxPhysics  # importing MJX costs seconds: only when it is used
+
+    return MjxPhysics(model)
+
+
+_ENGINES: dict[str, Callable[[mujoco.MjModel], Physics]] = {"mjx": _mjx}

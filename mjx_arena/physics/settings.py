@@ -1,0 +1,33 @@
+"""Settings of the physics engines, group `physics` of the configuration."""
+
+from dataclasses import dataclass, field
+
+from mjx_arena.settings import require
+
+ENGINES = ("mjx",)
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """Overrides of the task's own model options; None keeps what the task chose."""
+
+    timestep: float | None = None  # s
+    iterations: int | None = None  # of the constraint solver
+    ls_iterations: int | None = None  # of its line search
+
+    def validate(self, prefix: str = "physics.model") -> None:
+        for key in ("timestep", "iterations", "ls_iterations"):
+            value = getattr(self, key)
+            require(value is None or value > 0, f"{prefix}.{key}", value, "must be positive, or null for the task's own")
+
+
+@dataclass(frozen=True)
+class PhysicsSettings:
+    engine: str = "mjx"
+    block_size: int = 64  # arenas that one vmap steps together; blocks run one after another on each device
+    model: ModelSettings = field(default_factory=ModelSettings)
+
+    def validate(self, prefix: str = "physics") -> None:
+        require(self.engine in ENGINES, f"{prefix}.engine", self.engine, f"must be one of {', '.join(ENGINES)}")
+        require(self.block_size > 0, f"{prefix}.block_size", self.block_size, "must be at least 1")
+        self.model.validate(f"{prefix}.model")

@@ -1,0 +1,17 @@
+"""Checks shared by the settings of every room: one message that names the key, the value and what would do."""
+
+from typing import Any
+
+
+class SettingError(ValueError):
+    """A setting that cannot work. `str()` gives one line for the person who set it."""
+
+    def __init__(self, key: str, value: Any, remedy: str):
+        super().__init__(f"{key}={value}: {remedy}")
+        self.key, self.value, self.remedy = key, value, remedy
+
+
+def require(condition: bool, key: str, value: Any, remedy: str) -> None:
+    """Raises `SettingError` unless `condition` holds."""
+    if not condition:
+        raise SettingError(key, value, remedy)

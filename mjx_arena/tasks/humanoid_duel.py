@@ -1,0 +1,245 @@
+"""Humanoid duel: two duelists, each of which loses when its torso falls below a height; both at once, or time up, is a draw.
+
+A share of the matches are drills: the opponent is a dummy that is held standing and cannot lose, random kicks disturb the
+learner, and nothing is rated. Drills teach balance that does not lean on the opponent.
+"""
+
+from dataclasses import dataclass, field
+
+import chex
+import jax
+import jax.numpy as jnp
+import mujoco
+from flax import struct
+
+from mjx_arena.bodies import duelist
+from mjx_arena.geometry import heading, rotation_matrix, to_heading_frame, yaw_quaternion
+from mjx_arena.physics import PhysicsSettings, make_physics
+from mjx_arena.settings import require
+from mjx_arena.types import ArenaState, Box, PhysicsState, TimeStep
+
+
+@dataclass(frozen=True)
+class RewardWeights:
+    """Per control step and agent, except `win` and `fall`, which come once."""
+
+    upright: float = 0.01  # x height of the torso above the fall height, 1 when standing
+    balance: float = 0.005  # x torso's up axis . world's up
+    opponent_off_balance: float = 0.01  # x how far the opponent's torso is below standing, 1 at the fall height
+    control: float = 0.002  # x mean squared control, subtracted
+    approach: float = 0.03  # x speed towards an opponent out of reach, m/s, at most 1
+    time: float = 0.0225  # subtracted: standing still for ever must not pay
+    win: float = 3.0
+    fall: float = 3.0  # subtracted from whoever falls
+
+    def validate(self, prefix: str) -> None:
+        for key, value in vars(self).items():
+            require(value >= 0, f"{prefix}.{key}", value, "weights must not be negative; the signs are the task's")
+
+
+@dataclass(frozen=True)
+class HumanoidDuelSettings:
+    name: str = "humanoid_duel"
+    fall_height: float = 0.8  # m, of the torso's origin; standing is 1.14
+    time_limit: int = 1000  # control steps
+    substeps: int = 2  # engine steps in one control step of 20 ms
+    start_distance: tuple[float, float] = (0.6, 1.4)  # m between the torsos, uniform
+    start_noise: float = 0.05  # rad and m/s of joints, uniform
+    start_yaw: float = 0.3  # rad away from facing the opponent, uniform
+    agent_contacts: bool = True  # false lets the agents pass through each other
+    drill_share: float = 0.2  # of the matches
+    drill_distance: float = 2.0  # m
+    drill_time_limit: int = 500  # control steps
+    kick_interval: int = 100  # control steps between two kicks in a drill
+    kick_speed: tuple[float, float] = (0.2, 0.7)  # m/s that a kick adds to the body, in a random direction, uniform
+    reward: RewardWeights = field(default_factory=RewardWeights)
+
+    @property
+    def num_agents(self) -> int:
+        return 2
+
+    def validate(self, prefix: str = "task") -> None:
+        def check(condition: bool, key: str, remedy: str) -> None:
+            require(condition, f"{prefix}.{key}", getattr(self, key), remedy)
+
+        lowest, highest = duelist.LOWEST_FALL_HEIGHT, duelist.STANDING_HEIGHT
+        check(lowest <= self.fall_height < highest, "fall_height", f"must lie in [{lowest}, {highest}) m")
+        for key in ("time_limit", "substeps", "drill_time_limit", "kick_interval"):
+            check(getattr(self, key) >= 1, key, "must be at least 1")
+        for key in ("start_noise", "start_yaw", "drill_distance"):
+            check(getattr(self, key) >= 0, key, "must not be negative")
+        for key in ("start_distance", "kick_speed"):
+            low_high = getattr(self, key)
+            check(len(low_high) == 2 and 0 <= low_high[0] <= low_high[1], key, "must be [low, high], 0 <= low <= high")
+        check(0 <= self.drill_share <= 1, "drill_share", "must lie between 0 and 1")
+        self.reward.validate(f"{prefix}.reward")
+
+
+@struct.dataclass
+class DuelMemory:
+    drill: jax.Array  # [] bool
+    held: jax.Array  # [2] bool: the dummy of a drill
+    start_qpos: jax.Array  # [nq] where the dummy is held
+
+
+class _Torso:
+    """What both agents feel and see of each other; every field has the agent axis in front."""
+
+    def __init__(self, physics: PhysicsState):
+        qpos, qvel = physics.qpos.reshape(2, 11), physics.qvel.reshape(2, 10)
+        self.position, self.velocity, self.spin = qpos[:, :3], qvel[:, :3], qvel[:, 3:6]
+        self.rotation = rotation_matrix(qpos[:, 3:7])
+        self.facing = heading(self.rotation)
+        self.hinges, self.hinge_speeds = qpos[:, 7:], qvel[:, 6:]
+        self.up = self.rotation[:, :, 2]
+        self.height = qpos[:, 2]
+        self.gap = self.position[::-1] - self.position  # from each agent to the other
+
+
+class HumanoidDuel:
+    """`Arena` of two agents: 4 controls each, in the order of `duelist.HINGES`, and 38 observations."""
+
+    num_agents = 2
+    observation_size = 38
+    action = Box(4)
+
+    def __init__(self, settings: HumanoidDuelSettings, physics: PhysicsSettings):
+        settings.validate()
+        self.settings = settings
+        self.physics = make_physics(_build_model(settings), physics)
+        self.mj_model = self.physics.model
+        self.control_dt = float(self.mj_model.opt.timestep) * settings.substeps
+
+    def reset(self, key: chex.PRNGKey) -> tuple[ArenaState, TimeStep]:
+        s = self.settings
+        key, k_drill, k_dummy, k_gap, k_yaw, k_joint, k_speed = jax.random.split(key, 7)
+        drill = jax.random.bernoulli(k_drill, s.drill_share)
+        held = drill & (jnp.arange(2) == jax.random.randint(k_dummy, (), 0, 2))
+        low, high = s.start_distance
+        distance = jnp.where(drill, s.drill_distance, jax.random.uniform(k_gap, (), minval=low, maxval=high))
+        position = jnp.array([[-0.5, 0, 0], [0.5, 0, 0]]) * distance + jnp.array([0, 0, duelist.STANDING_HEIGHT])
+        yaw = jnp.array([0, jnp.pi]) + s.start_yaw * jax.random.uniform(k_yaw, (2,), minval=-1)
+        # Bent only in the direction that the knees allow, and never by the dummy.
+        hinges = s.start_noise * jax.random.uniform(k_joint, (2, 4)) * jnp.array([-1, 1, -1, 1]) * ~held[:, None]
+        speeds = s.start_noise * jax.random.uniform(k_speed, (2, 10), minval=-1) * ~held[:, None]
+        qpos = jnp.concatenate([position, yaw_quaternion(yaw), hinges], axis=1).reshape(-1)
+        state = ArenaState(
+            physics=self.physics.init(qpos, speeds.reshape(-1)),
+            key=key,
+            step_count=jnp.int32(0),
+            memory=DuelMemory(drill=drill, held=held, start_qpos=qpos),
+        )
+        torso = _Torso(state.physics)
+        return state, self._timestep(state, torso, {name: jnp.zeros(2) for name in vars(s.reward)}, torso.height < 0)
+
+    def step(self, state: ArenaState, action: jax.Array) -> tuple[ArenaState, TimeStep]:
+        action = jnp.clip(action, -1, 1)
+        physics, key = self._kick(state)
+        physics = self.physics.step(physics, action.reshape(-1), self.settings.substeps)
+        state = state.replace(
+            physics=_hold(physics, state.memory), key=key, step_count=state.step_count + 1
+        )
+        torso = _Torso(state.physics)
+        fallen = (torso.height < self.settings.fall_height) & ~state.memory.held
+        return state, self._timestep(state, torso, self._rewards(torso, action, fallen), fallen)
+
+    def _kick(self, state: ArenaState) -> tuple[PhysicsState, chex.PRNGKey]:
+        """Adds a velocity in a random horizontal direction to the free roots, when a drill's kick is due."""
+        s = self.settings
+        key, k_angle, k_speed = jax.random.split(state.key, 3)
+        angle = jax.random.uniform(k_angle, (2,), maxval=2 * jnp.pi)
+        speed = jax.random.uniform(k_speed, (2,), minval=s.kick_speed[0], maxval=s.kick_speed[1])
+        due = state.memory.drill & (state.step_count % s.kick_interval == s.kick_interval // 2)
+        kick = jnp.where(due, speed, 0)[:, None] * jnp.stack([jnp.cos(angle), jnp.sin(angle)], -1)
+        qvel = state.physics.qvel.reshape(2, 10)
+        return state.physics.replace(qvel=qvel.at[:, :2].add(kick).reshape(-1)), key
+
+    def _rewards(self, torso: _Torso, action: jax.Array, fallen: jax.Array) -> dict[str, jax.Array]:
+        """Terms `[2]` before their weights, named as in `RewardWeights`."""
+        low, standing = self.settings.fall_height, duelist.STANDING_HEIGHT
+        upright = jnp.clip((torso.height - low) / (standing - low), 0, 1)
+        flat_gap = torso.gap[:, :2]
+        distance = jnp.linalg.norm(flat_gap, axis=-1)
+        closing = jnp.sum(torso.velocity[:, :2] * flat_gap, -1) / jnp.maximum(distance, 1e-6)
+        return {
+            "upright": upright,
+            "balance": torso.up[:, 2],
+            "opponent_off_balance": 1 - upright[::-1],
+            "control": -jnp.mean(jnp.square(action), -1),
+            "approach": jnp.where(distance > _REACH, jnp.clip(closing, -1, 1), 0),
+            "time": -jnp.ones(2),
+            "win": (fallen[::-1] & ~fallen).astype(jnp.float32),
+            "fall": -fallen.astype(jnp.float32),
+        }
+
+    def _timestep(self, state: ArenaState, torso: _Torso, terms: dict, fallen: jax.Array) -> TimeStep:
+        s = self.settings
+        weighted = {name: getattr(s.reward, name) * term for name, term in terms.items()}
+        alive = ~state.memory.held
+        limit = jnp.where(state.memory.drill, s.drill_time_limit, s.time_limit)
+        terminated = fallen.any()
+        metrics = {f"reward/{name}": jnp.sum(term * alive) / alive.sum() for name, term in weighted.items()}
+        return TimeStep(
+            observation=_observe(torso),
+            reward=sum(weighted.values()),
+            terminated=terminated,
+            truncated=~terminated & (state.step_count >= limit),
+            outcome=fallen[::-1].astype(jnp.float32) - fallen,
+            alive=alive,
+            rated=~state.memory.drill,
+            action_mask=None,
+            metrics=metrics,
+        )
+
+
+_REACH = 0.5  # m between the torsos: closer, the approach is over
+
+
+def _hold(physics: PhysicsState, memory: DuelMemory) -> PhysicsState:
+    """Puts a drill's dummy back where it stood."""
+    held = memory.held[:, None]
+    qpos = jnp.where(held, memory.start_qpos.reshape(2, 11), physics.qpos.reshape(2, 11))
+    qvel = jnp.where(held, 0, physics.qvel.reshape(2, 10))
+    return physics.replace(qpos=qpos.reshape(-1), qvel=qvel.reshape(-1))
+
+
+def _observe(torso: _Torso) -> jax.Array:
+    """Both agents' views `[2, 38]`, each in its own heading frame, so that the seats are interchangeable."""
+    world_up = torso.rotation[:, 2, :]  # the world's up axis in the torso's coordinates
+    ahead = to_heading_frame(torso.gap, torso.facing)
+    other_facing = jnp.concatenate([torso.facing[::-1], jnp.zeros((2, 1))], -1)
+    parts = [
+        torso.height[:, None],
+        world_up,
+        to_heading_frame(torso.velocity, torso.facing),
+        torso.spin,
+        torso.hinges,
+        torso.hinge_speeds,
+        ahead,
+        jnp.linalg.norm(torso.gap[:, :2], axis=-1, keepdims=True),
+        to_heading_frame(torso.velocity[::-1], torso.facing),
+        to_heading_frame(other_facing, torso.facing)[:, :2],
+        to_heading_frame(torso.up[::-1], torso.facing),
+        torso.hinges[::-1],
+        torso.hinge_speeds[::-1],
+    ]
+    return jnp.concatenate(parts, -1)
+
+
+def _build_model(settings: HumanoidDuelSettings) -> mujoco.MjModel:
+    spec = mujoco.MjSpec()
+    spec.compiler.degree = False
+    spec.option.timestep = 0.02 / settings.substeps
+    spec.option.iterations, spec.option.ls_iterations = 2, 4
+    spec.option.disableflags |= mujoco.mjtDisableBit.mjDSBL_EULERDAMP  # the hinges' damping is stable without
+    floor = spec.worldbody.add_geom(name="floor", type=mujoco.mjtGeom.mjGEOM_PLANE, contype=0, conaffinity=0)
+    floor.size = [20, 20, 1]
+    for name, rgba in (("red", (0.8, 0.25, 0.2, 1)), ("blue", (0.2, 0.4, 0.8, 1))):
+        duelist.add_duelist(spec, name, rgba)
+        for sole in duelist.SOLES:
+            spec.add_pair(geomname1="floor", geomname2=f"{name}/{sole}", condim=3)
+    if settings.agent_contacts:
+        for red in duelist.LIMBS:
+            for blue in duelist.LIMBS:
+                spec.add_pair(geomname1=f"red/{red}", geomname2=f"blue/{blue}", condim=1)
+    return spec.compile()

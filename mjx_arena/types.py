@@ -1,0 +1,93 @@
+"""The contract between physics, tasks, batching and learners. Axes: A agents of one arena; n action size; O observation size.
+
+Everything here is written for one arena; `jax.vmap` adds the batch axis in front.
+"""
+
+from typing import Any, NamedTuple, Protocol
+
+import chex
+import jax
+import mujoco
+from flax import struct
+
+
+class Box(NamedTuple):
+    """`size` continuous controls in [-1, 1] per agent."""
+
+    size: int
+
+
+class Discrete(NamedTuple):
+    """One choice out of `size` per agent."""
+
+    size: int
+
+
+@struct.dataclass
+class PhysicsState:
+    """What an engine needs to go on, and nothing that it can compute."""
+
+    qpos: jax.Array  # [nq]
+    qvel: jax.Array  # [nv]
+    act: jax.Array  # [na]
+    warmstart: jax.Array  # [nv] acceleration that the constraint solver starts from
+    sensordata: jax.Array  # [nsensordata] of this state, not of the one before
+
+
+class Physics(Protocol):
+    """A physics engine for one model. Pure: same inputs, same bits."""
+
+    model: mujoco.MjModel
+
+    def init(self, qpos: jax.Array, qvel: jax.Array, fields: dict[str, jax.Array] | None = None) -> PhysicsState: ...
+
+    def step(
+        self,
+        state: PhysicsState,
+        ctrl: jax.Array,
+        n_substeps: int,
+        applied: jax.Array | None = None,
+        fields: dict[str, jax.Array] | None = None,
+    ) -> PhysicsState:
+        """Advances by `n_substeps` engine steps under controls `[nu]` and generalised forces `applied` `[nv]`.
+
+        `fields` replaces model fields by name for this arena alone (joint ranges, masses, friction).
+        """
+        ...
+
+
+@struct.dataclass
+class ArenaState:
+    physics: PhysicsState
+    key: chex.PRNGKey  # the arena's own random stream
+    step_count: jax.Array  # [] control steps since the match began
+    memory: Any  # the task's own pytree
+
+
+@struct.dataclass
+class TimeStep:
+    observation: jax.Array  # [A, O]
+    reward: jax.Array  # [A]
+    terminated: jax.Array  # [] bool: the match was decided
+    truncated: jax.Array  # [] bool: the match ran out of time
+    outcome: jax.Array  # [A] +1 win, 0 draw, -1 loss; meaningful where the match has ended
+    alive: jax.Array  # [A] bool: the agent acts and learns; false once eliminated, or where it is a held dummy
+    rated: jax.Array  # [] bool: the match counts in the league; false in a drill
+    action_mask: jax.Array | None  # [A, n] bool, legal choices of a Discrete action
+    metrics: dict[str, jax.Array]  # {name: []}
+
+
+class Arena(Protocol):
+    """One game on one engine."""
+
+    num_agents: int
+    observation_size: int
+    action: Box | Discrete
+    control_dt: float  # s
+    mj_model: mujoco.MjModel
+
+    def reset(self, key: chex.PRNGKey) -> tuple[ArenaState, TimeStep]: ...
+
+    def step(self, state: ArenaState, action: jax.Array) -> tuple[ArenaState, TimeStep]:
+        """Plays one control step; `action` is `[A, n]` for `Box(n)` (clipped to [-1, 1]) and `[A]` for `Discrete`."""
+        ...

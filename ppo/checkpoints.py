@@ -1,0 +1,210 @@
+"""Checkpoints of a whole run state with Orbax: saved all or nothing, checked on the way back.
+
+Beside each state lies `meta`: what the caller wants to keep (settings, versions), and a specification of every array
+with its shape, dtype and checksum. A checkpoint that differs from what the run needs, or from what was saved, is refused.
+"""
+
+import logging
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+from jax.tree_util import tree_leaves_with_path
+from orbax.checkpoint import checkpoint_managers as policies
+
+_SPEC, _USER = "arrays", "user"
+_SHOWN = 4  # differences that a message spells out
+
+
+class CheckpointError(RuntimeError):
+    """A checkpoint that cannot be written or must not be used. `str()` is one message for a person."""
+
+
+class Checkpoints:
+    """The checkpoints of one folder, numbered by iteration (`step`)."""
+
+    def __init__(self, folder: str | Path, keep_interval: int | None = None, read_only: bool = False):
+        """Opens or creates `folder`.
+
+        Args:
+          folder: holds one folder per finished step. What killed saves left behind is removed, unless `read_only`.
+          keep_interval: steps at multiples of it are kept for good, beside the latest two.
+          read_only: only `restore` will be used; nothing in the folder changes, so a run may be writing there.
+        """
+        logging.getLogger("absl").setLevel(logging.ERROR)
+        self.folder = Path(folder).resolve()
+        keep: list[Any] = [policies.LatestN(2)] + ([policies.EveryNSteps(keep_interval)] if keep_interval else [])
+        options = ocp.CheckpointManagerOptions(
+            create=not read_only,
+            read_only=read_only,
+            cleanup_tmp_directories=not read_only,
+            enable_async_checkpointing=False,  # a donated state must not change under a save that still reads it
+            save_decision_policy=policies.FixedIntervalPolicy(1),
+            preservation_policy=policies.AnyPreservationPolicy(keep),
+        )
+        try:
+            self._manager = ocp.CheckpointManager(self.folder, options=options)
+        except OSError as error:
+            raise CheckpointError(f"cannot keep checkpoints in {self.folder}: {error.strerror or error}") from error
+
+    def steps(self) -> list[int]:
+        """Finished steps, oldest first."""
+        return sorted(self._manager.all_steps())
+
+    def latest_step(self) -> int | None:
+        return max(self.steps(), default=None)
+
+    def save(self, step: int, state: Any, meta: dict[str, Any]) -> None:
+        """Writes `state` as `step`; when this returns it is finished. `meta` must be what JSON can hold.
+
+        Raises CheckpointError where the disk is full or read-only, or the step is there already; older steps stay.
+        """
+        leaves = _leaves(state)
+        record = {_USER: meta, _SPEC: _describe(leaves, checksums=True)}
+        args = ocp.args.Composite(state=ocp.args.StandardSave(_without_empty(leaves)), meta=ocp.args.JsonSave(record))
+        try:
+            saved, reason = self._manager.save(step, args=args), f"it holds {self.latest_step()} already"
+        except Exception as error:
+            raise CheckpointError(f"cannot save checkpoint {step} in {self.folder}: {_reason(error)}") from error
+        if not saved:
+            raise CheckpointError(f"cannot save checkpoint {step} in {self.folder}: {reason}")
+
+    def meta(self, step: int | None = None) -> dict[str, Any]:
+        """What `save` was given as `meta`, of `step` or the latest."""
+        step = self._existing(step)
+        return self._record(step)[_USER]
+
+    def restore(
+        self, target: Any, step: int | None = None, expected: Mapping[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """The state and the meta of `step`, or of the latest finished step.
+
+        `target` is a state, or its shapes, dtypes and shardings, that the result must match; `expected` holds entries
+        of the meta that must be equal. Raises CheckpointError that says what differs, or that the checkpoint is damaged
+        and which one comes before it.
+        """
+        step, wanted = self._existing(step), _leaves(target)
+        record = self._record(step)
+        meta = record[_USER]
+        differences = [
+            f"its {key} is {meta.get(key)}, wanted {value}"
+            for key, value in (expected or {}).items()
+            if meta.get(key) != value
+        ]
+        differences += _differences(record[_SPEC], _describe(wanted, checksums=False))
+        if differences:
+            raise CheckpointError(
+                f"checkpoint {step} in {self.folder} is of another kind of run: {_some(differences)}"
+            )
+        try:
+            args = ocp.args.Composite(state=ocp.args.StandardRestore(_without_empty(wanted)))
+            leaves = self._manager.restore(step, args=args).state
+        except Exception as error:
+            raise self._damaged(step, _reason(error)) from error
+        now = _describe(leaves, checksums=True)
+        changed = [path for path in now if now[path] != record[_SPEC][path]]
+        if changed:
+            raise self._damaged(step, f"other contents than were saved in {_some(changed)}")
+        leaves |= {path: _empty(leaf) for path, leaf in wanted.items() if path not in leaves}
+        state = jax.tree.unflatten(jax.tree.structure(target), [leaves[path] for path in wanted])
+        return state, meta
+
+    def drop_later(self, step: int) -> list[int]:
+        """Removes the steps after `step`, so that a run can go on from there. Returns them."""
+        later = [other for other in self.steps() if other > step]
+        for other in later:
+            self._manager.delete(other)
+        return later
+
+    def close(self) -> None:
+        self._manager.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _existing(self, step: int | None) -> int:
+        steps = self.steps()
+        if not steps:
+            raise CheckpointError(f"{self.folder} holds no finished checkpoint")
+        if step is None:
+            return steps[-1]
+        if step not in steps:
+            raise CheckpointError(f"{self.folder} holds no checkpoint {step}; it holds {', '.join(map(str, steps))}")
+        return step
+
+    def _record(self, step: int) -> dict[str, Any]:
+        try:
+            record = self._manager.restore(step, args=ocp.args.Composite(meta=ocp.args.JsonRestore())).meta
+        except Exception as error:
+            raise self._damaged(step, _reason(error)) from error
+        if not isinstance(record, dict) or _SPEC not in record or _USER not in record:
+            raise self._damaged(step, "its description is incomplete")
+        return record
+
+    def _damaged(self, step: int, reason: str) -> CheckpointError:
+        before = [other for other in self.steps() if other < step]
+        remedy = f"the one before it is resume_step={before[-1]}" if before else "there is none before it"
+        return CheckpointError(f"checkpoint {step} in {self.folder} is damaged ({reason}); {remedy}")
+
+
+def _leaves(tree: Any) -> dict[str, Any]:
+    """Path -> leaf; all must be arrays, or stand for arrays with shape, dtype and sharding."""
+    return {jax.tree_util.keystr(path, simple=True, separator="."): leaf for path, leaf in tree_leaves_with_path(tree)}
+
+
+def _without_empty(leaves: dict[str, Any]) -> dict[str, Any]:
+    """Orbax refuses arrays of size zero; there is nothing in them to keep."""
+    return {path: leaf for path, leaf in leaves.items() if leaf.size}
+
+
+def _empty(leaf: Any) -> jax.Array:
+    return jax.device_put(np.zeros(leaf.shape, leaf.dtype), getattr(leaf, "sharding", None))
+
+
+def _describe(leaves: dict[str, Any], checksums: bool) -> dict[str, list]:
+    """Path -> [shape, dtype, CRC-32 of the bytes or None]."""
+    return {
+        path: [list(leaf.shape), str(leaf.dtype), _checksum(leaf) if checksums else None]
+        for path, leaf in leaves.items()
+    }
+
+
+def _checksum(leaf: Any) -> int | None:
+    if isinstance(leaf, jax.Array):
+        if not leaf.is_fully_addressable:
+            return None  # other hosts hold parts of it
+        if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+            leaf = jax.random.key_data(leaf)
+    return zlib.crc32(np.ascontiguousarray(leaf).tobytes())
+
+
+def _differences(saved: dict[str, list], wanted: dict[str, list]) -> list[str]:
+    found = [f"{path} is not in it" for path in wanted if path not in saved]
+    found += [f"{path} is not wanted" for path in saved if path not in wanted]
+    for path in wanted.keys() & saved.keys():
+        (shape, dtype, _), (other_shape, other_dtype, _) = saved[path], wanted[path]
+        if (shape, dtype) != (other_shape, other_dtype):
+            found.append(f"{path} is {dtype}{shape}, wanted {other_dtype}{other_shape}")
+    return sorted(found)
+
+
+def _some(texts: list[str]) -> str:
+    more = len(texts) - _SHOWN
+    return "; ".join(texts[:_SHOWN]) + (f"; and {more} more" if more > 0 else "")
+
+
+def _reason(error: Exception) -> str:
+    """The first line that says something, shortened."""
+    cause: BaseException = error
+    while not isinstance(cause, OSError) and cause.__cause__ is not None:
+        cause = cause.__cause__
+    text = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause) or type(cause).__name__
+    first = text.strip().splitlines()[0]
+    return first if len(first) <= 160 else first[:157] + "..."

@@ -1,0 +1,61 @@
+"""The two action distributions. Leading axes of every field are batch axes."""
+
+import math
+
+import chex
+import jax
+import jax.numpy as jnp
+from flax import struct
+
+
+@struct.dataclass
+class DiagonalGaussian:
+    """Independent normal controls; the arena clips them to [-1, 1]."""
+
+    mean: jax.Array  # [..., n]
+    log_std: jax.Array  # [..., n]
+
+    def sample(self, key: chex.PRNGKey) -> jax.Array:
+        return self.mean + jnp.exp(self.log_std) * jax.random.normal(key, self.mean.shape)
+
+    def mode(self) -> jax.Array:
+        return self.mean
+
+    def log_prob(self, action: jax.Array) -> jax.Array:
+        """Log density `[...]` of actions `[..., n]`."""
+        z = (action - self.mean) * jnp.exp(-self.log_std)
+        return jnp.sum(-0.5 * jnp.square(z) - self.log_std - 0.5 * math.log(2 * math.pi), -1)
+
+    def entropy(self) -> jax.Array:
+        """Differential entropy `[...]` in nats."""
+        return jnp.sum(self.log_std + 0.5 * math.log(2 * math.pi * math.e), -1)
+
+
+@struct.dataclass
+class Categorical:
+    """One of n choices; illegal ones have the logit -inf replaced by a large negative number."""
+
+    logits: jax.Array  # [..., n]
+
+    @classmethod
+    def masked(cls, logits: jax.Array, mask: jax.Array | None) -> "Categorical":
+        """Choices whose `mask` `[..., n]` is false get no probability. At least one must be true."""
+        return cls(logits if mask is None else jnp.where(mask, logits, -1e9))
+
+    def sample(self, key: chex.PRNGKey) -> jax.Array:
+        return jax.random.categorical(key, self.logits)
+
+    def mode(self) -> jax.Array:
+        return jnp.argmax(self.logits, -1)
+
+    def log_prob(self, action: jax.Array) -> jax.Array:
+        """Log probability `[...]` of choices `[...]`."""
+        return jnp.take_along_axis(jax.nn.log_softmax(self.logits), action[..., None], -1)[..., 0]
+
+    def entropy(self) -> jax.Array:
+        """Entropy `[...]` in nats."""
+        log_p = jax.nn.log_softmax(self.logits)
+        return -jnp.sum(jnp.exp(log_p) * log_p, -1)
+
+
+Distribution = DiagonalGaussian | Categorical

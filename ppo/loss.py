@@ -1,0 +1,74 @@
+"""The clipped surrogate objective of PPO, with a value loss and an entropy bonus."""
+
+import jax
+import jax.numpy as jnp
+from flax import struct
+
+from ppo.policy import Policy, PolicyState
+from ppo.settings import PPOSettings
+
+
+@struct.dataclass
+class Samples:
+    """B steps to learn from."""
+
+    observation: jax.Array  # [B, O]
+    action_mask: jax.Array | None  # [B, n]
+    action: jax.Array  # [B, ...]
+    log_prob: jax.Array  # [B] under the policy that acted
+    value: jax.Array  # [B] of the critic then
+    advantage: jax.Array  # [B]
+    target: jax.Array  # [B] for the critic
+    weight: jax.Array  # [B] 1, or 0 for a step to leave out
+
+
+def weighted_mean(x: jax.Array, weight: jax.Array) -> jax.Array:
+    """Mean `[]` of `x` `[B]` over the steps with weight 1; 0 if there are none."""
+    return jnp.sum(jnp.where(weight > 0, x, 0)) / jnp.maximum(jnp.sum(weight), 1)
+
+
+def surrogate_loss(ratio: jax.Array, advantage: jax.Array, epsilon: float) -> jax.Array:
+    """`-min(ratio * A, clip(ratio, 1 - epsilon, 1 + epsilon) * A)` `[B]`: Schulman et al., arXiv:1707.06347, eq. 7."""
+    return -jnp.minimum(ratio * advantage, jnp.clip(ratio, 1 - epsilon, 1 + epsilon) * advantage)
+
+
+def value_loss(value: jax.Array, target: jax.Array, old_value: jax.Array, epsilon: float | None) -> jax.Array:
+    """Half the squared error `[B]`; with `epsilon`, the larger of it and that of a value clipped to `old_value ± epsilon`.
+
+    The clipped form is that of the reference implementation of arXiv:1707.06347; None gives the plain one.
+    """
+    loss = jnp.square(value - target)
+    if epsilon is not None:
+        clipped = old_value + jnp.clip(value - old_value, -epsilon, epsilon)
+        loss = jnp.maximum(loss, jnp.square(clipped - target))
+    return 0.5 * loss
+
+
+def approximate_kl(log_ratio: jax.Array) -> jax.Array:
+    """Estimate `(ratio - 1) - log ratio` `[B]` of KL(old || new), never negative: Schulman, "Approximating KL divergence"."""
+    return jnp.expm1(log_ratio) - log_ratio
+
+
+def ppo_loss(
+    params: dict, state: PolicyState, policy: Policy, samples: Samples, settings: PPOSettings
+) -> tuple[jax.Array, dict[str, jax.Array]]:
+    """Loss `[]` of `params` on a minibatch, and its parts by name; the normaliser of `state` stays as it is."""
+    distribution, value = policy.apply(state.replace(params=params), samples.observation, samples.action_mask)
+    log_ratio = distribution.log_prob(samples.action) - samples.log_prob
+    ratio = jnp.exp(log_ratio)
+    clip_value = settings.clip_epsilon if settings.clip_value_loss else None
+
+    def mean(x):
+        return weighted_mean(x, samples.weight)
+
+    policy_part = mean(surrogate_loss(ratio, samples.advantage, settings.clip_epsilon))
+    value_part = mean(value_loss(value, samples.target, samples.value, clip_value))
+    entropy = mean(distribution.entropy())
+    loss = policy_part + settings.value_coefficient * value_part - settings.entropy_coefficient * entropy
+    return loss, {
+        "loss/policy": policy_part,
+        "loss/value": value_part,
+        "entropy": entropy,
+        "kl": mean(approximate_kl(log_ratio)),
+        "clip_fraction": mean((jnp.abs(ratio - 1) > settings.clip_epsilon).astype(jnp.float32)),
+    }

@@ -1,0 +1,175 @@
+"""Where a run's numbers go: `metrics.jsonl` for programs, TensorBoard for curves, one progress line for people.
+
+A writer has `write(row)` for one logged iteration and `close()`. A row is a flat dict: `iteration`, `arena_steps`, the
+learner's metrics by name, and timing under keys that start with `time/`, which alone may differ between two equal runs.
+"""
+
+import contextlib
+import json
+import math
+import os
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from mjx_arena.settings import require
+from ppo.run_folder import EVENTS, METRICS
+
+Row = Mapping[str, float | int]
+
+# What the progress line shows of a row: key, format. A key that the row lacks is left out.
+_COLUMNS = (
+    ("episode_return", "return {:.2f}"),
+    ("match_length", "match {:.0f} steps"),
+    ("league/win_rate", "wins {:.0%} against the pool"),
+)
+
+
+@dataclass(frozen=True)
+class LoggerSettings:
+    """Settings of the writers, group `logger` of the configuration."""
+
+    interval: int = 1  # iterations between two log lines
+    console: bool = True
+    console_seconds: float = 10.0  # between two progress lines where the output is not a terminal
+    tensorboard: bool = True
+
+    def validate(self, prefix: str = "logger") -> None:
+        require(self.interval >= 1, f"{prefix}.interval", self.interval, "must be at least 1 iteration")
+        seconds = self.console_seconds
+        require(seconds >= 0, f"{prefix}.console_seconds", seconds, "must not be negative")
+
+
+class Writer(Protocol):
+    def write(self, row: Row) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class JsonLines:
+    """One JSON object per row, on disk when `write` returns. Numbers that are not finite become null."""
+
+    def __init__(self, path: Path, resume_after: int | None = None):
+        """Starts an empty file, or, to go on after iteration `resume_after`, drops the rows later than that."""
+        if resume_after is None:
+            self._file = open(path, "w", encoding="utf-8")
+        else:
+            _drop_later_rows(path, resume_after)
+            self._file = open(path, "a", encoding="utf-8")
+
+    def write(self, row: Row) -> None:
+        finite = {key: value if math.isfinite(value) else None for key, value in row.items()}
+        self._file.write(json.dumps(finite, allow_nan=False) + "\n")
+        self._file.flush()
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class TensorBoard:
+    """Scalars by iteration in event files; those later than `resume_after` are marked as purged."""
+
+    def __init__(self, folder: Path, resume_after: int | None = None):
+        from tensorboardX import SummaryWriter  # only where it is used: it brings in protobuf
+
+        purge_step = None if resume_after is None else resume_after + 1
+        self._writer = SummaryWriter(str(folder), purge_step=purge_step)
+
+    def write(self, row: Row) -> None:
+        for key, value in row.items():
+            if key != "iteration" and math.isfinite(value):
+                self._writer.add_scalar(key, value, int(row["iteration"]))
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+class Progress:
+    """The line that a person reads: redrawn in place on a terminal, else printed at most every `seconds`."""
+
+    def __init__(self, iterations: int, seconds: float, console: Console | None = None):
+        self._iterations, self._seconds = iterations, seconds
+        self._console = console or Console()
+        self._last = -math.inf
+        self._live = Live(console=self._console, auto_refresh=False) if self._console.is_terminal else None
+        if self._live:
+            self._live.start()
+
+    def write(self, row: Row) -> None:
+        line = progress_line(row, self._iterations)
+        if self._live:
+            self._live.update(Text(line), refresh=True)
+        elif time.monotonic() - self._last >= self._seconds or row["iteration"] == self._iterations:
+            self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+            self._last = time.monotonic()
+
+    def close(self) -> None:
+        if self._live:
+            self._live.stop()
+
+
+@contextlib.contextmanager
+def open_writers(
+    folder: Path, settings: LoggerSettings, iterations: int, console: Console, resume_after: int | None = None
+) -> Iterator[list[Writer]]:
+    """The writers that `settings` ask for, on a run's folder; closed at the end of the block."""
+    with contextlib.ExitStack() as stack:
+        writers: list[Writer] = [JsonLines(folder / METRICS, resume_after)]
+        if settings.tensorboard:
+            writers.append(TensorBoard(folder / EVENTS, resume_after))
+        if settings.console:
+            writers.append(Progress(iterations, settings.console_seconds, console))
+        for writer in writers:
+            stack.callback(writer.close)
+        yield writers
+
+
+def progress_line(row: Row, iterations: int) -> str:
+    """A row in words: iteration, arena steps, speed, what was learnt, time left."""
+    iteration, seconds = int(row["iteration"]), row.get("time/iteration_seconds", math.nan)
+    parts = [f"iteration {iteration}/{iterations}", f"{_short(row['arena_steps'])} arena steps"]
+    if "time/arena_steps_per_second" in row:
+        parts.append(f"{_short(row['time/arena_steps_per_second'])} arena steps/s")
+    parts += [form.format(row[key]) for key, form in _COLUMNS if math.isfinite(row.get(key, math.nan))]
+    if row.get("skipped_updates", 0) > 0:
+        parts.append(f"{row['skipped_updates']:.0f} updates skipped as not finite")
+    if math.isfinite(seconds) and iteration < iterations:
+        parts.append(f"{_duration(seconds * (iterations - iteration))} left")
+    return " · ".join(parts)
+
+
+def _short(number: float) -> str:
+    for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if number >= size:
+            return f"{number / size:.3g}{unit}"
+    return f"{number:.0f}"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def _drop_later_rows(path: Path, last: int) -> None:
+    """Rewrites the file with the rows up to iteration `last`; a line cut short by a crash goes too."""
+    kept = []
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    for line in lines:
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError:
+            continue
+        if row["iteration"] <= last:
+            kept.append(line + "\n")
+    draft = path.with_name(path.name + ".draft")
+    draft.write_text("".join(kept), encoding="utf-8")
+    os.replace(draft, path)

@@ -1,0 +1,81 @@
+"""Running mean and variance of observations, exact for as long as anyone trains.
+
+A float32 counter stops counting near 1e7 samples and a float32 mean stops moving when its increments fall below half a
+unit in the last place. So the count is a pair of integers, and mean and variance carry the error of their last sum along
+(Kahan's compensated summation).
+"""
+
+import jax
+import jax.numpy as jnp
+from flax import struct
+
+_LOW_BITS = 24
+
+
+@struct.dataclass
+class RunningStatistics:
+    count_high: jax.Array  # [] uint32; the count is count_high * 2**24 + count_low
+    count_low: jax.Array  # [] uint32
+    mean: jax.Array  # [O]
+    mean_error: jax.Array  # [O] what rounding has kept out of `mean`
+    variance: jax.Array  # [O]
+    variance_error: jax.Array  # [O]
+
+
+def init(size: int) -> RunningStatistics:
+    """No samples yet: mean 0, variance 1, so that normalising changes nothing."""
+    zeros = jnp.zeros(size)
+    return RunningStatistics(jnp.uint32(0), jnp.uint32(0), zeros, zeros, jnp.ones(size), zeros)
+
+
+def count(statistics: RunningStatistics) -> jax.Array:
+    """Number of samples `[]` as float32, rounded to 7 digits; the state holds it exactly."""
+    return statistics.count_high.astype(jnp.float32) * 2**_LOW_BITS + statistics.count_low.astype(jnp.float32)
+
+
+def update(
+    statistics: RunningStatistics, samples: jax.Array, weight: jax.Array, axis_name: str | None = None
+) -> RunningStatistics:
+    """Merges `samples` `[B, O]` whose `weight` `[B]` is 1 (0 leaves a sample out), over all devices of `axis_name`.
+
+    Merging follows Chan, Golub and LeVeque, "Updating formulae and a pairwise algorithm for computing sample variances"
+    (1979), with the population variance in place of the sum of squares.
+    """
+
+    def total(x):
+        x = jnp.sum(x, 0)
+        return x if axis_name is None else jax.lax.psum(x, axis_name)
+
+    batch_count = total(weight.astype(jnp.uint32))
+    size = jnp.maximum(batch_count.astype(jnp.float32), 1)
+    batch_mean = total(samples * weight[:, None]) / size
+    batch_variance = total(jnp.square(samples - batch_mean) * weight[:, None]) / size
+
+    share = batch_count.astype(jnp.float32) / jnp.maximum(count(statistics) + batch_count.astype(jnp.float32), 1)
+    shift = batch_mean - statistics.mean
+    spread = batch_variance - statistics.variance + (1 - share) * jnp.square(shift)
+    mean, mean_error = _add(statistics.mean, statistics.mean_error, share * shift)
+    variance, variance_error = _add(statistics.variance, statistics.variance_error, share * spread)
+
+    low = statistics.count_low + batch_count
+    return RunningStatistics(
+        count_high=statistics.count_high + (low >> _LOW_BITS),
+        count_low=low & (2**_LOW_BITS - 1),
+        mean=mean,
+        mean_error=mean_error,
+        variance=variance,
+        variance_error=variance_error,
+    )
+
+
+def normalize(statistics: RunningStatistics, observation: jax.Array, clip: float = 10.0) -> jax.Array:
+    """`(observation - mean) / standard deviation` of `[..., O]`, clipped to `[-clip, clip]`."""
+    scale = jax.lax.rsqrt(jnp.maximum(statistics.variance, 1e-8))
+    return jnp.clip((observation - statistics.mean) * scale, -clip, clip)
+
+
+def _add(total: jax.Array, error: jax.Array, increment: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Kahan's step: the new total, and what of the increment did not fit into it."""
+    increment = increment + error
+    new_total = total + increment
+    return new_total, increment - (new_total - total)

@@ -1,0 +1,87 @@
+"""A policy: separate actor and critic networks behind `init` and `apply`, with the normaliser they were trained with."""
+
+from collections.abc import Callable
+from typing import Any
+
+import chex
+import jax
+import jax.numpy as jnp
+from flax import linen, struct
+
+from mjx_arena.types import Box, Discrete
+from ppo import normalizer
+from ppo.distributions import Categorical, DiagonalGaussian, Distribution
+from ppo.normalizer import RunningStatistics
+from ppo.settings import PPOSettings
+
+_ACTIVATIONS: dict[str, Callable] = {
+    "tanh": jnp.tanh,
+    "elu": linen.elu,
+    "swish": linen.swish,
+    "relu": linen.relu,
+}
+
+
+@struct.dataclass
+class PolicyState:
+    """Everything a member of a league is: stackable along a new leading axis."""
+
+    params: dict[str, Any]  # {"actor": ..., "critic": ...}
+    normalizer: RunningStatistics
+
+
+class MLP(linen.Module):
+    """Orthogonal weights: gain sqrt(2) in hidden layers, `output_gain` in the last."""
+
+    hidden: tuple[int, ...]
+    output: int
+    activation: str
+    output_gain: float
+
+    @linen.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        for size in self.hidden:
+            x = _ACTIVATIONS[self.activation](linen.Dense(size, kernel_init=linen.initializers.orthogonal(2**0.5))(x))
+        return linen.Dense(self.output, kernel_init=linen.initializers.orthogonal(self.output_gain))(x)
+
+
+class Policy:
+    """Pure functions over `PolicyState`; observations `[..., O]` are raw, normalising is part of the policy."""
+
+    def __init__(self, observation_size: int, action: Box | Discrete, settings: PPOSettings):
+        self.observation_size, self.action, self.settings = observation_size, action, settings
+        self._actor = MLP(tuple(settings.actor_hidden), action.size, settings.activation, output_gain=0.01)
+        self._critic = MLP(tuple(settings.critic_hidden), 1, settings.activation, output_gain=1.0)
+
+    def init(self, key: chex.PRNGKey) -> PolicyState:
+        """A fresh policy. The key is consumed."""
+        k_actor, k_critic = jax.random.split(key)
+        observation = jnp.zeros(self.observation_size)
+        params: dict[str, Any] = {
+            "actor": self._actor.init(k_actor, observation),
+            "critic": self._critic.init(k_critic, observation),
+        }
+        if isinstance(self.action, Box):
+            params["log_std"] = jnp.full(self.action.size, self.settings.initial_log_std, jnp.float32)
+        return PolicyState(params=params, normalizer=normalizer.init(self.observation_size))
+
+    def apply(
+        self, state: PolicyState, observation: jax.Array, mask: jax.Array | None = None
+    ) -> tuple[Distribution, jax.Array]:
+        """Action distribution and value `[...]` of `observation` `[..., O]`; `mask` `[..., n]` for `Discrete`."""
+        return self.distribution(state, observation, mask), self.value(state, observation)
+
+    def distribution(self, state: PolicyState, observation: jax.Array, mask: jax.Array | None = None) -> Distribution:
+        """The actor alone, for those who only act."""
+        output = self._actor.apply(state.params["actor"], normalizer.normalize(state.normalizer, observation))
+        assert isinstance(output, jax.Array)
+        if isinstance(self.action, Discrete):
+            return Categorical.masked(output, mask)
+        log_std = jnp.clip(state.params["log_std"], self.settings.min_log_std, self.settings.max_log_std)
+        return DiagonalGaussian(output, jnp.broadcast_to(log_std, output.shape))
+
+    def value(self, state: PolicyState, observation: jax.Array) -> jax.Array:
+        """The critic alone: expected discounted return `[...]`."""
+        output = self._critic.apply(state.params["critic"], normalizer.normalize(state.normalizer, observation))
+        assert isinstance(output, jax.Array)
+        return output[..., 0]

@@ -1,0 +1,91 @@
+"""Collecting experience. R learner rows play T steps; who else plays is the environment's business."""
+
+from typing import Any, Protocol
+
+import chex
+import jax
+import jax.numpy as jnp
+from flax import struct
+
+from ppo.policy import Policy, PolicyState
+
+
+@struct.dataclass
+class RowView:
+    """What the learner acts on."""
+
+    observation: jax.Array  # [R, O]
+    alive: jax.Array  # [R] bool: the row's action has an effect, so there is something to learn from it
+    action_mask: jax.Array | None  # [R, n] bool
+
+
+@struct.dataclass
+class RowStep:
+    """What came of it."""
+
+    reward: jax.Array  # [R]
+    terminated: jax.Array  # [R] bool
+    truncated: jax.Array  # [R] bool
+    final_observation: jax.Array  # [R, O] before any reset
+    valid: jax.Array  # [R] bool: false where physics broke; such a step teaches nothing
+
+
+class Environment(Protocol):
+    """Learner rows over something that steps; `carry` is its whole state."""
+
+    def view(self, carry: Any) -> RowView: ...
+
+    def step(self, carry: Any, action: jax.Array, key: chex.PRNGKey) -> tuple[Any, RowStep, Any]:
+        """Plays the rows' actions `[R, ...]`; returns the new carry, the rows' step, and per-step statistics."""
+        ...
+
+
+@struct.dataclass
+class Trajectory:
+    observation: jax.Array  # [T, R, O]
+    action_mask: jax.Array | None  # [T, R, n]
+    action: jax.Array  # [T, R, ...]
+    log_prob: jax.Array  # [T, R]
+    value: jax.Array  # [T, R]
+    reward: jax.Array  # [T, R]
+    terminated: jax.Array  # [T, R]
+    truncated: jax.Array  # [T, R]
+    final_value: jax.Array  # [T, R] value of the final observation where truncated
+    weight: jax.Array  # [T, R] 1 where the step may be learned from, else 0
+    last_value: jax.Array  # [R]
+
+
+def collect(
+    environment: Environment, policy: Policy, state: PolicyState, carry: Any, key: chex.PRNGKey, horizon: int
+) -> tuple[Any, Trajectory, Any]:
+    """Plays `horizon` steps with sampled actions. Returns the carry, the trajectory, and the statistics `[T, ...]`."""
+
+    def step(carry, key):
+        k_action, k_step = jax.random.split(key)
+        view = environment.view(carry)
+        distribution, value = policy.apply(state, view.observation, view.action_mask)
+        action = distribution.sample(k_action)
+        carry, result, statistics = environment.step(carry, action, k_step)
+        final_value = jax.lax.cond(  # time limits are rare: most steps need no second value
+            result.truncated.any(),
+            lambda: policy.value(state, result.final_observation),
+            lambda: jnp.zeros_like(value),
+        )
+        record = Trajectory(
+            observation=view.observation,
+            action_mask=view.action_mask,
+            action=action,
+            log_prob=distribution.log_prob(action),
+            value=value,
+            reward=result.reward,
+            terminated=result.terminated,
+            truncated=result.truncated,
+            final_value=final_value,
+            weight=(view.alive & result.valid).astype(jnp.float32),
+            last_value=jnp.zeros(0),
+        )
+        return carry, (record, statistics)
+
+    carry, (trajectory, statistics) = jax.lax.scan(step, carry, jax.random.split(key, horizon))
+    last_value = policy.value(state, environment.view(carry).observation)
+    return carry, trajectory.replace(last_value=last_value), statistics

@@ -1,0 +1,62 @@
+"""Settings of the learner, group `ppo` of the configuration."""
+
+from dataclasses import dataclass
+
+from mjx_arena.settings import require
+
+ACTIVATIONS = ("tanh", "elu", "swish", "relu")
+SCHEDULES = ("fixed", "linear", "adaptive")
+
+
+@dataclass(frozen=True)
+class PPOSettings:
+    horizon: int = 24  # control steps of one rollout
+    epochs: int = 4
+    num_minibatches: int = 6
+    gamma: float = 0.995
+    gae_lambda: float = 0.95
+    clip_epsilon: float = 0.2
+    clip_value_loss: bool = False
+    value_coefficient: float = 1.0
+    entropy_coefficient: float = 0.004
+    max_grad_norm: float = 1.0
+    normalize_advantage: bool = True
+    learning_rate: float = 1e-3
+    learning_rate_schedule: str = "adaptive"
+    learning_rate_min: float = 1e-5  # bounds of the adaptive schedule
+    learning_rate_max: float = 1e-2
+    target_kl: float = 0.01  # of the adaptive schedule
+    stop_kl: float | None = None  # a minibatch above it ends the iteration's updates
+    actor_hidden: tuple[int, ...] = (128, 128)
+    critic_hidden: tuple[int, ...] = (128, 128)
+    activation: str = "tanh"
+    initial_log_std: float = -0.7
+    min_log_std: float = -1.6
+    max_log_std: float = 0.5
+    max_skipped_iterations: int = 20  # consecutive iterations without one finite update before the run stops
+
+    def validate(self, prefix: str = "ppo") -> None:
+        def check(condition: bool, key: str, remedy: str) -> None:
+            require(condition, f"{prefix}.{key}", getattr(self, key), remedy)
+
+        for key in ("horizon", "epochs", "num_minibatches", "max_skipped_iterations"):
+            check(getattr(self, key) >= 1, key, "must be at least 1")
+        for key in ("gamma", "gae_lambda"):
+            check(0 <= getattr(self, key) <= 1, key, "must lie between 0 and 1")
+        for key in ("clip_epsilon", "max_grad_norm", "learning_rate", "target_kl"):
+            check(getattr(self, key) > 0, key, "must be positive")
+        for key in ("value_coefficient", "entropy_coefficient"):
+            check(getattr(self, key) >= 0, key, "must not be negative")
+        check(
+            self.learning_rate_schedule in SCHEDULES, "learning_rate_schedule", f"must be one of {', '.join(SCHEDULES)}"
+        )
+        check(
+            0 < self.learning_rate_min <= self.learning_rate_max,
+            "learning_rate_min",
+            "must be positive and at most ppo.learning_rate_max",
+        )
+        check(self.stop_kl is None or self.stop_kl > 0, "stop_kl", "must be positive, or null for never")
+        for key in ("actor_hidden", "critic_hidden"):
+            check(all(size >= 1 for size in getattr(self, key)), key, "every layer needs at least 1 unit")
+        check(self.activation in ACTIVATIONS, "activation", f"must be one of {', '.join(ACTIVATIONS)}")
+        check(self.min_log_std <= self.max_log_std, "min_log_std", "must be at most ppo.max_log_std")

@@ -1,0 +1,147 @@
+"""One PPO update: epochs of minibatches over a trajectory, guarded against numbers that are not finite."""
+
+from typing import Any
+
+import chex
+import jax
+import jax.numpy as jnp
+import optax
+from flax import struct
+
+from ppo import normalizer
+from ppo.gae import generalized_advantage
+from ppo.loss import Samples, ppo_loss
+from ppo.policy import Policy, PolicyState
+from ppo.rollout import Trajectory
+from ppo.settings import PPOSettings
+
+
+@struct.dataclass
+class LearnerState:
+    policy: PolicyState
+    optimizer: Any  # optax state
+    learning_rate: jax.Array  # []
+
+
+class Learner:
+    """`init` and `update` of a `LearnerState`, for one policy; `axis_name` is the mesh axis to average over, if any."""
+
+    def __init__(self, policy: Policy, settings: PPOSettings, axis_name: str | None = None):
+        self.policy, self.settings, self.axis_name = policy, settings, axis_name
+        self._optimizer = optax.chain(
+            optax.clip_by_global_norm(settings.max_grad_norm), optax.scale_by_adam(eps=1e-5)
+        )
+
+    def init(self, key: chex.PRNGKey) -> LearnerState:
+        policy = self.policy.init(key)
+        return LearnerState(policy, self._optimizer.init(policy.params), jnp.float32(self.settings.learning_rate))
+
+    def update(
+        self, learner: LearnerState, trajectory: Trajectory, key: chex.PRNGKey, progress: jax.Array
+    ) -> tuple[LearnerState, dict[str, jax.Array]]:
+        """Learns from a trajectory of this device's rows. `progress` `[]` in [0, 1] is the share of the run done.
+
+        The observation normaliser takes the trajectory in afterwards, so that it is frozen while ratios are formed.
+        """
+        s = self.settings
+        if s.learning_rate_schedule == "linear":
+            learner = learner.replace(learning_rate=jnp.float32(s.learning_rate) * (1 - progress))
+        samples = self._samples(trajectory)
+        size = samples.weight.shape[0]
+        if size % s.num_minibatches:
+            raise ValueError(f"{size} samples do not divide into ppo.num_minibatches={s.num_minibatches}")
+
+        def epoch(carry, key):
+            order = jax.random.permutation(key, size).reshape(s.num_minibatches, size // s.num_minibatches)
+            return jax.lax.scan(lambda c, index: self._minibatch(*c, _take(samples, index)), carry, order)
+
+        carry = (learner, jnp.bool_(False))
+        (learner, _), reports = jax.lax.scan(epoch, carry, jax.random.split(key, s.epochs))
+        applied = reports.pop("applied")
+        # A mean over the minibatches that were applied; a skipped one would poison it.
+        metrics = {
+            name: jnp.sum(jnp.where(applied, value, 0)) / jnp.maximum(applied.sum(), 1) for name, value in reports.items()
+        }
+        metrics |= {
+            "learning_rate": learner.learning_rate,
+            "updates": jnp.int32(applied.size),
+            "skipped_updates": reports["nonfinite"].sum().astype(jnp.int32),
+            "explained_variance": self._explained_variance(samples),
+        }
+        del metrics["nonfinite"]
+        statistics = normalizer.update(learner.policy.normalizer, samples.observation, samples.weight, self.axis_name)
+        finite = _all_finite(statistics)
+        statistics = jax.tree.map(lambda new, old: jnp.where(finite, new, old), statistics, learner.policy.normalizer)
+        return learner.replace(policy=learner.policy.replace(normalizer=statistics)), metrics
+
+    def _samples(self, t: Trajectory) -> Samples:
+        """Flattens time and rows; advantages are normalised over all devices' rows."""
+        advantage, target = generalized_advantage(
+            t.reward, t.value, t.last_value, t.terminated, t.truncated, t.final_value, self.settings.gamma,
+            self.settings.gae_lambda,
+        )  # fmt: skip
+        if self.settings.normalize_advantage:
+            total = jnp.maximum(self._sum(jnp.sum(t.weight)), 1)
+            mean = self._sum(jnp.sum(advantage * t.weight)) / total
+            variance = self._sum(jnp.sum(jnp.square(advantage - mean) * t.weight)) / total
+            advantage = (advantage - mean) * jax.lax.rsqrt(variance + 1e-8)
+        samples = Samples(
+            t.observation, t.action_mask, t.action, t.log_prob, t.value, advantage, target, t.weight
+        )
+        return jax.tree.map(lambda x: x.reshape(x.shape[0] * x.shape[1], *x.shape[2:]), samples)
+
+    def _minibatch(self, learner: LearnerState, stopped: jax.Array, samples: Samples):
+        """One gradient step, unless it is not finite or the KL stop has been reached."""
+        s, params = self.settings, learner.policy.params
+        (loss, report), gradient = jax.value_and_grad(ppo_loss, has_aux=True)(
+            params, learner.policy, self.policy, samples, s
+        )
+        loss, report, gradient = self._mean((loss, report, gradient))
+        finite = _all_finite((loss, gradient))
+        stopped = stopped | (report["kl"] > s.stop_kl if s.stop_kl is not None else False)
+        apply = finite & ~stopped
+
+        learning_rate = learner.learning_rate
+        if s.learning_rate_schedule == "adaptive":
+            learning_rate = jnp.where(apply, adapt_learning_rate(learning_rate, report["kl"], s), learning_rate)
+        direction, optimizer = self._optimizer.update(gradient, learner.optimizer, params)
+        new_params = jax.tree.map(lambda p, d: p - learning_rate * d, params, direction)
+        params, optimizer = jax.tree.map(
+            lambda new, old: jnp.where(apply, new, old), (new_params, optimizer), (params, learner.optimizer)
+        )
+        learner = LearnerState(learner.policy.replace(params=params), optimizer, learning_rate)
+        return (learner, stopped), report | {"loss/total": loss, "applied": apply, "nonfinite": ~finite}
+
+    def _sum(self, x):
+        return x if self.axis_name is None else jax.lax.psum(x, self.axis_name)
+
+    def _mean(self, x):
+        return x if self.axis_name is None else jax.lax.pmean(x, self.axis_name)
+
+    def _explained_variance(self, samples: Samples) -> jax.Array:
+        """`1 - Var[target - value] / Var[target]` `[]` of the critic that acted."""
+        weight = samples.weight
+        total = jnp.maximum(self._sum(jnp.sum(weight)), 1)
+
+        def variance(x):
+            mean = self._sum(jnp.sum(x * weight)) / total
+            return self._sum(jnp.sum(jnp.square(x - mean) * weight)) / total
+
+        return 1 - variance(samples.target - samples.value) / jnp.maximum(variance(samples.target), 1e-8)
+
+
+def adapt_learning_rate(learning_rate: jax.Array, kl: jax.Array, settings: PPOSettings) -> jax.Array:
+    """Divides by 1.5 where the KL is above twice its target, multiplies by 1.5 where it is below half of it.
+
+    The rule of rsl_rl (Rudin et al., arXiv:2109.11978, appendix), kept within `learning_rate_min` and `_max`.
+    """
+    factor = jnp.where(kl > 2 * settings.target_kl, 1 / 1.5, jnp.where(kl < settings.target_kl / 2, 1.5, 1.0))
+    return jnp.clip(learning_rate * factor, settings.learning_rate_min, settings.learning_rate_max)
+
+
+def _take(samples: Samples, index: jax.Array) -> Samples:
+    return jax.tree.map(lambda x: x[index], samples)
+
+
+def _all_finite(tree: Any) -> jax.Array:
+    return jnp.stack([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(tree)]).all()

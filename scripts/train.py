@@ -1,0 +1,109 @@
+"""Trains a task by self-play: `python scripts/train.py task=humanoid_duel`; `--help` says what can be set."""
+
+import dataclasses
+import importlib.metadata
+import platform
+from pathlib import Path
+from typing import Any
+
+import jax
+from rich.console import Console
+
+from league import config
+from league.command import run_script
+from league.config import RunSettings
+from mjx_arena import devices
+from ppo import run_folder
+from ppo.checkpoints import Checkpoints
+from ppo.metrics import open_writers
+from ppo.run_loop import LoopSettings, RunLoop
+
+CONF = Path(__file__).resolve().parent.parent / "conf"
+PURPOSE = "Trains a task by self-play, into a run folder that it can be resumed from."
+EXAMPLES = (
+    "python scripts/train.py task=humanoid_duel",
+    "python scripts/train.py num_arenas=256 ppo.learning_rate=3e-4 run_dir=runs/small",
+    "python scripts/train.py resume=latest iterations=3000",
+)
+_VERSIONED = ("jax", "jaxlib", "mujoco", "mujoco-mjx", "flax", "optax", "orbax-checkpoint")
+
+
+def main(overrides: list[str]) -> int:
+    settings, folder = config.compose(overrides, CONF), None
+    if settings.resume is not None:
+        step = settings.resume_step
+        folder = run_folder.find(settings.resume, settings.task_name)
+        saved = config.from_mapping(run_folder.read_config(folder))
+        settings = config.resumed(saved, settings, config.parse_overrides(overrides))
+        settings = dataclasses.replace(settings, resume=str(folder), resume_step=step)
+    devices.configure(settings.devices)
+    settings = dataclasses.replace(settings, devices=config.choose_devices(settings, len(jax.devices())))
+    folder = folder or run_folder.create(settings.run_dir, settings.task_name)
+    with run_folder.locked(folder):
+        return train(dataclasses.replace(settings, run_dir=str(folder)), folder)
+
+
+def train(settings: RunSettings, folder: Path) -> int:
+    """Runs, from the start or from the checkpoint that `settings` name, to the end. Returns the exit status."""
+    from league.selfplay import SelfPlay  # brings in the physics engines: only once the settings are known to work
+
+    console = Console()
+
+    def announce(text: str) -> None:
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    trainer = SelfPlay(settings)
+    with Checkpoints(folder / run_folder.CHECKPOINTS, settings.checkpoint_keep_interval) as checkpoints:
+        if settings.resume is None:
+            state, done = trainer.init(), None
+            announce(f"training {settings.task_name} on {_machine()} in {folder}")
+        else:
+            expected = {"task": settings.task_name}
+            state, meta = checkpoints.restore(trainer.state_shape(), settings.resume_step, expected)
+            done = int(state.iteration)
+            announce(f"resuming {folder} from the checkpoint of iteration {done}")
+            for difference in _version_differences(meta["versions"]):
+                announce(f"warning: {difference}; numbers may not repeat bit for bit")
+            for later in checkpoints.drop_later(done):
+                announce(f"dropped the checkpoint of iteration {later}, which comes after it")
+            if done >= settings.iterations:
+                announce(f"the run is complete; to go on, ask for more than iterations={done}")
+                return 0
+        plain = config.to_mapping(dataclasses.replace(settings, resume=None, resume_step=None))
+        run_folder.write_config(folder, plain)
+        with open_writers(folder, settings.logger, settings.iterations, console, done) as writers:
+            loop = RunLoop(
+                trainer.iterate,
+                LoopSettings(
+                    iterations=settings.iterations,
+                    arena_steps_per_iteration=settings.arena_steps_per_iteration,
+                    log_interval=settings.logger.interval,
+                    checkpoint_interval=settings.checkpoint_interval,
+                    max_skipped_iterations=settings.ppo.max_skipped_iterations,
+                ),
+                checkpoints=checkpoints,
+                meta={"task": settings.task_name, "settings": plain, "versions": _versions()},
+                writers=writers,
+                dump=trainer.dump_nonfinite,
+                dump_folder=folder,
+                announce=announce,
+            )
+            return loop.run(state)
+
+
+def _machine() -> str:
+    found = jax.devices()
+    return f"{len(found)} x {found[0].device_kind} ({found[0].platform})"
+
+
+def _versions() -> dict[str, str]:
+    return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in _VERSIONED}
+
+
+def _version_differences(then: dict[str, Any]) -> list[str]:
+    now = _versions()
+    return [f"{name} was {then.get(name)} and is {now[name]}" for name in now if then.get(name) != now[name]]
+
+
+if __name__ == "__main__":
+    run_script(main, PURPOSE, CONF, EXAMPLES)
