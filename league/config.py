@@ -38,8 +38,8 @@ class RunSettings:
     ppo: PPOSettings = dataclasses.field(default_factory=PPOSettings)
     league: LeagueSettings = dataclasses.field(default_factory=LeagueSettings)
     logger: LoggerSettings = dataclasses.field(default_factory=LoggerSettings)
-    num_arenas: int = 1024
-    iterations: int = 1500
+    num_arenas: int = 512
+    iterations: int = 1600
     total_arena_steps: int | None = None
     seed: int = 0
     devices: int | None = None
@@ -139,9 +139,14 @@ def compose(overrides: list[str], conf_dir: str | Path) -> RunSettings:
     if "task.name" in written:
         name = written["task.name"]
         raise SettingError("task.name", name, f"a task is chosen as a whole; write task={name}")
+    for key in written:
+        if key.partition(".")[0] == "hydra":
+            raise unknown_key(key, written[key], _hints())
+    conf_dir = Path(conf_dir).resolve()
+    _check_choices(written, conf_dir)
     _register_schemas()
     try:
-        with initialize_config_dir(str(Path(conf_dir).resolve()), version_base="1.3"):
+        with initialize_config_dir(str(conf_dir), version_base="1.3"):
             mapping = OmegaConf.to_container(hydra_compose("config", overrides), resolve=True)
     except Exception as error:
         raise explain(error, written, _hints()) from error
@@ -163,6 +168,8 @@ def parse_overrides(overrides: list[str]) -> dict[str, str]:
         if parsed.is_sweep_override():
             remedy = "has several values; a list is written [a,b], and one run takes one value"
             raise SettingError(parsed.key_or_group, text.partition("=")[2], remedy)
+        if parsed.is_delete():
+            raise SettingError(parsed.key_or_group, "", "keys cannot be taken away; set it to another value")
         written[parsed.key_or_group] = text.partition("=")[2]
     return written
 
@@ -170,13 +177,14 @@ def parse_overrides(overrides: list[str]) -> dict[str, str]:
 def from_mapping(mapping: Any) -> RunSettings:
     """Settings of nested plain data, as `to_mapping` gives it. Unknown keys and wrong types raise SettingError."""
     task = mapping.get("task") if isinstance(mapping, dict) else None
-    require(isinstance(task, dict), "task", task, "the settings hold no task")
+    if not isinstance(task, dict):
+        raise SettingError("task", task, "the settings hold no task")
     schema = OmegaConf.structured(schema_of(RunSettings))
     schema.task = OmegaConf.structured(schema_of(settings_of(str(task.get("name")))))
     try:
         return _instantiate(OmegaConf.to_container(OmegaConf.merge(schema, mapping)))
     except OmegaConfBaseException as error:
-        raise explain(error, {}, _hints()) from error
+        raise explain(error, {key: str(value) for key, value in _flat(mapping).items()}, _hints()) from error
 
 
 def to_mapping(settings: RunSettings) -> dict[str, Any]:
@@ -242,6 +250,14 @@ def _hints() -> dict[str, Any]:
     return hints
 
 
+def _check_choices(written: dict[str, str], conf_dir: Path) -> None:
+    """Raises SettingError for a group that is set to something other than one of its files."""
+    for key, value in written.items():
+        choices = sorted(path.stem for path in (conf_dir / key).glob("*.yaml"))
+        if choices and value not in choices:
+            raise SettingError(key, value, f"there is no such {key}; choose one of {', '.join(choices)}")
+
+
 def _register_schemas() -> None:
     store = ConfigStore.instance()
     store.store(group="schema", name="run", node=schema_of(RunSettings), package="_global_")
@@ -255,5 +271,5 @@ def _nearest_divisors(number: int, wanted: int, count: int = 3) -> list[int]:
 
 
 def _listed(values: Iterable[Any]) -> str:
-    *rest, last = [str(value) for value in values]
-    return f"{', '.join(rest)} or {last}" if rest else last
+    texts = [str(value) for value in values]
+    return " or ".join([", ".join(texts[:-1]), texts[-1]] if len(texts) > 1 else texts)

@@ -18,8 +18,7 @@ from ppo.policy import Policy
 from ppo.rollout import RowStep, RowView
 
 
-@struct.dataclass
-class Broken:
+class Broken(struct.PyTreeNode):
     """The last arena whose physics left the finite numbers, just before it did; for whoever has to find out why."""
 
     physics: PhysicsState
@@ -27,8 +26,7 @@ class Broken:
     seen: jax.Array  # [] bool
 
 
-@struct.dataclass
-class Matches:
+class Matches(struct.PyTreeNode):
     """N = M + L arenas; the first M are mirror arenas."""
 
     arena: ArenaState  # [N, ...]
@@ -42,8 +40,7 @@ class Matches:
     broken: Broken
 
 
-@struct.dataclass
-class StepStatistics:
+class StepStatistics(struct.PyTreeNode):
     """Sums over one device's arenas in one step."""
 
     results: jax.Array  # [K, 3] learner's wins, draws, losses by slot

@@ -25,7 +25,7 @@ def apply_per_row(apply: Apply, stacked: Any, slot: jax.Array, rows: Any) -> Any
 def apply_by_tiles(apply: Apply, stacked: Any, slot: jax.Array, rows: Any, tile_rows: int) -> Any:
     """Sorts rows by slot, pads each slot's group to whole tiles of T rows, and gathers weights once for each tile.
 
-    `ceil(B / T) + K` tiles always suffice: every slot wastes less than one. So shapes are static whatever the slots are.
+    `ceil(B / T) + K` tiles always suffice, every slot wastes less than one: shapes are static whatever the slots are.
 
     Args:
       apply: acts for one member on rows `[T, ...]`; vmapped over tiles it becomes batched matrix products.

@@ -11,8 +11,7 @@ from league.results import Results
 from ppo.policy import PolicyState
 
 
-@struct.dataclass
-class Pool:
+class Pool(struct.PyTreeNode):
     policies: PolicyState  # [K, ...]
     occupied: jax.Array  # [K] bool
     generation: jax.Array  # [K] int32: rises whenever the slot gets a new tenant
@@ -55,8 +54,8 @@ def add(pool: Pool, policy: PolicyState, iteration: jax.Array) -> Pool:
 def drawable(pool: Pool) -> jax.Array:
     """`[K]` bool: members that new matches may meet.
 
-    The member whose slot is the next to be overwritten retires one snapshot early. Its matches end meanwhile, so nobody's
-    opponent changes in the middle of one. A pool of one slot has nobody else and keeps it.
+    The member whose slot is the next to be overwritten retires one snapshot early. Its matches end meanwhile, so
+    nobody's opponent changes in the middle of one. A pool of one slot has nobody else and keeps it.
     """
     slots = pool.occupied.shape[0]
     retiring = (jnp.arange(slots) == next_slot(pool)) & (slots > 1)

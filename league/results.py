@@ -5,8 +5,7 @@ import jax.numpy as jnp
 from flax import struct
 
 
-@struct.dataclass
-class Results:
+class Results(struct.PyTreeNode):
     """Axis 1 counts the learner's (wins, draws, losses)."""
 
     total: jax.Array  # [K, 3] int32

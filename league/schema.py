@@ -8,8 +8,7 @@ import typing
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from hydra.errors import MissingConfigException, OverrideParseException
-from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
 from mjx_arena.settings import SettingError
 
@@ -74,21 +73,15 @@ def explain(error: Exception, written: Mapping[str, str], hints: Mapping[str, An
 
     `written` maps the keys of the command line to their values as text, `hints` every key there is to its type.
     """
-    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
-        group, _, choice = str(error.missing_cfg_file).rpartition("/")
-        options = ", ".join(error.options or ()) or "none"
-        return SettingError(group, choice, f"there is no such {group}; choose one of {options}")
     cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
     key = str(getattr(cause, "full_key", None) or _key_in(str(error)) or "")
     group_key = key.partition("[")[0]
     value = written.get(group_key, _source(str(error)))
-    if isinstance(cause, ConfigKeyError | AttributeError) or (group_key and group_key not in hints):
+    if isinstance(cause, ConfigKeyError | ConfigAttributeError) or (group_key and group_key not in hints):
         return unknown_key(key, value, hints)
     if group_key in hints:
         return SettingError(group_key, value, f"must be {describe(hints[group_key])}")
     first = str(error).splitlines()[0]
-    if isinstance(error, OverrideParseException):
-        first = "is not understood; write key=value, for example num_arenas=512"
     for key, value in written.items():
         if key in str(error):
             return SettingError(key, value, first)

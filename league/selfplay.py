@@ -4,7 +4,9 @@ Arena states are split over the devices; the learner and the pool are replicated
 starts, plays a rollout, updates the learner, records results and, when one is due, adds a snapshot to the pool.
 """
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import chex
 import jax
@@ -22,11 +24,11 @@ from mjx_arena import devices, tasks
 from mjx_arena.batch import BatchedArena
 from ppo import rollout
 from ppo.policy import Policy
+from ppo.rollout import Trajectory
 from ppo.update import Learner, LearnerState
 
 
-@struct.dataclass
-class RunState:
+class RunState(struct.PyTreeNode):
     """Everything a run is: restoring it continues bit for bit."""
 
     iteration: jax.Array  # [] int32 iterations done
@@ -38,7 +40,7 @@ class RunState:
 
 _SPLIT = P(devices.AXIS)
 # How a RunState lies on the devices: leaves of `matches` are split along their first axis, all else is replicated.
-_SPEC = RunState(iteration=P(), key=P(), learner=P(), pool=P(), matches=_SPLIT)  # type: ignore[arg-type]
+RUN_STATE_SPEC = RunState(iteration=P(), key=P(), learner=P(), pool=P(), matches=_SPLIT)  # type: ignore[arg-type]
 _BANK_SHARE = 4  # one fresh start for every so many arenas; an iteration seldom ends more matches than that
 
 
@@ -57,9 +59,9 @@ class SelfPlay:
         self.batch = BatchedArena(self.arena, block)
         self.policy = Policy(self.arena.observation_size, self.arena.action, settings.ppo)
         self.learner = Learner(self.policy, settings.ppo, devices.AXIS)
-        self._init = jax.jit(self._shard(self._local_init, in_specs=P(), out_specs=_SPEC))
+        self._init = jax.jit(self.shard(self._local_init, P(), RUN_STATE_SPEC))
         self.iterate = jax.jit(
-            self._shard(self._local_iterate, in_specs=(_SPEC,), out_specs=(_SPEC, P())), donate_argnums=0
+            self.shard(self._local_iterate, (RUN_STATE_SPEC,), (RUN_STATE_SPEC, P())), donate_argnums=0
         )
 
     def init(self) -> RunState:
@@ -71,7 +73,7 @@ class SelfPlay:
         shapes = jax.eval_shape(self._init, jax.random.key(0))
         shardings = jax.tree.map(
             lambda spec, tree: jax.tree.map(lambda _: NamedSharding(self.mesh, spec), tree),
-            _SPEC,
+            RUN_STATE_SPEC,
             shapes,
             is_leaf=lambda x: isinstance(x, P),
         )
@@ -91,7 +93,8 @@ class SelfPlay:
             action=broken.action,
         )
 
-    def _shard(self, function, in_specs, out_specs):
+    def shard(self, function: Callable, in_specs: Any, out_specs: Any) -> Callable:
+        """`function` of one device's part, over the whole mesh."""
         return jax.shard_map(function, mesh=self.mesh, in_specs=in_specs, out_specs=out_specs, check_vma=False)
 
     def _runner(self, pool: Pool, key: chex.PRNGKey) -> MatchRunner:
@@ -115,11 +118,8 @@ class SelfPlay:
     def _local_iterate(self, state: RunState) -> tuple[RunState, dict[str, jax.Array]]:
         s = self.settings
         key, k_device = jax.random.split(state.key)
-        k_bank, k_rollout, k_update = jax.random.split(_own_key(k_device), 3)
-        runner = self._runner(state.pool, k_bank)
-        matches, trajectory, steps = rollout.collect(
-            runner, self.policy, state.learner.policy, _without_device_axis(state.matches), k_rollout, s.ppo.horizon
-        )
+        k_rollout, k_update = jax.random.split(_own_key(k_device))
+        matches, trajectory, steps = self.local_rollout(state, k_rollout)
         progress = state.iteration / s.iterations
         learner, metrics = self.learner.update(state.learner, trajectory, k_update, progress)
 
@@ -133,7 +133,17 @@ class SelfPlay:
             lambda: pools.add(pool, learner.policy, iteration),
             lambda: pool,
         )
-        return RunState(iteration, key, learner, pool, _with_device_axis(matches)), metrics
+        return RunState(iteration, key, learner, pool, matches), metrics
+
+    def local_rollout(self, state: RunState, key: chex.PRNGKey) -> tuple[Matches, Trajectory, StepStatistics]:
+        """One device's part of a rollout: the matches afterwards, the trajectory of its rows, statistics by step."""
+        k_bank, k_play = jax.random.split(key)
+        runner = self._runner(state.pool, k_bank)
+        matches, trajectory, steps = rollout.collect(
+            runner, self.policy, state.learner.policy, _without_device_axis(state.matches), k_play,
+            self.settings.ppo.horizon,
+        )  # fmt: skip
+        return _with_device_axis(matches), trajectory, steps
 
     def _match_metrics(self, totals: StepStatistics, pool: Pool) -> dict[str, jax.Array]:
         """Totals are sums over devices and steps. Rates of nothing are NaN, which the writers leave out."""

@@ -1,4 +1,4 @@
-"""Physics arenas for agents that learn by competing: bodies, games, engines, and thousands of matches in one program."""
+"""Physics arenas for agents that learn by competing: bodies, games, engines, and many matches as one program."""
 
 import dataclasses
 

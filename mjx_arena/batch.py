@@ -14,16 +14,14 @@ from flax import struct
 from mjx_arena.types import Arena, ArenaState, TimeStep
 
 
-@struct.dataclass
-class Bank:
+class Bank(struct.PyTreeNode):
     """Fresh reset states, made once per iteration; a match that ends continues with one of them."""
 
     state: ArenaState  # [F, ...]
     timestep: TimeStep  # [F, ...]
 
 
-@struct.dataclass
-class Transition:
+class Transition(struct.PyTreeNode):
     """One control step of N arenas."""
 
     timestep: TimeStep  # [N, ...] as the step left it; its observation is the final one where the match ended
@@ -42,17 +40,21 @@ class BatchedArena:
 
     def reset(self, key: chex.PRNGKey, num_arenas: int) -> tuple[ArenaState, TimeStep]:
         """Fresh matches `[N, ...]`."""
-        return self._blockwise(jax.vmap(self.arena.reset), jax.random.split(key, num_arenas))
+        return self.blockwise(jax.vmap(self.arena.reset), jax.random.split(key, num_arenas))
 
     def make_bank(self, key: chex.PRNGKey, size: int) -> Bank:
         """`size` fresh reset states `[F, ...]`."""
         return Bank(*self.reset(key, size))
 
+    def step_without_reset(self, state: ArenaState, action: jax.Array) -> tuple[ArenaState, TimeStep]:
+        """Plays `action` `[N, A, ...]` and leaves matches that end as they are."""
+        return self.blockwise(jax.vmap(self.arena.step), state, action)
+
     def step(
         self, state: ArenaState, action: jax.Array, bank: Bank, key: chex.PRNGKey
     ) -> tuple[ArenaState, Transition]:
         """Plays `action` `[N, A, ...]`; matches that end go on with entries of `bank`, drawn with `key`."""
-        state, timestep = self._blockwise(jax.vmap(self.arena.step), state, action)
+        state, timestep = self.step_without_reset(state, action)
         broken = ~_finite_per_arena((state.physics, timestep.observation, timestep.reward))
         ended = timestep.terminated | timestep.truncated | broken
 
@@ -83,7 +85,7 @@ class BatchedArena:
         )
         return jax.tree.map(lambda new, old: where(ended, new, old), fresh_state, state), transition
 
-    def _blockwise(self, function, *args: Any) -> Any:
+    def blockwise(self, function, *args: Any) -> Any:
         """`function` of blocks of the leading axis, one block after another: small blocks stay in a CPU's cache."""
         size = jax.tree.leaves(args)[0].shape[0]
         if size <= self.block_size:

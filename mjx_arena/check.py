@@ -87,7 +87,9 @@ def _check_seats(arena: Arena, key: jax.Array, shift: int) -> None:
     own, other = observation[:, 0], observation[:, shift]
     spread = np.sqrt((own.var(0) + other.var(0)) / len(own)) + 1e-4
     gap = np.abs(own.mean(0) - other.mean(0)) / spread
-    assert gap.max() < 6, f"observation {gap.argmax()} differs between seats 0 and {shift}: {gap.max():.1f} standard errors"
+    assert gap.max() < 6, (
+        f"observation {gap.argmax()} differs between seats 0 and {shift}: {gap.max():.1f} standard errors"
+    )
 
 
 def _assert_equal(first, second, message: str) -> None:

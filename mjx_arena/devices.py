@@ -1,4 +1,4 @@
-"""Which devices a program runs on, and how many arenas they step at a time. Call `configure` before any other JAX call."""
+"""Which devices a program runs on, and how many arenas they step at a time."""
 
 import os
 
@@ -41,10 +41,11 @@ def make_mesh(devices: int | None = None) -> Mesh:
 
 
 def safe_block_size(arenas_per_device: int, wanted: int) -> int:
-    """The largest block that divides `arenas_per_device`, at most `wanted` and, on CPUs, at most `MAX_CPU_BLOCK`."""
-    limit = min(wanted, arenas_per_device)
-    if jax.default_backend() == "cpu":
-        limit = min(limit, MAX_CPU_BLOCK)
-    else:
-        limit = arenas_per_device  # an accelerator wants every arena at once
+    """How many arenas to step together: all of them, except on CPUs.
+
+    There it is the largest divisor of `arenas_per_device` that is at most `wanted` and at most `MAX_CPU_BLOCK`.
+    """
+    if jax.default_backend() != "cpu":
+        return arenas_per_device  # an accelerator wants every arena at once
+    limit = min(wanted, arenas_per_device, MAX_CPU_BLOCK)
     return next(size for size in range(limit, 0, -1) if arenas_per_device % size == 0)

@@ -1,4 +1,4 @@
-"""The contract between physics, tasks, batching and learners. Axes: A agents of one arena; n action size; O observation size.
+"""The contract between physics, tasks, batching and learners. Axes: A agents of an arena, n actions, O observations.
 
 Everything here is written for one arena; `jax.vmap` adds the batch axis in front.
 """
@@ -23,8 +23,7 @@ class Discrete(NamedTuple):
     size: int
 
 
-@struct.dataclass
-class PhysicsState:
+class PhysicsState(struct.PyTreeNode):
     """What an engine needs to go on, and nothing that it can compute."""
 
     qpos: jax.Array  # [nq]
@@ -56,16 +55,14 @@ class Physics(Protocol):
         ...
 
 
-@struct.dataclass
-class ArenaState:
+class ArenaState(struct.PyTreeNode):
     physics: PhysicsState
     key: chex.PRNGKey  # the arena's own random stream
     step_count: jax.Array  # [] control steps since the match began
     memory: Any  # the task's own pytree
 
 
-@struct.dataclass
-class TimeStep:
+class TimeStep(struct.PyTreeNode):
     observation: jax.Array  # [A, O]
     reward: jax.Array  # [A]
     terminated: jax.Array  # [] bool: the match was decided
@@ -82,9 +79,11 @@ class Arena(Protocol):
 
     num_agents: int
     observation_size: int
-    action: Box | Discrete
     control_dt: float  # s
     mj_model: mujoco.MjModel
+
+    @property
+    def action(self) -> Box | Discrete: ...
 
     def reset(self, key: chex.PRNGKey) -> tuple[ArenaState, TimeStep]: ...
 

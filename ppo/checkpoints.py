@@ -1,7 +1,7 @@
 """Checkpoints of a whole run state with Orbax: saved all or nothing, checked on the way back.
 
 Beside each state lies `meta`: what the caller wants to keep (settings, versions), and a specification of every array
-with its shape, dtype and checksum. A checkpoint that differs from what the run needs, or from what was saved, is refused.
+with its shape, dtype and checksum. A checkpoint that differs from what is needed, or from what was saved, is refused.
 """
 
 import logging
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
 from jax.tree_util import tree_leaves_with_path
@@ -97,12 +98,10 @@ class Checkpoints:
         ]
         differences += _differences(record[_SPEC], _describe(wanted, checksums=False))
         if differences:
-            raise CheckpointError(
-                f"checkpoint {step} in {self.folder} is of another kind of run: {_some(differences)}"
-            )
+            raise CheckpointError(f"checkpoint {step} in {self.folder} is of another kind of run: {_some(differences)}")
         try:
             args = ocp.args.Composite(state=ocp.args.StandardRestore(_without_empty(wanted)))
-            leaves = self._manager.restore(step, args=args).state
+            leaves = self._manager.restore(step, args=args)["state"]
         except Exception as error:
             raise self._damaged(step, _reason(error)) from error
         now = _describe(leaves, checksums=True)
@@ -141,7 +140,7 @@ class Checkpoints:
 
     def _record(self, step: int) -> dict[str, Any]:
         try:
-            record = self._manager.restore(step, args=ocp.args.Composite(meta=ocp.args.JsonRestore())).meta
+            record = self._manager.restore(step, args=ocp.args.Composite(meta=ocp.args.JsonRestore()))["meta"]
         except Exception as error:
             raise self._damaged(step, _reason(error)) from error
         if not isinstance(record, dict) or _SPEC not in record or _USER not in record:
@@ -180,7 +179,7 @@ def _checksum(leaf: Any) -> int | None:
     if isinstance(leaf, jax.Array):
         if not leaf.is_fully_addressable:
             return None  # other hosts hold parts of it
-        if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+        if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
             leaf = jax.random.key_data(leaf)
     return zlib.crc32(np.ascontiguousarray(leaf).tobytes())
 

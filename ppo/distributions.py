@@ -8,8 +8,7 @@ import jax.numpy as jnp
 from flax import struct
 
 
-@struct.dataclass
-class DiagonalGaussian:
+class DiagonalGaussian(struct.PyTreeNode):
     """Independent normal controls; the arena clips them to [-1, 1]."""
 
     mean: jax.Array  # [..., n]
@@ -31,8 +30,7 @@ class DiagonalGaussian:
         return jnp.sum(self.log_std + 0.5 * math.log(2 * math.pi * math.e), -1)
 
 
-@struct.dataclass
-class Categorical:
+class Categorical(struct.PyTreeNode):
     """One of n choices; illegal ones have the logit -inf replaced by a large negative number."""
 
     logits: jax.Array  # [..., n]

@@ -20,8 +20,8 @@ def generalized_advantage(
         A_t     = delta_t + gamma * lambda * (1 - ended_t) * A_{t+1}
         next_t  = 0 where terminated; V(final observation) where truncated; V_{t+1} elsewhere
 
-    Args: `reward`, `value`, `terminated`, `truncated`, `final_value` are `[T, R]`; `last_value` `[R]` is the value of the
-    observation after the last step. `final_value` is read only where `truncated`. Targets are `A + V`.
+    Args: `reward`, `value`, `terminated`, `truncated`, `final_value` are `[T, R]`; `last_value` `[R]` is the value of
+    the observation after the last step. `final_value` is read only where `truncated`. Targets are `A + V`.
     """
     next_value = jnp.concatenate([value[1:], last_value[None]])
     next_value = jnp.where(truncated, final_value, next_value) * ~terminated

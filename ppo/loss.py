@@ -8,8 +8,7 @@ from ppo.policy import Policy, PolicyState
 from ppo.settings import PPOSettings
 
 
-@struct.dataclass
-class Samples:
+class Samples(struct.PyTreeNode):
     """B steps to learn from."""
 
     observation: jax.Array  # [B, O]
@@ -33,7 +32,7 @@ def surrogate_loss(ratio: jax.Array, advantage: jax.Array, epsilon: float) -> ja
 
 
 def value_loss(value: jax.Array, target: jax.Array, old_value: jax.Array, epsilon: float | None) -> jax.Array:
-    """Half the squared error `[B]`; with `epsilon`, the larger of it and that of a value clipped to `old_value ± epsilon`.
+    """Half the squared error `[B]`; with `epsilon`, the larger of it and that of `value` clipped near `old_value`.
 
     The clipped form is that of the reference implementation of arXiv:1707.06347; None gives the plain one.
     """
@@ -45,7 +44,7 @@ def value_loss(value: jax.Array, target: jax.Array, old_value: jax.Array, epsilo
 
 
 def approximate_kl(log_ratio: jax.Array) -> jax.Array:
-    """Estimate `(ratio - 1) - log ratio` `[B]` of KL(old || new), never negative: Schulman, "Approximating KL divergence"."""
+    """Estimate `(ratio - 1) - log ratio` `[B]` of KL(old || new): "k3" of Schulman, "Approximating KL divergence"."""
     return jnp.expm1(log_ratio) - log_ratio
 
 

@@ -1,7 +1,8 @@
 """Where a run's numbers go: `metrics.jsonl` for programs, TensorBoard for curves, one progress line for people.
 
 A writer has `write(row)` for one logged iteration and `close()`. A row is a flat dict: `iteration`, `arena_steps`, the
-learner's metrics by name, and timing under keys that start with `time/`, which alone may differ between two equal runs.
+learner's metrics by name, and timing under keys that start with `time/`, which alone may differ between two equal runs
+(`time/iteration_seconds`, `time/arena_steps_per_second`).
 """
 
 import contextlib
@@ -27,7 +28,7 @@ Row = Mapping[str, float | int]
 _COLUMNS = (
     ("episode_return", "return {:.2f}"),
     ("match_length", "match {:.0f} steps"),
-    ("league/win_rate", "wins {:.0%} against the pool"),
+    ("league/win_rate_pool", "wins {:.0%} against the pool"),
 )
 
 
@@ -57,11 +58,8 @@ class JsonLines:
 
     def __init__(self, path: Path, resume_after: int | None = None):
         """Starts an empty file, or, to go on after iteration `resume_after`, drops the rows later than that."""
-        if resume_after is None:
-            self._file = open(path, "w", encoding="utf-8")
-        else:
-            _drop_later_rows(path, resume_after)
-            self._file = open(path, "a", encoding="utf-8")
+        _keep_rows(path, last=resume_after or 0)
+        self._file = path.open("a", encoding="utf-8")
 
     def write(self, row: Row) -> None:
         finite = {key: value if math.isfinite(value) else None for key, value in row.items()}
@@ -97,17 +95,21 @@ class Progress:
         self._iterations, self._seconds = iterations, seconds
         self._console = console or Console()
         self._last = -math.inf
+        self._first: tuple[int, float] | None = None  # iteration and time of the first row
         self._live = Live(console=self._console, auto_refresh=False) if self._console.is_terminal else None
         if self._live:
             self._live.start()
 
     def write(self, row: Row) -> None:
-        line = progress_line(row, self._iterations)
+        now, iteration = time.monotonic(), int(row["iteration"])
+        self._first = self._first or (iteration - 1, now - row["time/iteration_seconds"])
+        seconds_left = (now - self._first[1]) / (iteration - self._first[0]) * (self._iterations - iteration)
+        line = progress_line(row, self._iterations, seconds_left)
         if self._live:
             self._live.update(Text(line), refresh=True)
-        elif time.monotonic() - self._last >= self._seconds or row["iteration"] == self._iterations:
+        elif now - self._last >= self._seconds or iteration == self._iterations:
             self._console.print(line, markup=False, highlight=False, soft_wrap=True)
-            self._last = time.monotonic()
+            self._last = now
 
     def close(self) -> None:
         if self._live:
@@ -130,17 +132,18 @@ def open_writers(
         yield writers
 
 
-def progress_line(row: Row, iterations: int) -> str:
+def progress_line(row: Row, iterations: int, seconds_left: float) -> str:
     """A row in words: iteration, arena steps, speed, what was learnt, time left."""
-    iteration, seconds = int(row["iteration"]), row.get("time/iteration_seconds", math.nan)
-    parts = [f"iteration {iteration}/{iterations}", f"{_short(row['arena_steps'])} arena steps"]
-    if "time/arena_steps_per_second" in row:
-        parts.append(f"{_short(row['time/arena_steps_per_second'])} arena steps/s")
+    parts = [
+        f"iteration {row['iteration']}/{iterations}",
+        f"{_short(row['arena_steps'])} arena steps",
+        f"{_short(row['time/arena_steps_per_second'])} arena steps/s",
+    ]
     parts += [form.format(row[key]) for key, form in _COLUMNS if math.isfinite(row.get(key, math.nan))]
     if row.get("skipped_updates", 0) > 0:
-        parts.append(f"{row['skipped_updates']:.0f} updates skipped as not finite")
-    if math.isfinite(seconds) and iteration < iterations:
-        parts.append(f"{_duration(seconds * (iterations - iteration))} left")
+        parts.append(f"{row['skipped_updates']} updates skipped as not finite")
+    if row["iteration"] < iterations:
+        parts.append(f"{_duration(seconds_left)} left")
     return " · ".join(parts)
 
 
@@ -159,7 +162,7 @@ def _duration(seconds: float) -> str:
     return f"{seconds / 3600:.1f} h"
 
 
-def _drop_later_rows(path: Path, last: int) -> None:
+def _keep_rows(path: Path, last: int) -> None:
     """Rewrites the file with the rows up to iteration `last`; a line cut short by a crash goes too."""
     kept = []
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []

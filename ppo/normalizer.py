@@ -1,8 +1,8 @@
 """Running mean and variance of observations, exact for as long as anyone trains.
 
-A float32 counter stops counting near 1e7 samples and a float32 mean stops moving when its increments fall below half a
-unit in the last place. So the count is a pair of integers, and mean and variance carry the error of their last sum along
-(Kahan's compensated summation).
+A float32 counter stops counting near 1e7 samples, and a float32 mean stops moving when its increments fall below half
+a unit in the last place. So the count is a pair of integers, and mean and variance carry the error of their last sum
+along (Kahan's compensated summation).
 """
 
 import jax
@@ -12,8 +12,7 @@ from flax import struct
 _LOW_BITS = 24
 
 
-@struct.dataclass
-class RunningStatistics:
+class RunningStatistics(struct.PyTreeNode):
     count_high: jax.Array  # [] uint32; the count is count_high * 2**24 + count_low
     count_low: jax.Array  # [] uint32
     mean: jax.Array  # [O]

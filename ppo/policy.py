@@ -1,4 +1,4 @@
-"""A policy: separate actor and critic networks behind `init` and `apply`, with the normaliser they were trained with."""
+"""A policy: actor and critic networks behind `init` and `apply`, with the normaliser they were trained with."""
 
 from collections.abc import Callable
 from typing import Any
@@ -22,8 +22,7 @@ _ACTIVATIONS: dict[str, Callable] = {
 }
 
 
-@struct.dataclass
-class PolicyState:
+class PolicyState(struct.PyTreeNode):
     """Everything a member of a league is: stackable along a new leading axis."""
 
     params: dict[str, Any]  # {"actor": ..., "critic": ...}

@@ -10,8 +10,7 @@ from flax import struct
 from ppo.policy import Policy, PolicyState
 
 
-@struct.dataclass
-class RowView:
+class RowView(struct.PyTreeNode):
     """What the learner acts on."""
 
     observation: jax.Array  # [R, O]
@@ -19,8 +18,7 @@ class RowView:
     action_mask: jax.Array | None  # [R, n] bool
 
 
-@struct.dataclass
-class RowStep:
+class RowStep(struct.PyTreeNode):
     """What came of it."""
 
     reward: jax.Array  # [R]
@@ -40,8 +38,7 @@ class Environment(Protocol):
         ...
 
 
-@struct.dataclass
-class Trajectory:
+class Trajectory(struct.PyTreeNode):
     observation: jax.Array  # [T, R, O]
     action_mask: jax.Array | None  # [T, R, n]
     action: jax.Array  # [T, R, ...]

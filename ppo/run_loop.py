@@ -108,7 +108,7 @@ class RunLoop:
         seconds, self._fetched_at = (now - self._fetched_at) / len(fetched), now
         for number, metrics in enumerate(fetched, start=iteration - len(fetched) + 1):
             if number % self._settings.log_interval == 0:
-                self._write(self._row(number, metrics, seconds))
+                self._write(self._row(number, metrics, seconds), iteration, state)
             self._guard(number, metrics, state)
 
     def _row(self, iteration: int, metrics: Mapping[str, Any], seconds: float) -> dict[str, float | int]:
@@ -121,11 +121,12 @@ class RunLoop:
             "time/arena_steps_per_second": steps / seconds,
         }
 
-    def _write(self, row: Mapping[str, float | int]) -> None:
+    def _write(self, row: Mapping[str, float | int], iteration: int, state: Any) -> None:
         try:
             for writer in self._writers:
                 writer.write(row)
         except OSError as error:
+            self._save_last(iteration, state)
             raise RunError(f"cannot write the log: {error.strerror or error}; {self._last_checkpoint()}") from error
 
     def _guard(self, iteration: int, metrics: Mapping[str, Any], state: Any) -> None:

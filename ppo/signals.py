@@ -47,8 +47,8 @@ def stop_requests(announce: Callable[[str], None]) -> Iterator[StopRequest]:
 
     watcher = threading.Thread(target=watch, name="signals", daemon=True)
     watcher.start()
-    previous = {number: signal.signal(number, lambda *_: None) for number in _HANDLED}
     previous_fd = signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False)
+    previous = {number: signal.signal(number, lambda *_: None) for number in _HANDLED}
     try:
         yield request
     finally:

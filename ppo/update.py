@@ -16,8 +16,7 @@ from ppo.rollout import Trajectory
 from ppo.settings import PPOSettings
 
 
-@struct.dataclass
-class LearnerState:
+class LearnerState(struct.PyTreeNode):
     policy: PolicyState
     optimizer: Any  # optax state
     learning_rate: jax.Array  # []
@@ -28,13 +27,15 @@ class Learner:
 
     def __init__(self, policy: Policy, settings: PPOSettings, axis_name: str | None = None):
         self.policy, self.settings, self.axis_name = policy, settings, axis_name
-        self._optimizer = optax.chain(
-            optax.clip_by_global_norm(settings.max_grad_norm), optax.scale_by_adam(eps=1e-5)
-        )
+        self._optimizer = optax.chain(optax.clip_by_global_norm(settings.max_grad_norm), optax.scale_by_adam(eps=1e-5))
 
     def init(self, key: chex.PRNGKey) -> LearnerState:
         policy = self.policy.init(key)
-        return LearnerState(policy, self._optimizer.init(policy.params), jnp.float32(self.settings.learning_rate))
+        return LearnerState(
+            policy=policy,
+            optimizer=self._optimizer.init(policy.params),
+            learning_rate=jnp.float32(self.settings.learning_rate),
+        )
 
     def update(
         self, learner: LearnerState, trajectory: Trajectory, key: chex.PRNGKey, progress: jax.Array
@@ -60,7 +61,8 @@ class Learner:
         applied = reports.pop("applied")
         # A mean over the minibatches that were applied; a skipped one would poison it.
         metrics = {
-            name: jnp.sum(jnp.where(applied, value, 0)) / jnp.maximum(applied.sum(), 1) for name, value in reports.items()
+            name: jnp.sum(jnp.where(applied, value, 0)) / jnp.maximum(applied.sum(), 1)
+            for name, value in reports.items()
         }
         metrics |= {
             "learning_rate": learner.learning_rate,
@@ -85,9 +87,7 @@ class Learner:
             mean = self._sum(jnp.sum(advantage * t.weight)) / total
             variance = self._sum(jnp.sum(jnp.square(advantage - mean) * t.weight)) / total
             advantage = (advantage - mean) * jax.lax.rsqrt(variance + 1e-8)
-        samples = Samples(
-            t.observation, t.action_mask, t.action, t.log_prob, t.value, advantage, target, t.weight
-        )
+        samples = Samples(t.observation, t.action_mask, t.action, t.log_prob, t.value, advantage, target, t.weight)
         return jax.tree.map(lambda x: x.reshape(x.shape[0] * x.shape[1], *x.shape[2:]), samples)
 
     def _minibatch(self, learner: LearnerState, stopped: jax.Array, samples: Samples):

@@ -17,7 +17,7 @@ _HIP_DROP = 0.30  # hips below the torso's origin
 _HIP_SIDE = 0.12
 _SEGMENT = 0.40  # of the thigh; of the shin down to the sole's axis
 _SOLE_RADIUS = 0.04
-_TOE, _HEEL, _BAR = 0.18, -0.10, 0.14  # reach of the foot before and behind the ankle, half width of the bar
+_TOE, _HEEL, _BAR = 0.20, -0.14, 0.15  # reach of the foot before and behind the ankle, half width of the bar
 
 
 def add_duelist(spec: mujoco.MjSpec, name: str, rgba: tuple[float, float, float, float]) -> mujoco.MjsBody:

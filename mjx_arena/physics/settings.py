@@ -18,7 +18,9 @@ class ModelSettings:
     def validate(self, prefix: str = "physics.model") -> None:
         for key in ("timestep", "iterations", "ls_iterations"):
             value = getattr(self, key)
-            require(value is None or value > 0, f"{prefix}.{key}", value, "must be positive, or null for the task's own")
+            require(
+                value is None or value > 0, f"{prefix}.{key}", value, "must be positive, or null for the task's own"
+            )
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
-"""Humanoid duel: two duelists, each of which loses when its torso falls below a height; both at once, or time up, is a draw.
+"""Humanoid duel: who falls loses; both falling in one step, or the time limit, is a draw.
 
-A share of the matches are drills: the opponent is a dummy that is held standing and cannot lose, random kicks disturb the
-learner, and nothing is rated. Drills teach balance that does not lean on the opponent.
+To fall is to let the torso sink below a height. A share of the matches are drills: the opponent is a dummy that is held
+standing and cannot lose, random kicks disturb the learner, and nothing is rated. They teach balance without a support.
 """
 
 from dataclasses import dataclass, field
@@ -28,6 +28,7 @@ class RewardWeights:
     opponent_off_balance: float = 0.01  # x how far the opponent's torso is below standing, 1 at the fall height
     control: float = 0.002  # x mean squared control, subtracted
     approach: float = 0.03  # x speed towards an opponent out of reach, m/s, at most 1
+    ground: float = 0.015  # x speed at which both together move towards the opponent's side, m/s; adds up to 0
     time: float = 0.0225  # subtracted: standing still for ever must not pay
     win: float = 3.0
     fall: float = 3.0  # subtracted from whoever falls
@@ -43,15 +44,15 @@ class HumanoidDuelSettings:
     fall_height: float = 0.8  # m, of the torso's origin; standing is 1.14
     time_limit: int = 1000  # control steps
     substeps: int = 2  # engine steps in one control step of 20 ms
-    start_distance: tuple[float, float] = (0.6, 1.4)  # m between the torsos, uniform
+    start_distance: tuple[float, float] = (0.4, 1.0)  # m between the torsos, uniform
     start_noise: float = 0.05  # rad and m/s of joints, uniform
     start_yaw: float = 0.3  # rad away from facing the opponent, uniform
     agent_contacts: bool = True  # false lets the agents pass through each other
-    drill_share: float = 0.2  # of the matches
+    drill_share: float = 0.25  # of the matches
     drill_distance: float = 2.0  # m
     drill_time_limit: int = 500  # control steps
     kick_interval: int = 100  # control steps between two kicks in a drill
-    kick_speed: tuple[float, float] = (0.2, 0.7)  # m/s that a kick adds to the body, in a random direction, uniform
+    kick_speed: tuple[float, float] = (0.1, 0.6)  # m/s that a kick adds to the body, in a random direction, uniform
     reward: RewardWeights = field(default_factory=RewardWeights)
 
     @property
@@ -75,8 +76,7 @@ class HumanoidDuelSettings:
         self.reward.validate(f"{prefix}.reward")
 
 
-@struct.dataclass
-class DuelMemory:
+class DuelMemory(struct.PyTreeNode):
     drill: jax.Array  # [] bool
     held: jax.Array  # [2] bool: the dummy of a drill
     start_qpos: jax.Array  # [nq] where the dummy is held
@@ -136,9 +136,7 @@ class HumanoidDuel:
         action = jnp.clip(action, -1, 1)
         physics, key = self._kick(state)
         physics = self.physics.step(physics, action.reshape(-1), self.settings.substeps)
-        state = state.replace(
-            physics=_hold(physics, state.memory), key=key, step_count=state.step_count + 1
-        )
+        state = state.replace(physics=_hold(physics, state.memory), key=key, step_count=state.step_count + 1)
         torso = _Torso(state.physics)
         fallen = (torso.height < self.settings.fall_height) & ~state.memory.held
         return state, self._timestep(state, torso, self._rewards(torso, action, fallen), fallen)
@@ -167,6 +165,7 @@ class HumanoidDuel:
             "opponent_off_balance": 1 - upright[::-1],
             "control": -jnp.mean(jnp.square(action), -1),
             "approach": jnp.where(distance > _REACH, jnp.clip(closing, -1, 1), 0),
+            "ground": jnp.sum(torso.velocity[:, :2].mean(0) * flat_gap, -1) / jnp.maximum(distance, 1e-6),
             "time": -jnp.ones(2),
             "win": (fallen[::-1] & ~fallen).astype(jnp.float32),
             "fall": -fallen.astype(jnp.float32),
@@ -174,6 +173,8 @@ class HumanoidDuel:
 
     def _timestep(self, state: ArenaState, torso: _Torso, terms: dict, fallen: jax.Array) -> TimeStep:
         s = self.settings
+        contest = ~state.memory.drill  # nothing can be won from a dummy
+        terms = {name: term * contest if name in _CONTEST_TERMS else term for name, term in terms.items()}
         weighted = {name: getattr(s.reward, name) * term for name, term in terms.items()}
         alive = ~state.memory.held
         limit = jnp.where(state.memory.drill, s.drill_time_limit, s.time_limit)
@@ -181,7 +182,7 @@ class HumanoidDuel:
         metrics = {f"reward/{name}": jnp.sum(term * alive) / alive.sum() for name, term in weighted.items()}
         return TimeStep(
             observation=_observe(torso),
-            reward=sum(weighted.values()),
+            reward=jnp.stack(list(weighted.values())).sum(0),
             terminated=terminated,
             truncated=~terminated & (state.step_count >= limit),
             outcome=fallen[::-1].astype(jnp.float32) - fallen,
@@ -192,6 +193,7 @@ class HumanoidDuel:
         )
 
 
+_CONTEST_TERMS = ("opponent_off_balance", "approach", "ground", "time")
 _REACH = 0.5  # m between the torsos: closer, the approach is over
 
 

@@ -1,0 +1,67 @@
+"""Device choices: block sizes that divide and cannot hang a CPU, meshes, and counts that cannot work."""
+
+import jax
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mjx_arena import devices
+from mjx_arena.settings import SettingError
+
+counts = st.integers(1, 10_000)
+
+
+@settings(deadline=None, max_examples=25)
+@given(counts, counts)
+def test_cpu_blocks_divide_the_arenas_and_never_exceed_the_safe_size(arenas, wanted):
+    size = devices.safe_block_size(arenas, wanted)
+    assert arenas % size == 0
+    assert 1 <= size <= min(wanted, devices.MAX_CPU_BLOCK)
+
+
+@settings(deadline=None, max_examples=25)
+@given(counts, counts)
+def test_cpu_blocks_are_the_largest_that_would_do(arenas, wanted):
+    limit = min(arenas, wanted, devices.MAX_CPU_BLOCK)
+    larger = range(devices.safe_block_size(arenas, wanted) + 1, limit + 1)
+    assert not any(arenas % size == 0 for size in larger)
+
+
+@pytest.mark.parametrize("wanted", [devices.MAX_CPU_BLOCK, 10 * devices.MAX_CPU_BLOCK])
+def test_powers_of_two_fill_the_block(wanted):
+    assert devices.safe_block_size(4096, wanted) == devices.MAX_CPU_BLOCK
+
+
+@pytest.mark.parametrize("arenas", [96, 127, 4096])
+def test_an_accelerator_steps_every_arena_at_once(monkeypatch, arenas):
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    assert devices.safe_block_size(arenas, 8) == arenas
+
+
+@pytest.mark.parametrize("count", [0, -1])
+def test_configure_refuses_counts_below_one_by_name(count):
+    with pytest.raises(SettingError, match=f"devices={count}: must be at least 1"):
+        devices.configure(count)
+
+
+def test_configure_takes_every_available_core_by_default(monkeypatch):
+    updates = {}
+    monkeypatch.setattr(devices, "available_cores", lambda: 3)
+    monkeypatch.setattr(jax.config, "update", updates.__setitem__)
+    devices.configure(None)
+    assert updates == {"jax_num_cpu_devices": 3}
+
+
+def test_available_cores_is_what_the_process_may_use(monkeypatch):
+    monkeypatch.setattr(devices.os, "sched_getaffinity", lambda pid: {0, 5}, raising=False)
+    assert devices.available_cores() == 2
+
+
+def test_the_mesh_has_one_axis_over_all_devices_or_the_first_few():
+    assert devices.make_mesh().shape == {devices.AXIS: len(jax.devices())}
+    assert list(devices.make_mesh(1).devices.flat) == jax.devices()[:1]
+
+
+def test_the_mesh_refuses_devices_that_are_not_there():
+    with pytest.raises(SettingError, match=f"there are {len(jax.devices())} cpu devices"):
+        devices.make_mesh(len(jax.devices()) + 1)
