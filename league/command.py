@@ -1,12 +1,17 @@
 """What every script shares on the command line: help, printing the settings, and errors without a traceback."""
 
+import dataclasses
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import yaml
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
-from league.config import compose, to_mapping
+from league.config import RunSettings, compose, parse_overrides, to_mapping
+from league.schema import describe, explain, hints_by_key, schema_of
 from mjx_arena.settings import SettingError
 from ppo.checkpoints import CheckpointError
 from ppo.run_loop import RunError
@@ -40,13 +45,33 @@ def run_script(main: Callable[[list[str]], int], purpose: str, conf_dir: Path, e
     sys.exit(status)
 
 
+def take_own_keys(overrides: list[str], cls: type) -> tuple[Any, list[str]]:
+    """A script's own keys, those of the dataclass `cls`, out of the command line, and the overrides that are left.
+
+    Raises SettingError for a value of the wrong type, or a key without a default that is not given.
+    """
+    hints = hints_by_key(cls)
+    own = {key: value for key, value in parse_overrides(overrides).items() if key in hints}
+    rest = [text for text in overrides if text.partition("=")[0] not in own]
+    for field in dataclasses.fields(cls):
+        if field.default is dataclasses.MISSING and field.name not in own:
+            raise SettingError(field.name, "?", f"must be given: {describe(hints[field.name])}")
+    try:
+        chosen = OmegaConf.from_dotlist([f"{key}={value}" for key, value in own.items()])
+        values = OmegaConf.to_container(OmegaConf.merge(OmegaConf.structured(schema_of(cls)), chosen))
+    except OmegaConfBaseException as error:
+        raise explain(error, own, hints) from error
+    return cls(**values), rest  # type: ignore[arg-type]
+
+
 def help_text(purpose: str, conf_dir: Path, examples: tuple[str, ...] = ()) -> str:
     """Usage, the choices of each group, and the top-level keys with their comments out of `config.yaml`."""
     lines = [f"usage: {Path(sys.argv[0]).name} [key=value ...] [--cfg] [--help]", "", purpose]
     lines += ["", "Groups, key=choice:"]
-    for group in sorted(path for path in conf_dir.iterdir() if path.is_dir()):
-        choices = ", ".join(sorted(path.stem for path in group.glob("*.yaml")))
-        lines.append(f"  {group.name + '=':<12}{choices}  (its keys: {group.name}.<key>, see conf/{group.name}/)")
+    for group in (field.name for field in dataclasses.fields(RunSettings)):
+        choices = ", ".join(sorted(path.stem for path in (conf_dir / group).glob("*.yaml")))
+        if choices:
+            lines.append(f"  {group + '=':<12}{choices}  (its keys: {group}.<key>, see conf/{group}/)")
     lines += ["", "Keys, with their defaults:"]
     _, _, keys = (conf_dir / "config.yaml").read_text(encoding="utf-8").partition("_self_\n")
     lines += [f"  {line}" for line in keys.splitlines() if line]

@@ -1,18 +1,25 @@
 """Fresh matches between frozen policies, each played from its first step to its end."""
 
-from typing import NamedTuple
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import chex
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import struct
 from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
 from league import opponents
-from mjx_arena import devices
+from league.config import RunSettings
+from league.selfplay import RunState, SelfPlay
+from mjx_arena import devices, tasks
 from mjx_arena.batch import BatchedArena, where
-from mjx_arena.types import Arena
+from mjx_arena.settings import require
+from mjx_arena.types import Arena, TimeStep
+from ppo.checkpoints import Checkpoints
 from ppo.policy import Policy, PolicyState
 
 
@@ -66,12 +73,37 @@ class Evaluator:
     def duel(self, first: PolicyState, second: PolicyState, key: chex.PRNGKey) -> tuple[Score, Records]:
         """`first` in a random seat of every match, `second` in the others. The score is that of `first`."""
         k_seat, k_play = jax.random.split(key)
-        total = self.per_device * self.mesh.size
-        seat = jax.random.randint(k_seat, (total,), 0, self.arena.num_agents)
+        seat = jax.random.randint(k_seat, (self.per_device * self.mesh.size,), 0, self.arena.num_agents)
         slot = (jnp.arange(self.arena.num_agents) != seat[:, None]).astype(jnp.int32)
-        records = self.play(jax.tree.map(lambda *x: jnp.stack(x), first, second), slot, k_play)
+        records = self.play(stack(first, second), slot, k_play)
         own = jnp.take_along_axis(records.outcome, seat[:, None], 1)[:, 0]
         return score(own, records), records
+
+    def film(self, members: PolicyState, slot: jax.Array, key: chex.PRNGKey, max_steps: int) -> list[np.ndarray]:
+        """Poses `[T, nq]` of each of N matches, on one device; arguments as in `play`."""
+
+        def frames(members, slot, key):
+            key, k_reset = jax.random.split(key)
+            state, seen = self.batch.reset(k_reset, slot.shape[0])
+
+            def step(carry, key):
+                state, seen = carry
+                state, seen = self.batch.step_without_reset(state, self._act(members, slot, seen, key))
+                return (state, seen), (state.physics.qpos, seen.terminated | seen.truncated)
+
+            return jax.lax.scan(step, (state, seen), jax.random.split(key, max_steps))[1]
+
+        poses, ended = jax.device_get(jax.jit(frames)(members, slot, key))
+        return [poses[: np.argmax(ended[:, i]) + 1, i] for i in range(slot.shape[0])]
+
+    def _act(self, members: PolicyState, slot: jax.Array, seen: TimeStep, key: chex.PRNGKey) -> jax.Array:
+        """Actions `[N, A, ...]` of whoever sits in each seat."""
+        rows = jax.tree.map(lambda x: x.reshape(slot.size, *x.shape[2:]), (seen.observation, seen.action_mask))
+        distribution = opponents.apply_by_tiles(
+            lambda member, row: self.policy.distribution(member, *row), members, slot.reshape(-1), rows, self.tile_rows
+        )
+        action = distribution.sample(key) if self.sampled else distribution.mode()
+        return action.reshape(*slot.shape, *action.shape[1:])
 
     def _local_play(self, members: PolicyState, slot: jax.Array, key: chex.PRNGKey) -> Records:
         key = jax.random.fold_in(key, jax.lax.axis_index(devices.AXIS))
@@ -86,20 +118,17 @@ class Evaluator:
         def step(carry):
             key, state, seen, records = carry
             key, k_act = jax.random.split(key)
-            mask = seen.action_mask
-            rows = (seen.observation, mask)
-            rows = jax.tree.map(lambda x: x.reshape(num * agents, *x.shape[2:]), rows)
-            distribution = opponents.apply_by_tiles(
-                lambda member, row: self.policy.distribution(member, *row),
-                members, slot.reshape(-1), rows, self.tile_rows,
-            )  # fmt: skip
-            action = distribution.sample(k_act) if self.sampled else distribution.mode()
-            state, seen = self.batch.step_without_reset(state, action.reshape(num, agents, *action.shape[1:]))
+            state, seen = self.batch.step_without_reset(state, self._act(members, slot, seen, k_act))
             ending = (seen.terminated | seen.truncated) & (records.length == 0)
             new = Records(seen.outcome, seen.terminated, state.step_count)
             return key, state, seen, jax.tree.map(lambda new, old: where(ending, new, old), new, records)
 
         return jax.lax.while_loop(unfinished, step, (key, state, first, records))[3]
+
+
+def stack(*policies: PolicyState) -> PolicyState:
+    """Members `[K, ...]` for an `Evaluator`."""
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *policies)
 
 
 def score(own: jax.Array, records: Records) -> Score:
@@ -115,3 +144,63 @@ def score(own: jax.Array, records: Records) -> Score:
         survival=float(1 - records.terminated.mean()),
         mean_length=float(records.length.mean()),
     )
+
+
+class Evaluation:
+    """A run's policy in pairings with others of the same run."""
+
+    def __init__(
+        self, settings: RunSettings, checkpoints: Checkpoints, step: int | None, num_matches: int, sampled: bool
+    ):
+        self.settings, self.checkpoints, self.num_matches, self.sampled = settings, checkpoints, num_matches, sampled
+        self._trainer = SelfPlay(settings)
+        self._evaluators: dict[Any, Evaluator] = {}
+        state = self._restore(step)
+        self.iteration = int(state.iteration)
+        self.subject = state.learner.policy
+
+    def play(self, opponent: str | float, task: Mapping[str, Any], key: chex.PRNGKey) -> Score:
+        """The subject's score against `opponent`, on the run's task with the settings `task` in place of its own.
+
+        `opponent` is `self`, `initial` for the untrained policy, or the share of the subject's iterations at whose
+        nearest checkpoint the opponent is taken. Raises SettingError for other words.
+        """
+        return self._evaluator(task).duel(self.subject, self._member(opponent), key)[0]
+
+    def film(self, opponent: str | float, task: Mapping[str, Any], key: chex.PRNGKey) -> list[np.ndarray]:
+        """Poses `[T, nq]` of matches with the subject in the first seat; arguments as in `play`."""
+        slot = jnp.broadcast_to(
+            jnp.minimum(jnp.arange(self.arena.num_agents), 1), (self.num_matches, self.arena.num_agents)
+        )
+        members = stack(self.subject, self._member(opponent))
+        return self._evaluator(task).film(members, slot, key, self.settings.task.time_limit)
+
+    @property
+    def arena(self) -> Arena:
+        """The run's own."""
+        return self._trainer.arena
+
+    def _member(self, opponent: str | float) -> PolicyState:
+        if opponent == "self":
+            return self.subject
+        if opponent == "initial":
+            return self._trainer.init().learner.policy
+        require(isinstance(opponent, float), "opponent", opponent, "must be self, initial, or a share such as 0.1")
+        wanted = float(opponent) * self.iteration
+        return self._restore(min(self.checkpoints.steps(), key=lambda step: abs(step - wanted))).learner.policy
+
+    def _restore(self, step: int | None) -> RunState:
+        return self.checkpoints.restore(self._trainer.state_shape(), step, {"task": self.settings.task_name})[0]
+
+    def _evaluator(self, changes: Mapping[str, Any]) -> Evaluator:
+        """One program for each variant of the task."""
+        plain = {key: tuple(value) if isinstance(value, list) else value for key, value in changes.items()}
+        variant = tuple(sorted(plain.items()))
+        if variant not in self._evaluators:
+            arena = tasks.build(dataclasses.replace(self.settings.task, **plain), self.settings.physics)
+            block = self.settings.physics.block_size
+            trainer = self._trainer
+            self._evaluators[variant] = Evaluator(
+                arena, trainer.policy, trainer.mesh, self.num_matches, block, self.sampled
+            )
+        return self._evaluators[variant]

@@ -8,6 +8,7 @@ import typing
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from omegaconf import MISSING
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
 from mjx_arena.settings import SettingError
@@ -26,7 +27,8 @@ def schema_of(cls: type) -> type:
             nested = schema_of(typing.cast(type, hint))
             columns.append((field.name, nested, dataclasses.field(default_factory=nested)))
         else:
-            default = None if field.default is dataclasses.MISSING else field.default
+            default = MISSING if field.default is dataclasses.MISSING and hint is not Any else field.default
+            default = None if default is dataclasses.MISSING else default
             columns.append((field.name, hint, dataclasses.field(default=default)))
     return dataclasses.make_dataclass(cls.__name__, columns)
 

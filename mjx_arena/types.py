@@ -80,6 +80,7 @@ class Arena(Protocol):
     num_agents: int
     observation_size: int
     control_dt: float  # s
+    physics: Physics
     mj_model: mujoco.MjModel
 
     @property

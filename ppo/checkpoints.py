@@ -4,7 +4,9 @@ Beside each state lies `meta`: what the caller wants to keep (settings, versions
 with its shape, dtype and checksum. A checkpoint that differs from what is needed, or from what was saved, is refused.
 """
 
+import functools
 import logging
+import sys
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -99,6 +101,7 @@ class Checkpoints:
         differences += _differences(record[_SPEC], _describe(wanted, checksums=False))
         if differences:
             raise CheckpointError(f"checkpoint {step} in {self.folder} is of another kind of run: {_some(differences)}")
+        _ignore_reads_after_a_failure()
         try:
             args = ocp.args.Composite(state=ocp.args.StandardRestore(_without_empty(wanted)))
             leaves = self._manager.restore(step, args=args)["state"]
@@ -151,6 +154,18 @@ class Checkpoints:
         before = [other for other in self.steps() if other < step]
         remedy = f"the one before it is resume_step={before[-1]}" if before else "there is none before it"
         return CheckpointError(f"checkpoint {step} in {self.folder} is damaged ({reason}); {remedy}")
+
+
+@functools.cache
+def _ignore_reads_after_a_failure() -> None:
+    """Keeps the process quiet about reads that end after another one has failed and closed Orbax's event loop."""
+    report = sys.unraisablehook
+
+    def hook(unraisable: Any) -> None:
+        if str(unraisable.exc_value) != "Event loop is closed":
+            report(unraisable)
+
+    sys.unraisablehook = hook
 
 
 def _leaves(tree: Any) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
+from mjx_arena.batch import where
 from ppo.policy import Policy, PolicyState
 from ppo.settings import PPOSettings
 
@@ -52,8 +53,11 @@ def ppo_loss(
     params: dict, state: PolicyState, policy: Policy, samples: Samples, settings: PPOSettings
 ) -> tuple[jax.Array, dict[str, jax.Array]]:
     """Loss `[]` of `params` on a minibatch, and its parts by name; the normaliser of `state` stays as it is."""
+    # What is left out may be anything. Leaving it out of the mean alone would not do: its gradient would be 0 * NaN.
+    kept = samples.weight > 0
+    samples = jax.tree.map(lambda x: where(kept, x, jnp.zeros_like(x)), samples)
     distribution, value = policy.apply(state.replace(params=params), samples.observation, samples.action_mask)
-    log_ratio = distribution.log_prob(samples.action) - samples.log_prob
+    log_ratio = jnp.where(kept, distribution.log_prob(samples.action) - samples.log_prob, 0)
     ratio = jnp.exp(log_ratio)
     clip_value = settings.clip_epsilon if settings.clip_value_loss else None
 

@@ -45,6 +45,7 @@ def update(
         x = jnp.sum(x, 0)
         return x if axis_name is None else jax.lax.psum(x, axis_name)
 
+    samples = jnp.where(weight[:, None] > 0, samples, 0)  # what is left out may be anything, and 0 * NaN is NaN
     batch_count = total(weight.astype(jnp.uint32))
     size = jnp.maximum(batch_count.astype(jnp.float32), 1)
     batch_mean = total(samples * weight[:, None]) / size

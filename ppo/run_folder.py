@@ -1,7 +1,9 @@
 """Where a run lives on disk: `config.yaml`, `metrics.jsonl`, event files, `checkpoints/`; made, found, locked here."""
 
 import contextlib
+import importlib.metadata
 import os
+import platform
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +15,7 @@ from mjx_arena.settings import SettingError
 
 CONFIG, METRICS, CHECKPOINTS, EVENTS = "config.yaml", "metrics.jsonl", "checkpoints", "tensorboard"
 RUNS = Path("runs")
+_VERSIONED = ("jax", "jaxlib", "mujoco", "mujoco-mjx", "flax", "optax", "orbax-checkpoint")
 _FINISHED = "commit_success.txt"  # Orbax writes it into a checkpoint last
 
 
@@ -98,6 +101,11 @@ def locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+def versions() -> dict[str, str]:
+    """Of Python and of the packages that numbers depend on."""
+    return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in _VERSIONED}
 
 
 def _unused(path: Path) -> Path:

@@ -1,8 +1,6 @@
 """Trains a task by self-play: `python scripts/train.py task=humanoid_duel`; `--help` says what can be set."""
 
 import dataclasses
-import importlib.metadata
-import platform
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +23,6 @@ EXAMPLES = (
     "python scripts/train.py num_arenas=256 ppo.learning_rate=3e-4 run_dir=runs/small",
     "python scripts/train.py resume=latest iterations=3000",
 )
-_VERSIONED = ("jax", "jaxlib", "mujoco", "mujoco-mjx", "flax", "optax", "orbax-checkpoint")
 
 
 def main(overrides: list[str]) -> int:
@@ -82,7 +79,7 @@ def train(settings: RunSettings, folder: Path) -> int:
                     max_skipped_iterations=settings.ppo.max_skipped_iterations,
                 ),
                 checkpoints=checkpoints,
-                meta={"task": settings.task_name, "settings": plain, "versions": _versions()},
+                meta={"task": settings.task_name, "settings": plain, "versions": run_folder.versions()},
                 writers=writers,
                 dump=trainer.dump_nonfinite,
                 dump_folder=folder,
@@ -96,12 +93,8 @@ def _machine() -> str:
     return f"{len(found)} x {found[0].device_kind} ({found[0].platform})"
 
 
-def _versions() -> dict[str, str]:
-    return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in _VERSIONED}
-
-
 def _version_differences(then: dict[str, Any]) -> list[str]:
-    now = _versions()
+    now = run_folder.versions()
     return [f"{name} was {then.get(name)} and is {now[name]}" for name in now if then.get(name) != now[name]]
 
 

@@ -6,12 +6,19 @@ import io
 import jax
 import jax.numpy as jnp
 import mujoco
+import numpy as np
 
 from mjx_arena.types import PhysicsState
 
 with contextlib.redirect_stdout(io.StringIO()):  # the import prints a line when Warp is absent
     from mujoco import mjx
     from mujoco.mjx._src import sensor as mjx_sensor
+
+# Sensors that follow from positions and velocities of bodies alone: no tendon, actuator, camera or clock.
+_SENSORS = frozenset(
+    """JOINTPOS JOINTVEL BALLQUAT BALLANGVEL FRAMEPOS FRAMEQUAT FRAMEXAXIS FRAMEYAXIS FRAMEZAXIS FRAMELINVEL FRAMEANGVEL
+    SUBTREECOM SUBTREELINVEL SUBTREEANGMOM VELOCIMETER GYRO MAGNETOMETER RANGEFINDER""".split()
+)
 
 
 class MjxPhysics:
@@ -89,7 +96,20 @@ def _validate(model: mujoco.MjModel) -> None:
             raise ValueError(f"flag {flag} is accepted by MJX but not simulated; remove it from the model")
     if model.opt.solver == mujoco.mjtSolver.mjSOL_PGS:
         raise ValueError("solver PGS does not exist in MJX; use Newton or CG")
+    if model.nhistory:
+        raise ValueError("delays of actuators and sensors are accepted by MJX but not simulated; remove them")
     needs_acceleration = model.sensor_needstage == mujoco.mjtStage.mjSTAGE_ACC
     if needs_acceleration.any():
-        names = ", ".join(model.sensor(i).name or str(i) for i in needs_acceleration.nonzero()[0])
+        names = _sensor_names(model, needs_acceleration)
         raise ValueError(f"sensors {names} need accelerations, which are not part of a state; use others")
+    kinds = [mujoco.mjtSensor(kind).name.removeprefix("mjSENS_") for kind in model.sensor_type]
+    camera = mujoco.mjtObj.mjOBJ_CAMERA
+    unevaluated = np.array([kind not in _SENSORS for kind in kinds], bool)
+    unevaluated |= (model.sensor_objtype == camera) | (model.sensor_reftype == camera)
+    if unevaluated.any():
+        names = _sensor_names(model, unevaluated)
+        raise ValueError(f"sensors {names} would be wrong: this engine evaluates none of their kind; use others")
+
+
+def _sensor_names(model: mujoco.MjModel, chosen: np.ndarray) -> str:
+    return ", ".join(model.sensor(i).name or str(i) for i in chosen.nonzero()[0])

@@ -13,6 +13,7 @@ import mujoco
 from flax import struct
 
 from mjx_arena.bodies import duelist
+from mjx_arena.bodies.ground import FLOOR, add_ground
 from mjx_arena.geometry import heading, rotation_matrix, to_heading_frame, yaw_quaternion
 from mjx_arena.physics import PhysicsSettings, make_physics
 from mjx_arena.settings import require
@@ -113,7 +114,7 @@ class HumanoidDuel:
     def reset(self, key: chex.PRNGKey) -> tuple[ArenaState, TimeStep]:
         s = self.settings
         key, k_drill, k_dummy, k_gap, k_yaw, k_joint, k_speed = jax.random.split(key, 7)
-        drill = jax.random.bernoulli(k_drill, s.drill_share)
+        drill = jax.random.bernoulli(k_drill, float(s.drill_share))
         held = drill & (jnp.arange(2) == jax.random.randint(k_dummy, (), 0, 2))
         low, high = s.start_distance
         distance = jnp.where(drill, s.drill_distance, jax.random.uniform(k_gap, (), minval=low, maxval=high))
@@ -234,12 +235,11 @@ def _build_model(settings: HumanoidDuelSettings) -> mujoco.MjModel:
     spec.option.timestep = 0.02 / settings.substeps
     spec.option.iterations, spec.option.ls_iterations = 2, 4
     spec.option.disableflags |= mujoco.mjtDisableBit.mjDSBL_EULERDAMP  # the hinges' damping is stable without
-    floor = spec.worldbody.add_geom(name="floor", type=mujoco.mjtGeom.mjGEOM_PLANE, contype=0, conaffinity=0)
-    floor.size = [20, 20, 1]
+    add_ground(spec)
     for name, rgba in (("red", (0.8, 0.25, 0.2, 1)), ("blue", (0.2, 0.4, 0.8, 1))):
         duelist.add_duelist(spec, name, rgba)
         for sole in duelist.SOLES:
-            spec.add_pair(geomname1="floor", geomname2=f"{name}/{sole}", condim=3)
+            spec.add_pair(geomname1=FLOOR, geomname2=f"{name}/{sole}", condim=3)
     if settings.agent_contacts:
         for red in duelist.LIMBS:
             for blue in duelist.LIMBS:

@@ -41,7 +41,7 @@ def test_group_yaml_equals_its_dataclass(path):
 
 def test_top_level_yaml_equals_its_dataclass():
     defaults = as_plain(RunSettings(task=settings_of(list_tasks()[0])()))
-    groups = {path.name for path in CONF.iterdir() if path.is_dir()}
+    groups = {"task", "physics", "ppo", "league", "logger"}
     assert defaults_of(CONF / "config.yaml") == {key: value for key, value in defaults.items() if key not in groups}
 
 

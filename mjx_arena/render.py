@@ -1,0 +1,63 @@
+"""Pictures of an arena, without a display: MuJoCo's OpenGL renderer on EGL, OSMesa or a window system."""
+
+import importlib
+import os
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import mujoco
+import numpy as np
+
+_PLATFORMS = ("egl", "osmesa", "glfw")
+
+
+class RenderError(RuntimeError):
+    """No way to render was found. `str()` names the packages that would help."""
+
+
+def render(
+    model: mujoco.MjModel, poses: Iterable[np.ndarray], width: int = 640, height: int = 480, distance: float = 3.6
+) -> Iterator[np.ndarray]:
+    """RGB frames `[height, width, 3]` uint8 of `poses` (each `[nq]`), seen from the side, following the bodies.
+
+    The platform is the first that works, or the one that the environment variable MUJOCO_GL names. Raises RenderError.
+    """
+    window = _open_context(width, height)
+    model.vis.global_.offwidth, model.vis.global_.offheight = width, height
+    context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100)
+    mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, context)
+    data, scene, option = mujoco.MjData(model), mujoco.MjvScene(model, maxgeom=1000), mujoco.MjvOption()
+    camera, viewport = mujoco.MjvCamera(), mujoco.MjrRect(0, 0, width, height)
+    camera.distance, camera.azimuth, camera.elevation = distance, 115, -12
+    roots = [body for body in range(1, model.nbody) if model.body_parentid[body] == 0]
+    try:
+        for pose in poses:
+            data.qpos[:] = pose
+            mujoco.mj_forward(model, data)
+            camera.lookat[:] = [*data.xpos[roots].mean(0)[:2], 0.75]
+            mujoco.mjv_updateScene(model, data, option, None, camera, mujoco.mjtCatBit.mjCAT_ALL, scene)
+            mujoco.mjr_render(viewport, scene, context)
+            frame = np.empty((height, width, 3), np.uint8)
+            mujoco.mjr_readPixels(frame, None, viewport, context)
+            yield frame[::-1]  # OpenGL's rows start at the bottom
+    finally:
+        context.free()
+        window.free()
+
+
+def _open_context(width: int, height: int) -> Any:
+    """A current OpenGL context. MuJoCo's own renderer would have fixed its platform when it was imported."""
+    chosen = os.environ.get("MUJOCO_GL")
+    tried = []
+    for platform in [chosen] if chosen in _PLATFORMS else _PLATFORMS:
+        try:
+            window = importlib.import_module(f"mujoco.{platform}").GLContext(width, height)
+            window.make_current()
+        except Exception as error:
+            tried.append(f"{platform}: {str(error).splitlines()[0] if str(error) else type(error).__name__}")
+        else:
+            return window
+    raise RenderError(
+        f"no renderer works here ({'; '.join(tried)}); install EGL (Debian: libegl1 libegl-mesa0 libgl1-mesa-dri) or "
+        "OSMesa (Debian: libosmesa6)"
+    )

@@ -1,0 +1,76 @@
+"""Films matches of a run's policy: `python scripts/record.py run=<run folder> out=match.mp4`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import imageio.v3 as imageio
+import jax
+import numpy as np
+
+from league import config
+from league.command import run_script, take_own_keys
+from mjx_arena import devices
+from mjx_arena.settings import SettingError, require
+from ppo import run_folder
+from ppo.checkpoints import Checkpoints
+
+CONF = Path(__file__).resolve().parent.parent / "conf"
+PURPOSE = """Films matches of a run's policy against itself or its past. Own keys:
+  run: ???  # a run's folder
+  out: match.mp4  # .mp4 for a film, .png for a strip of stills
+  checkpoint: null  # iteration of the policy; null: the newest
+  opponent: self  # or initial, the untrained policy
+  matches: 1
+  seed: 0
+  stills: 6  # pictures in a strip, spread over the matches"""
+EXAMPLES = ("python scripts/record.py run=runs/humanoid_duel/2026-01-31_12-00-00 out=match.png",)
+
+
+@dataclass(frozen=True)
+class RecordSettings:
+    run: str
+    out: str = "match.mp4"
+    checkpoint: int | None = None
+    opponent: str = "self"
+    matches: int = 1
+    seed: int = 0
+    stills: int = 6
+
+
+def main(overrides: list[str]) -> int:
+    own, rest = take_own_keys(overrides, RecordSettings)
+    if rest:
+        raise SettingError(
+            rest[0].partition("=")[0], rest[0].partition("=")[2], "record.py has no such key; see --help"
+        )
+    for key in ("matches", "stills"):
+        require(getattr(own, key) >= 1, key, getattr(own, key), "must be at least 1")
+    require(own.opponent in ("self", "initial"), "opponent", own.opponent, "must be self or initial")
+    out, folder = Path(own.out), Path(own.run)
+    require(out.suffix in (".mp4", ".png"), "out", own.out, "must end in .mp4 or .png")
+    if not run_folder.finished_steps(folder):
+        raise SettingError("run", own.run, "is no run's folder with a finished checkpoint")
+    settings = config.from_mapping(run_folder.read_config(folder))
+    devices.configure(settings.devices)
+
+    from league.evaluation import Evaluation  # brings in the physics engines: only once the settings are known to work
+    from mjx_arena.render import render
+
+    with Checkpoints(folder / run_folder.CHECKPOINTS, read_only=True) as checkpoints:
+        evaluation = Evaluation(settings, checkpoints, own.checkpoint, num_matches=own.matches, sampled=False)
+        matches = evaluation.film(own.opponent, {"drill_share": 0}, jax.random.key(own.seed))
+    poses = np.concatenate(matches)
+    arena = evaluation.arena
+    if out.suffix == ".png":
+        chosen = poses[np.linspace(0, len(poses) - 1, own.stills).round().astype(int)]
+        imageio.imwrite(out, np.concatenate(list(render(arena.mj_model, chosen, 320, 320)), axis=1))
+    else:
+        frames_per_second = round(1 / arena.control_dt)
+        imageio.imwrite(out, np.stack(list(render(arena.mj_model, poses[::2]))), fps=frames_per_second / 2)
+    lengths = ", ".join(f"{len(match) * arena.control_dt:.1f} s" for match in matches)
+    print(f"wrote {out}: {len(matches)} matches ({lengths})")
+    return 0
+
+
+if __name__ == "__main__":
+    run_script(main, PURPOSE, CONF, EXAMPLES)
