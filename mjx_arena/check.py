@@ -1,34 +1,39 @@
 """What every arena must do, as one call that a stranger's task can make too."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mjx_arena.batch import BatchedArena
+from mjx_arena.batch import Bank, BatchedArena
 from mjx_arena.types import Arena, Box, TimeStep
+
+_SEAT_ROUNDS = 64  # of `num_arenas` matches each, for the comparison of the seats
 
 
 def check_arena(arena: Arena, num_arenas: int = 8, num_steps: int = 64, seed: int = 0) -> None:
     """Plays `num_arenas` matches of random and of extreme actions; raises AssertionError saying what is wrong.
 
-    Checks shapes, dtypes and ranges, that equal inputs give equal bits, that swapping the agents' actions from a start
-    that looks alike to them swaps what they get, that ended matches go on from the bank, and that all stays finite.
+    Checks shapes, dtypes and ranges, that equal inputs give equal bits, that actions are clipped, that all seats see
+    and get the same on average, that ended matches go on from the bank, and that all stays finite.
     """
+    _check_structure(arena)
     key = jax.random.key(seed)
     batch = BatchedArena(arena, num_arenas)
     reset = jax.jit(lambda key: batch.reset(key, num_arenas))
     step = jax.jit(batch.step)
-    bank = batch.make_bank(jax.random.fold_in(key, 1), num_arenas)
 
     state, timestep = reset(key)
-    _check_timestep(arena, timestep, (num_arenas,))
+    bank = Bank(*reset(jax.random.fold_in(key, 1)))
+    _check_values(timestep)
     assert not bool((timestep.terminated | timestep.truncated).any()), "reset returned a match that has already ended"
     assert bool((state.step_count == 0).all()), "step_count must be 0 after reset"
     _assert_equal(reset(key), (state, timestep), "reset is not deterministic")
-    other = reset(jax.random.fold_in(key, 2))[1]
-    assert not np.array_equal(timestep.observation, other.observation), "reset ignores its key"
+    assert not np.array_equal(timestep.observation, bank.timestep.observation), "reset ignores its key"
+    streams = np.unique(jax.random.key_data(state.key), axis=0)
+    assert len(streams) == num_arenas, "arenas share a random stream: reset must derive the state's key from its own"
 
-    first, ended = state, np.zeros(num_arenas, bool)
     for index in range(num_steps):
         k_action, k_step = jax.random.split(jax.random.fold_in(key, 100 + index))
         action = _random_action(arena, k_action, num_arenas, extreme=index % 2 == 1)
@@ -36,37 +41,71 @@ def check_arena(arena: Arena, num_arenas: int = 8, num_steps: int = 64, seed: in
         state, transition = step(before, action, bank, k_step)
         if index == 0:
             _assert_equal(step(before, action, bank, k_step), (state, transition), "step is not deterministic")
-            _assert_equal(before, first, "step changed its input")
-        _check_timestep(arena, transition.timestep, (num_arenas,))
-        assert not bool(transition.broken.any()), f"physics left the finite numbers at step {index}"
-        expected = np.where(transition.ended, 0, np.asarray(before.step_count) + 1)
+        if index == 1 and isinstance(arena.action, Box):
+            clipped = step(before, jnp.clip(action, -1, 1), bank, k_step)
+            _assert_equal(clipped, (state, transition), "step must clip its action to [-1, 1]")
+        assert not bool(transition.broken.any()), f"physics, observation or reward is not finite at step {index}"
+        _check_values(transition.timestep)
+        ended = np.asarray(transition.ended)
+        expected = np.where(ended, 0, np.asarray(before.step_count) + 1)
         assert np.array_equal(state.step_count, expected), "step_count must rise by 1, and be 0 where a match ended"
-        ended |= np.asarray(transition.ended)
-    for seats in range(1, arena.num_agents):
-        _check_seats(arena, key, seats)
+        same = (transition.observation[:, None] == bank.timestep.observation).all((2, 3)).any(1)
+        assert bool(same[ended].all()), "a match that ended did not go on with an observation of the bank"
+    _check_seats(arena, reset, step, bank, jax.random.fold_in(key, 2))
 
 
-def _check_timestep(arena: Arena, timestep: TimeStep, batch: tuple[int, ...]) -> None:
-    agents = (*batch, arena.num_agents)
+def _check_structure(arena: Arena) -> None:
+    """Shapes and dtypes of one arena, without running it; `step` must return what `reset` does."""
+    state, timestep = jax.eval_shape(arena.reset, jax.random.key(0))
+    _check_shapes(arena, timestep, "reset")
+    if isinstance(arena.action, Box):
+        action = jax.ShapeDtypeStruct((arena.num_agents, arena.action.size), jnp.float32)
+    else:
+        action = jax.ShapeDtypeStruct((arena.num_agents,), jnp.int32)
+    after_state, after_timestep = jax.eval_shape(arena.step, state, action)
+    _check_shapes(arena, after_timestep, "step")
+    for name, first, after in (("state", state, after_state), ("time step", timestep, after_timestep)):
+        expected, found = (jax.tree_util.tree_leaves_with_path(tree) for tree in (first, after))
+        same_parts = [path for path, _ in expected] == [path for path, _ in found]
+        assert same_parts, f"the {name} has other parts after step than after reset"
+        for (path, old), (_, new) in zip(expected, found, strict=True):
+            part, fits = jax.tree_util.keystr(path), old.shape == new.shape and old.dtype == new.dtype
+            assert fits, f"the {name}'s {part} is {_describe(old)} after reset, but {_describe(new)} after step"
+
+
+def _check_shapes(arena: Arena, timestep: TimeStep, source: str) -> None:
+    agents = (arena.num_agents,)
     expected = {
         "observation": ((*agents, arena.observation_size), jnp.float32),
         "reward": (agents, jnp.float32),
-        "terminated": (batch, jnp.bool_),
-        "truncated": (batch, jnp.bool_),
+        "terminated": ((), jnp.bool_),
+        "truncated": ((), jnp.bool_),
         "outcome": (agents, jnp.float32),
         "alive": (agents, jnp.bool_),
-        "rated": (batch, jnp.bool_),
+        "rated": ((), jnp.bool_),
     }
     if timestep.action_mask is not None:
         expected["action_mask"] = ((*agents, arena.action.size), jnp.bool_)
-        assert bool(timestep.action_mask.any(-1).all()), "action_mask leaves an agent without a legal choice"
     for name, (shape, dtype) in expected.items():
-        value = getattr(timestep, name)
-        assert value.shape == shape, f"{name} has shape {value.shape}, not {shape}"
-        assert value.dtype == dtype, f"{name} is {value.dtype}, not {jnp.dtype(dtype)}"
-        assert bool(jnp.isfinite(value).all()), f"{name} is not finite"
+        wanted, value = jax.ShapeDtypeStruct(shape, dtype), getattr(timestep, name)
+        fits = value.shape == shape and value.dtype == dtype
+        assert fits, f"{name} of {source} is {_describe(value)}, not {_describe(wanted)}"
     for name, value in timestep.metrics.items():
-        assert value.shape == batch, f"metric {name} has shape {value.shape}, not {batch}"
+        assert value.shape == (), f"metric {name} of {source} has shape {value.shape}, not ()"
+
+
+def _describe(value: Any) -> str:
+    return f"{value.dtype}{list(value.shape)}"
+
+
+def _check_values(timestep: TimeStep) -> None:
+    """Ranges of a batch of time steps `[N, ...]`."""
+    for name in ("observation", "reward", "outcome"):
+        assert bool(jnp.isfinite(getattr(timestep, name)).all()), f"{name} is not finite"
+    for name, value in timestep.metrics.items():
+        assert bool(jnp.isfinite(value).all()), f"metric {name} is not finite"
+    if timestep.action_mask is not None:
+        assert bool(timestep.action_mask.any(-1).all()), "action_mask leaves an agent without a legal choice"
     assert bool((jnp.abs(timestep.outcome) <= 1).all()), "outcome must lie in [-1, 1]"
     assert not bool((timestep.terminated & timestep.truncated).any()), "terminated and truncated exclude each other"
     total = jnp.where(timestep.terminated & timestep.rated, timestep.outcome.sum(-1), 0)
@@ -81,15 +120,27 @@ def _random_action(arena: Arena, key: jax.Array, num_arenas: int, extreme: bool)
     return jax.random.randint(key, shape, 0, arena.action.size)
 
 
-def _check_seats(arena: Arena, key: jax.Array, shift: int) -> None:
-    """Every agent's observation must have the same meaning: over many starts, all seats see the same distribution."""
-    observation = np.asarray(jax.vmap(arena.reset)(jax.random.split(key, 512))[1].observation)
-    own, other = observation[:, 0], observation[:, shift]
-    spread = np.sqrt((own.var(0) + other.var(0)) / len(own)) + 1e-4
-    gap = np.abs(own.mean(0) - other.mean(0)) / spread
-    assert gap.max() < 6, (
-        f"observation {gap.argmax()} differs between seats 0 and {shift}: {gap.max():.1f} standard errors"
-    )
+def _check_seats(arena: Arena, reset, step, bank: Bank, key: jax.Array) -> None:
+    """Seats are interchangeable: over many starts and random first actions, all of them see and get the same.
+
+    Compares means and mean squares of every observation and of the reward between seat 0 and each other one, within a
+    match, in standard errors.
+    """
+    num_arenas = bank.state.step_count.shape[0]
+    rounds = []
+    for index in range(_SEAT_ROUNDS):
+        k_reset, k_action, k_step = jax.random.split(jax.random.fold_in(key, index), 3)
+        state, first = reset(k_reset)
+        played = step(state, _random_action(arena, k_action, num_arenas, extreme=False), bank, k_step)[1].timestep
+        rounds.append(np.concatenate([first.observation, played.observation, played.reward[..., None]], -1))
+    values = np.concatenate(rounds)  # [matches, A, what is compared]
+    where = [f"observation {i} after {moment}" for moment in ("reset", "step") for i in range(arena.observation_size)]
+    names = [f"{moment} of {place}" for moment in ("mean", "mean square") for place in (*where, "the reward")]
+    for seat in range(1, arena.num_agents):
+        difference = np.concatenate([values[:, 0] - values[:, seat], values[:, 0] ** 2 - values[:, seat] ** 2], -1)
+        gap = np.abs(difference.mean(0)) / (difference.std(0) / np.sqrt(len(difference)) + 1e-4)
+        worst = int(gap.argmax())
+        assert gap[worst] < 6, f"{names[worst]} differs between seats 0 and {seat}: {gap[worst]:.1f} standard errors"
 
 
 def _assert_equal(first, second, message: str) -> None:

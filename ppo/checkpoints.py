@@ -4,8 +4,11 @@ Beside each state lies `meta`: what the caller wants to keep (settings, versions
 with its shape, dtype and checksum. A checkpoint that differs from what is needed, or from what was saved, is refused.
 """
 
+import errno
 import functools
 import logging
+import os
+import shutil
 import sys
 import zlib
 from collections.abc import Mapping
@@ -38,7 +41,7 @@ class Checkpoints:
           keep_interval: steps at multiples of it are kept for good, beside the latest two.
           read_only: only `restore` will be used; nothing in the folder changes, so a run may be writing there.
         """
-        logging.getLogger("absl").setLevel(logging.ERROR)
+        logging.getLogger("absl").setLevel(logging.CRITICAL)  # what goes wrong is raised, too
         self.folder = Path(folder).resolve()
         keep: list[Any] = [policies.LatestN(2)] + ([policies.EveryNSteps(keep_interval)] if keep_interval else [])
         options = ocp.CheckpointManagerOptions(
@@ -72,6 +75,8 @@ class Checkpoints:
         try:
             saved, reason = self._manager.save(step, args=args), f"it holds {self.latest_step()} already"
         except Exception as error:
+            for leftover in self.folder.glob(f"{step}.orbax-checkpoint-tmp*"):
+                shutil.rmtree(leftover, ignore_errors=True)
             raise CheckpointError(f"cannot save checkpoint {step} in {self.folder}: {_reason(error)}") from error
         if not saved:
             raise CheckpointError(f"cannot save checkpoint {step} in {self.folder}: {reason}")
@@ -215,10 +220,13 @@ def _some(texts: list[str]) -> str:
 
 
 def _reason(error: Exception) -> str:
-    """The first line that says something, shortened."""
+    """What the system said, or else the first line that says something, shortened."""
     cause: BaseException = error
     while not isinstance(cause, OSError) and cause.__cause__ is not None:
         cause = cause.__cause__
     text = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause) or type(cause).__name__
+    for code in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+        if os.strerror(code) in text:
+            return os.strerror(code)
     first = text.strip().splitlines()[0]
     return first if len(first) <= 160 else first[:157] + "..."

@@ -6,6 +6,7 @@ learner's metrics by name, and timing under keys that start with `time/`, which 
 """
 
 import contextlib
+import importlib
 import json
 import math
 import os
@@ -18,9 +19,14 @@ from typing import Protocol
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
+from tensorboardX.event_file_writer import EventsWriter
+from tensorboardX.proto.event_pb2 import Event, SessionLog
+from tensorboardX.proto.summary_pb2 import Summary
 
 from mjx_arena.settings import require
 from ppo.run_folder import EVENTS, METRICS
+
+_FLUSH_SECONDS = 5.0  # between two flushes of the event file, which wait for the disk
 
 Row = Mapping[str, float | int]
 
@@ -71,21 +77,29 @@ class JsonLines:
 
 
 class TensorBoard:
-    """Scalars by iteration in event files; those later than `resume_after` are marked as purged."""
+    """Scalars by iteration in an event file; those after `resume_after` in older files are marked as purged.
+
+    Written at once, not through tensorboardX's `SummaryWriter`: its thread dies of a full disk and then blocks the run.
+    """
 
     def __init__(self, folder: Path, resume_after: int | None = None):
-        from tensorboardX import SummaryWriter  # only where it is used: it brings in protobuf
-
-        purge_step = None if resume_after is None else resume_after + 1
-        self._writer = SummaryWriter(str(folder), purge_step=purge_step)
+        folder.mkdir(exist_ok=True)
+        self._file = EventsWriter(str(folder / "events"), filename_suffix=f".{resume_after or 0}")
+        self._flushed_at = time.monotonic()
+        if resume_after is not None:
+            restart = SessionLog(status=SessionLog.START)
+            self._file.write_event(Event(wall_time=time.time(), step=resume_after + 1, session_log=restart))
 
     def write(self, row: Row) -> None:
-        for key, value in row.items():
-            if key != "iteration" and math.isfinite(value):
-                self._writer.add_scalar(key, value, int(row["iteration"]))
+        finite = {key: value for key, value in row.items() if key != "iteration" and math.isfinite(value)}
+        summary = Summary(value=[Summary.Value(tag=key, simple_value=value) for key, value in finite.items()])
+        self._file.write_event(Event(wall_time=time.time(), step=int(row["iteration"]), summary=summary))
+        if time.monotonic() - self._flushed_at >= _FLUSH_SECONDS:
+            self._file.flush()
+            self._flushed_at = time.monotonic()
 
     def close(self) -> None:
-        self._writer.close()
+        self._file.close()
 
 
 class Progress:
@@ -128,8 +142,13 @@ def open_writers(
         if settings.console:
             writers.append(Progress(iterations, settings.console_seconds, console))
         for writer in writers:
-            stack.callback(writer.close)
+            stack.callback(_close, writer)
         yield writers
+
+
+def _close(writer: Writer) -> None:
+    with contextlib.suppress(OSError):  # a full disk: whoever writes the last row has reported it
+        writer.close()
 
 
 def progress_line(row: Row, iterations: int, seconds_left: float) -> str:

@@ -66,8 +66,8 @@ class RunLoop:
     def run(self, state: Any) -> int:
         """Goes on from `state`, which is given up to `iterate`. Returns the exit status: 0, or 143 after SIGTERM.
 
-        Raises RunError where no update has been finite for too long (the last checkpoint from before stays), or the
-        log cannot be written, and CheckpointError where the last save fails.
+        Raises RunError where no update has been finite for too long (the last checkpoint from before stays), or where
+        the log or the last checkpoint cannot be written, and CheckpointError where the first one cannot.
         """
         iteration, last = int(state.iteration), self._settings.iterations
         if self._checkpoints.latest_step() is None:
@@ -126,8 +126,12 @@ class RunLoop:
             for writer in self._writers:
                 writer.write(row)
         except OSError as error:
-            self._save_last(iteration, state)
-            raise RunError(f"cannot write the log: {error.strerror or error}; {self._last_checkpoint()}") from error
+            problem = f"cannot write the log: {error.strerror or error}"
+            try:
+                self._save_last(iteration, state)
+            except RunError as second:
+                raise RunError(f"{problem}; {second}") from error
+            raise RunError(f"{problem}; {self._last_checkpoint()}") from error
 
     def _guard(self, iteration: int, metrics: Mapping[str, Any], state: Any) -> None:
         updates, skipped = metrics.get("updates", 0), metrics.get("skipped_updates", 0)
@@ -159,7 +163,10 @@ class RunLoop:
             since = self._stuck_since
             self._announce(f"not saved: no update has been finite since iteration {since}; {self._last_checkpoint()}")
         elif self._checkpoints.latest_step() != iteration:
-            self._checkpoints.save(iteration, state, self._meta)
+            try:
+                self._checkpoints.save(iteration, state, self._meta)
+            except CheckpointError as error:
+                raise RunError(f"{error}; {self._last_checkpoint()}") from error
             self._announce(f"saved checkpoint {iteration} in {self._checkpoints.folder}")
 
     def _last_checkpoint(self) -> str:

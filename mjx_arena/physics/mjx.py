@@ -15,9 +15,10 @@ with contextlib.redirect_stdout(io.StringIO()):  # the import prints a line when
     from mujoco.mjx._src import sensor as mjx_sensor
 
 # Sensors that follow from positions and velocities of bodies alone: no tendon, actuator, camera or clock.
-_SENSORS = frozenset(
-    """JOINTPOS JOINTVEL BALLQUAT BALLANGVEL FRAMEPOS FRAMEQUAT FRAMEXAXIS FRAMEYAXIS FRAMEZAXIS FRAMELINVEL FRAMEANGVEL
-    SUBTREECOM SUBTREELINVEL SUBTREEANGMOM VELOCIMETER GYRO MAGNETOMETER RANGEFINDER""".split()
+_SENSORS = (
+    *("JOINTPOS", "JOINTVEL", "BALLQUAT", "BALLANGVEL", "SUBTREECOM", "SUBTREELINVEL", "SUBTREEANGMOM"),
+    *("FRAMEPOS", "FRAMEQUAT", "FRAMEXAXIS", "FRAMEYAXIS", "FRAMEZAXIS", "FRAMELINVEL", "FRAMEANGVEL"),
+    *("VELOCIMETER", "GYRO", "MAGNETOMETER", "RANGEFINDER"),
 )
 
 

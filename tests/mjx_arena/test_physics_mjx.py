@@ -23,7 +23,7 @@ CHOSEN_FIELDS = ("geom_friction", "jnt_range", "body_mass")
 DERIVED_FROM_MASS = ("body_subtreemass", "body_invweight0", "dof_invweight0", "dof_M0")  # by mj_setConst
 FIELDS = (*CHOSEN_FIELDS, *DERIVED_FROM_MASS)
 CONVERGED = PhysicsSettings(model=ModelSettings(iterations=100, ls_iterations=50))
-# A sliding ball (friction), a limited arm with a motor that lags (activation), a ball joint, and sensors on all of them.
+# A sliding ball (friction), a limited arm with a motor that lags (activation), a ball joint, and sensors on all.
 RIG = """
 <mujoco>
   <asset><material name="any"/></asset>
@@ -110,7 +110,7 @@ def _random_duel(rng, model, data):
         mujoco.mju_axisAngle2Quat(tilt, [*rng.normal(0, 1, 2), 0], rng.normal(0, 0.3))
         mujoco.mju_mulQuat(quat, turn, tilt / np.linalg.norm(tilt))
         low, high = _hinge_limits(model)
-        hinges = rng.uniform(low - 0.05, high + 0.05) * rng.uniform(0.1, 1)  # some beyond their limits
+        hinges = rng.uniform(low - 0.1, high + 0.1) * rng.choice([0.3, 1])  # some beyond their limits
         qpos[agent] = [*(sign * offset), *(quat / np.linalg.norm(quat)), *hinges]
     data.qpos[:] = qpos.reshape(-1)
     mujoco.mj_kinematics(model, data)
@@ -128,8 +128,8 @@ def _hinge_limits(model):
 def _possible(model, data, qpos):
     """No two capsules of the agents overlap by more than the smaller one's radius.
 
-    MJX adds 1e-6 where it divides by the squared sine between two capsules' axes, so its closest points are off by about
-    1e-6 m, and a contact's normal by that over the distance of the axes: as good as nothing, unless the axes cross.
+    MJX adds 1e-6 where it divides by the squared sine between two capsules' axes, so its closest points are off by
+    about 1e-6 m, and a contact's normal by that over the distance of the axes: nothing, unless the axes cross.
     """
     data.qpos[:] = qpos
     mujoco.mj_fwdPosition(model, data)
@@ -157,9 +157,9 @@ def _relative_error(found, expected):
 
 def test_the_cases_cover_contacts_limits_and_saturation(duel_steps, duel_cases, duel_model):
     _, (_, c_qvel), contacts = duel_steps
-    assert (contacts[:, 0] > 0).mean() > 0.5, "soles on the floor"
-    assert (contacts[:, 1] > 0).mean() > 0.15, "agents touching each other"
-    assert (contacts > 0).all(1).sum() > 20, "both at once"
+    assert (contacts[:, 0] > 0).mean() > 0.4, "soles on the floor"
+    assert (contacts[:, 1] > 0).mean() > 0.1, "agents touching each other"
+    assert (contacts > 0).all(1).sum() > 10, "both at once"
     assert np.abs(c_qvel - duel_cases[1]).max() > 5, "contacts that change speeds by m/s and rad/s"
     hinges = duel_cases[0].reshape(-1, 2, 11)[:, 0, 7:]
     low, high = _hinge_limits(duel_model)
@@ -330,7 +330,9 @@ REFUSED = {
 def _small_model(option="", sensors="", actuator=""):
     return mujoco.MjModel.from_xml_string(f"""
         <mujoco>{option}
-          <worldbody><body><joint name="j" axis="0 1 0"/><geom size="0.1"/><site name="s"/><camera name="c"/></body></worldbody>
+          <worldbody>
+            <body><joint name="j" axis="0 1 0"/><geom size="0.1"/><site name="s"/><camera name="c"/></body>
+          </worldbody>
           <tendon><fixed name="t"><joint joint="j" coef="1"/></fixed></tendon>
           <actuator><general name="a" joint="j" {actuator}/></actuator><sensor>{sensors}</sensor>
         </mujoco>""")

@@ -191,11 +191,12 @@ def test_a_folder_that_cannot_be_made_gives_one_message(tmp_path):
 def test_a_failed_write_says_why_and_keeps_the_older_steps(checkpoints, monkeypatch):
     checkpoints.save(1, make_state(seed=1), {})
 
-    def full(*_, **__):
-        raise ValueError("RESOURCE_EXHAUSTED") from OSError(28, "No space left on device")
+    def full(step, **_):
+        (checkpoints.folder / f"{step}.orbax-checkpoint-tmp" / "state").mkdir(parents=True)
+        raise ValueError("RESOURCE_EXHAUSTED: Error writing a file: No space left on device [os_error_code='28']")
 
     monkeypatch.setattr(checkpoints._manager, "save", full)
-    with pytest.raises(CheckpointError, match="cannot save checkpoint 2 in .*: No space left on device"):
+    with pytest.raises(CheckpointError, match="cannot save checkpoint 2 in .*: No space left on device$"):
         checkpoints.save(2, make_state(), {})
-    assert checkpoints.steps() == [1]
+    assert checkpoints.steps() == [1] and [path.name for path in checkpoints.folder.iterdir()] == ["1"]
     assert np.asarray(checkpoints.restore(make_state())[0].iteration) == 1

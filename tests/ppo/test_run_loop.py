@@ -202,7 +202,7 @@ def test_a_save_that_fails_on_the_way_is_a_warning_and_at_the_end_an_error(check
         real(self, step, state, meta)
 
     monkeypatch.setattr(Checkpoints, "save", failing)
-    with pytest.raises(CheckpointError, match="cannot save checkpoint 6"):
+    with pytest.raises(RunError, match="cannot save checkpoint 6: No space left on device; .* is of iteration 2"):
         make_loop(toy_iterate(), checkpoints, messages=messages).run(toy_state())
     warnings = [text for text in messages if text.startswith("warning")]
     assert len(warnings) == 1 and "checkpoint 4: No space left on device; training goes on" in warnings[0]

@@ -1,0 +1,292 @@
+"""A whole PPO update: what it learns, what it refuses to learn from, and how its step size moves."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from mjx_arena.types import Box
+from ppo import rollout
+from ppo.gae import generalized_advantage
+from ppo.loss import Samples
+from ppo.policy import Policy
+from ppo.rollout import RowStep, RowView, Trajectory
+from ppo.settings import PPOSettings
+from ppo.update import Learner, adapt_learning_rate
+
+T, R, O = 4, 8, 2  # noqa: E741
+BASE = PPOSettings(
+    horizon=T,
+    epochs=2,
+    num_minibatches=4,
+    actor_hidden=(8,),
+    critic_hidden=(8,),
+    learning_rate=1e-2,
+    learning_rate_schedule="fixed",
+)
+
+
+def learner_of(axis_name=None, **changes):
+    settings = dataclasses.replace(BASE, **changes)
+    learner = Learner(Policy(O, Box(1), settings), settings, axis_name)
+    return learner, jax.jit(learner.update)
+
+
+def trajectory_of(learner, state, seed=0):
+    """T steps of R rows under the learner's policy, some of which end matches and some of which carry no weight."""
+    rng = np.random.default_rng(seed)
+    observation = jnp.asarray(1 + 2 * rng.normal(size=(T, R, O)), jnp.float32)
+    distribution, value = learner.policy.apply(state.policy, observation)
+    action = distribution.sample(jax.random.key(seed))
+    terminated = rng.random((T, R)) < 0.2
+    return Trajectory(
+        observation=observation,
+        action_mask=None,
+        action=action,
+        log_prob=distribution.log_prob(action),
+        value=value,
+        reward=jnp.asarray(rng.normal(size=(T, R)), jnp.float32),
+        terminated=jnp.asarray(terminated),
+        truncated=jnp.asarray((rng.random((T, R)) < 0.2) & ~terminated),
+        final_value=jnp.asarray(rng.normal(size=(T, R)), jnp.float32),
+        weight=jnp.ones((T, R)).at[:, 3].set(0).at[:, 6].set(0),
+        last_value=jnp.asarray(rng.normal(size=R), jnp.float32),
+    )
+
+
+def assert_bits(one, two):
+    for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(two), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def assert_close(one, two, **tolerance):
+    for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(two), strict=True):
+        np.testing.assert_allclose(a, b, **tolerance)
+
+
+def largest_change(one, two):
+    return max(float(jnp.abs(a - b).max()) for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(two), strict=True))
+
+
+class Bandit:
+    """Matches of one step: the row sees -1 or 1 and is paid for an action close to half of it."""
+
+    def view(self, carry):
+        return RowView(carry[:, None], jnp.ones(R, bool), None)
+
+    def step(self, carry, action, key):
+        reward = -jnp.square(action[:, 0] - 0.5 * carry)
+        carry = jax.random.rademacher(key, (R,)).astype(jnp.float32)
+        ended = jnp.ones(R, bool)
+        return carry, RowStep(reward, ended, ~ended, carry[:, None], ended), {}
+
+
+def test_a_bandit_is_learned_in_a_few_iterations():
+    settings = dataclasses.replace(BASE, horizon=16, initial_log_std=-1.0, learning_rate_schedule="adaptive")
+    learner = Learner(Policy(1, Box(1), settings), settings)
+
+    @jax.jit
+    def iterate(state, carry, key):
+        k_play, k_learn = jax.random.split(key)
+        carry, trajectory, _ = rollout.collect(Bandit(), learner.policy, state.policy, carry, k_play, settings.horizon)
+        state, metrics = learner.update(state, trajectory, k_learn, jnp.float32(0))
+        return state, carry, trajectory.reward.mean(), metrics
+
+    state, carry = learner.init(jax.random.key(0)), jnp.ones(R)
+    rewards = []
+    for key in jax.random.split(jax.random.key(1), 40):
+        state, carry, reward, metrics = iterate(state, carry, key)
+        rewards.append(float(reward))
+        assert metrics["skipped_updates"] == 0
+    # To begin with the mean action is about 0, so a step costs 0.5^2 + exp(-1)^2 = 0.39 on average.
+    assert np.mean(rewards[:3]) == pytest.approx(-0.39, abs=0.1)
+    assert np.mean(rewards[-3:]) > -0.15
+    best = learner.policy.distribution(state.policy, jnp.array([[-1.0], [1.0]])).mode()[:, 0]
+    np.testing.assert_allclose(best, [-0.5, 0.5], atol=0.2)
+
+
+def test_normalizer_takes_the_trajectory_in_afterwards():
+    learner, update = learner_of()
+    state = learner.init(jax.random.key(0))
+    trajectory = trajectory_of(learner, state)
+    after, metrics = update(state, trajectory, jax.random.key(1), 0.0)
+    kept = np.asarray(trajectory.observation, np.float64)[np.asarray(trajectory.weight) > 0]
+    assert int(after.policy.normalizer.count_low) == len(kept) == T * (R - 2)
+    np.testing.assert_allclose(after.policy.normalizer.mean, kept.mean(0), rtol=1e-5)
+    np.testing.assert_allclose(after.policy.normalizer.variance, kept.var(0), rtol=1e-5)
+    # Had it changed before, the ratios of the first minibatch would not be 1: with one minibatch the KL is exactly 0.
+    _, whole = learner_of(epochs=1, num_minibatches=1)
+    assert whole(state, trajectory, jax.random.key(1), 0.0)[1]["kl"] < 1e-7 < metrics["kl"]
+
+
+def test_advantages_are_normalized_over_what_has_weight():
+    learner, _ = learner_of()
+    state = learner.init(jax.random.key(0))
+    t = trajectory_of(learner, state)
+    samples = learner._samples(t)
+    advantage, target = generalized_advantage(
+        t.reward, t.value, t.last_value, t.terminated, t.truncated, t.final_value, BASE.gamma, BASE.gae_lambda
+    )
+    assert isinstance(samples, Samples) and samples.observation.shape == (T * R, O)
+    np.testing.assert_allclose(samples.target, np.asarray(target).reshape(-1), rtol=1e-6)
+    kept = np.asarray(samples.weight) > 0
+    expected = np.asarray(advantage, np.float64).reshape(-1)
+    expected = (expected - expected[kept].mean()) / expected[kept].std()
+    np.testing.assert_allclose(samples.advantage, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_explained_variance_by_hand():
+    learner, _ = learner_of()
+    ones = jnp.ones(4)
+    zeros = jnp.zeros((4, 0))
+    # Of targets 0, 2, 4 (variance 8/3) the values miss 0, 0, 3 (variance 2): 1 - 2 / (8/3) = 1/4. The last has no weight.
+    target, value = jnp.array([0.0, 2.0, 4.0, 99.0]), jnp.array([0.0, 2.0, 1.0, -99.0])
+    samples = Samples(zeros, None, zeros, ones, value, ones, target, jnp.array([1.0, 1.0, 1.0, 0.0]))
+    assert float(learner._explained_variance(samples)) == pytest.approx(0.25)
+
+
+@pytest.mark.parametrize("junk", [np.nan, np.inf])
+@pytest.mark.parametrize("field", ["reward", "value", "log_prob", "observation"])
+def test_numbers_that_are_not_finite_leave_the_policy_as_it_was(field, junk):
+    learner, update = learner_of(num_minibatches=1, learning_rate_schedule="adaptive")
+    state = learner.init(jax.random.key(0))
+    trajectory = trajectory_of(learner, state)
+    spoiled = trajectory.replace(**{field: getattr(trajectory, field).at[1, 1].set(junk)})
+    after, metrics = update(state, spoiled, jax.random.key(1), 0.0)
+    if field == "observation":  # a normaliser clips what is infinite, and the policy stays finite
+        assert int(after.policy.normalizer.count_low) == 0
+        after = after.replace(policy=after.policy.replace(normalizer=state.policy.normalizer))
+        if np.isinf(junk):
+            return
+    else:
+        assert int(after.policy.normalizer.count_low) == T * (R - 2)  # what was seen was sound
+        after = after.replace(policy=after.policy.replace(normalizer=state.policy.normalizer))
+    assert metrics["updates"] == 2 and metrics["skipped_updates"] == 2
+    assert_bits(after, state)  # parameters, optimiser and learning rate
+    for name in ("loss/total", "loss/policy", "kl", "entropy"):
+        assert metrics[name] == 0
+
+
+def test_only_the_minibatches_that_hold_a_broken_number_are_skipped():
+    # With plain advantages a bad reward in step 0 spoils its own advantage alone: one of four minibatches per epoch.
+    learner, update = learner_of(normalize_advantage=False)
+    state = learner.init(jax.random.key(0))
+    trajectory = trajectory_of(learner, state)
+    spoiled = trajectory.replace(reward=trajectory.reward.at[0, 1].set(jnp.nan))
+    after, metrics = update(state, spoiled, jax.random.key(1), 0.0)
+    assert metrics["updates"] == 8 and metrics["skipped_updates"] == 2
+    assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(after))
+    assert largest_change(after.policy.params, state.policy.params) > 1e-3
+    assert np.isfinite(metrics["loss/total"]) and metrics["loss/total"] != 0
+
+
+def test_rows_without_weight_teach_nothing():
+    learner, update = learner_of()
+    state = learner.init(jax.random.key(0))
+    trajectory = trajectory_of(learner, state)
+    left_out = trajectory.weight == 0
+    other = trajectory.replace(
+        reward=jnp.where(left_out, 50.0, trajectory.reward),
+        observation=jnp.where(left_out[..., None], -9.0, trajectory.observation),
+        log_prob=jnp.where(left_out, 7.0, trajectory.log_prob),
+    )
+    one, _ = update(state, trajectory, jax.random.key(1), 0.0)
+    two, _ = update(state, other, jax.random.key(1), 0.0)
+    assert_bits(one, two)
+
+
+@pytest.mark.parametrize(
+    ("rate", "kl", "expected"),
+    [
+        (1e-3, 0.021, 1e-3 / 1.5),  # above twice the target of 0.01
+        (1e-3, 0.0199, 1e-3),
+        (1e-3, 0.0051, 1e-3),
+        (1e-3, 0.0049, 1.5e-3),  # below half of it
+        (1e-3, 0.0, 1.5e-3),
+        (1.2e-5, 1.0, 1e-5),  # 0.8e-5 is under the lower bound
+        (8e-3, 0.0, 1e-2),  # 1.2e-2 is over the upper one
+    ],
+)
+def test_adaptive_learning_rate_by_hand(rate, kl, expected):
+    found = adapt_learning_rate(jnp.float32(rate), jnp.float32(kl), PPOSettings(target_kl=0.01))
+    assert float(found) == pytest.approx(expected, rel=1e-6)
+
+
+def test_the_adaptive_rate_moves_with_every_minibatch():
+    # One minibatch: its ratios are 1, its KL is 0, so the rate rises once by 1.5 and the step is taken with it.
+    learner, update = learner_of(epochs=1, num_minibatches=1, learning_rate=1e-3, learning_rate_schedule="adaptive")
+    state = learner.init(jax.random.key(0))
+    after, metrics = update(state, trajectory_of(learner, state), jax.random.key(1), 0.0)
+    assert float(metrics["learning_rate"]) == float(after.learning_rate) == pytest.approx(1.5e-3)
+    # Adam's first direction is g / (|g| + 1e-5) in every coordinate: no parameter moves further than the rate.
+    assert largest_change(after.policy.params, state.policy.params) == pytest.approx(1.5e-3, rel=0.02)
+
+
+@pytest.mark.parametrize(("progress", "share"), [(0.0, 1.0), (0.25, 0.75), (1.0, 0.0)])
+def test_the_linear_rate_falls_to_zero_at_the_end(progress, share):
+    learner, update = learner_of(epochs=1, num_minibatches=1, learning_rate=4e-3, learning_rate_schedule="linear")
+    state = learner.init(jax.random.key(0))
+    after, metrics = update(state, trajectory_of(learner, state), jax.random.key(1), jnp.float32(progress))
+    assert float(metrics["learning_rate"]) == pytest.approx(4e-3 * share)
+    assert largest_change(after.policy.params, state.policy.params) == pytest.approx(4e-3 * share, rel=0.02)
+
+
+def test_stop_kl_ends_the_updates_of_an_iteration():
+    # The first minibatch has the ratios 1 and passes; the second, after a step of 0.01 in every weight, does not.
+    learner, update = learner_of(epochs=5, num_minibatches=1, stop_kl=1e-6)
+    state = learner.init(jax.random.key(0))
+    trajectory = trajectory_of(learner, state)
+    stopped, metrics = update(state, trajectory, jax.random.key(1), 0.0)
+    once = learner_of(epochs=1, num_minibatches=1)[1](state, trajectory, jax.random.key(1), 0.0)[0]
+    through = learner_of(epochs=5, num_minibatches=1)[1](state, trajectory, jax.random.key(1), 0.0)[0]
+    assert metrics["updates"] == 5 and metrics["skipped_updates"] == 0
+    assert metrics["kl"] < 1e-6  # means are over what was applied
+    assert_close(stopped.policy.params, once.policy.params, atol=1e-5)
+    assert largest_change(through.policy.params, once.policy.params) > 1e-2
+
+
+def test_two_shards_learn_what_one_device_learns():
+    # One minibatch, so that both see the same samples whatever the order; each shard has as many rows of weight 0.
+    settings = {"epochs": 3, "num_minibatches": 1, "learning_rate_schedule": "adaptive", "learning_rate": 1e-3}
+    learner, update = learner_of(**settings)
+    state = learner.init(jax.random.key(0))
+    trajectory = trajectory_of(learner, state)
+    whole, whole_metrics = update(state, trajectory, jax.random.key(1), 0.0)
+
+    sharded, _ = learner_of(axis_name="shard", **settings)
+
+    def split(x):  # rows are the last axis of last_value and the second one elsewhere
+        axis = 0 if x.ndim == 1 else 1
+        return jnp.moveaxis(x.reshape(*x.shape[:axis], 2, R // 2, *x.shape[axis + 1 :]), axis, 0)
+
+    both, metrics = jax.jit(jax.vmap(sharded.update, (None, 0, 0, None), axis_name="shard"))(
+        state, jax.tree.map(split, trajectory), jax.random.split(jax.random.key(2), 2), 0.0
+    )
+    for leaf in jax.tree.leaves((both, metrics)):
+        np.testing.assert_array_equal(leaf[0], leaf[1])  # replicas never drift apart
+    assert_close(jax.tree.map(lambda x: x[0], both), whole, rtol=1e-3, atol=2e-5)
+    for name, value in whole_metrics.items():
+        np.testing.assert_allclose(metrics[name][0], value, rtol=1e-3, atol=1e-5)
+
+
+def test_a_non_finite_shard_stops_all_of_them():
+    sharded, _ = learner_of(axis_name="shard", num_minibatches=1)
+    state = sharded.init(jax.random.key(0))
+    trajectory = trajectory_of(sharded, state)
+    pair = jax.tree.map(lambda x: jnp.stack([x, x]), trajectory)
+    pair = pair.replace(log_prob=pair.log_prob.at[1, 0, 0].set(jnp.nan))
+    after, metrics = jax.jit(jax.vmap(sharded.update, (None, 0, None, None), axis_name="shard"))(
+        state, pair, jax.random.key(1), 0.0
+    )
+    for shard in range(2):
+        assert_bits(jax.tree.map(lambda x: x[shard], after.policy.params), state.policy.params)  # noqa: B023
+        assert metrics["skipped_updates"][shard] == metrics["updates"][shard] == 2
+
+
+def test_samples_that_do_not_divide_into_minibatches_are_refused():
+    learner, _ = learner_of(num_minibatches=5)
+    state = learner.init(jax.random.key(0))
+    with pytest.raises(ValueError, match=r"32 samples .* ppo.num_minibatches=5"):
+        learner.update(state, trajectory_of(learner, state), jax.random.key(1), jnp.float32(0))
