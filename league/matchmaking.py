@@ -39,8 +39,9 @@ MATCHMAKERS: dict[str, Callable[[Pool, LeagueSettings], jax.Array]] = {
 def draw(probability: jax.Array, key: chex.PRNGKey, shape: tuple[int, ...]) -> jax.Array:
     """Slots `shape` int32 drawn from `probability` `[K]` by inversion; one of probability 0 is never drawn."""
     cumulative = jnp.cumsum(probability)
-    # uniform() can return 0, which side="right" moves past slots of probability 0; the last bound guards rounding.
+    # uniform() can return 0, which side="right" moves past slots of probability 0 at the front.
     point = jax.random.uniform(key, shape) * cumulative[-1]
-    slot = jnp.searchsorted(cumulative, point, side="right")
-    last = probability.shape[0] - 1 - jnp.argmax(probability[::-1] > 0)
-    return jnp.minimum(slot, last).astype(jnp.int32)
+    slot = jnp.minimum(jnp.searchsorted(cumulative, point, side="right"), probability.shape[0] - 1)
+    # Long sums are not taken in order, so rounding can leave a slot of probability 0 a sliver: its neighbour gets it.
+    positive = jax.lax.cummax(jnp.where(probability > 0, jnp.arange(probability.shape[0], dtype=jnp.int32), 0))
+    return positive[slot]

@@ -41,7 +41,7 @@ class Checkpoints:
           keep_interval: steps at multiples of it are kept for good, beside the latest two.
           read_only: only `restore` will be used; nothing in the folder changes, so a run may be writing there.
         """
-        logging.getLogger("absl").setLevel(logging.CRITICAL)  # what goes wrong is raised, too
+        _quieten_orbax()
         self.folder = Path(folder).resolve()
         keep: list[Any] = [policies.LatestN(2)] + ([policies.EveryNSteps(keep_interval)] if keep_interval else [])
         options = ocp.CheckpointManagerOptions(
@@ -106,7 +106,6 @@ class Checkpoints:
         differences += _differences(record[_SPEC], _describe(wanted, checksums=False))
         if differences:
             raise CheckpointError(f"checkpoint {step} in {self.folder} is of another kind of run: {_some(differences)}")
-        _ignore_reads_after_a_failure()
         try:
             args = ocp.args.Composite(state=ocp.args.StandardRestore(_without_empty(wanted)))
             leaves = self._manager.restore(step, args=args)["state"]
@@ -162,8 +161,13 @@ class Checkpoints:
 
 
 @functools.cache
-def _ignore_reads_after_a_failure() -> None:
-    """Keeps the process quiet about reads that end after another one has failed and closed Orbax's event loop."""
+def _quieten_orbax() -> None:
+    """Orbax raises what goes wrong, and reports it with tracebacks besides.
+
+    So do the reads and writes that end after another one has failed and closed its event loop.
+    """
+    for name in ("absl", "asyncio"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     report = sys.unraisablehook
 
     def hook(unraisable: Any) -> None:

@@ -6,7 +6,6 @@ learner's metrics by name, and timing under keys that start with `time/`, which 
 """
 
 import contextlib
-import importlib
 import json
 import math
 import os
@@ -20,8 +19,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 from tensorboardX.event_file_writer import EventsWriter
-from tensorboardX.proto.event_pb2 import Event, SessionLog
-from tensorboardX.proto.summary_pb2 import Summary
+from tensorboardX.proto.event_pb2 import Event, SessionLog  # pyright: ignore[reportAttributeAccessIssue]
+from tensorboardX.proto.summary_pb2 import Summary  # pyright: ignore[reportAttributeAccessIssue]
 
 from mjx_arena.settings import require
 from ppo.run_folder import EVENTS, METRICS

@@ -11,7 +11,7 @@ HINGES = ("hip_left", "knee_left", "hip_right", "knee_right")  # in the order of
 LIMBS = ("torso", "thigh_left", "shin_left", "thigh_right", "shin_right")  # geoms that touch an opponent
 # Points that touch the floor: the ends of the two foot capsules. The toe capsule's rear end lies inside the bar.
 SOLES = tuple(f"{point}_{side}" for side in ("left", "right") for point in ("toe", "heel_in", "heel_out"))
-LOWEST_FALL_HEIGHT = 0.75  # with the torso's origin above it, only soles can reach the floor
+LOWEST_FALL_HEIGHT = 0.77  # with the torso's origin above it, only soles can reach the floor
 
 _HIP_DROP = 0.30  # hips below the torso's origin
 _HIP_SIDE = 0.12
