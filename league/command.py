@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from league.config import RunSettings, compose, parse_overrides, to_mapping
-from league.schema import describe, explain, hints_by_key, schema_of
+from league.schema import describe, explain, hints_by_key, instantiate, schema_of
 from mjx_arena.settings import SettingError
 from ppo.checkpoints import CheckpointError
 from ppo.run_loop import RunError
@@ -61,7 +61,14 @@ def take_own_keys(overrides: list[str], cls: type) -> tuple[Any, list[str]]:
         values = OmegaConf.to_container(OmegaConf.merge(OmegaConf.structured(schema_of(cls)), chosen))
     except OmegaConfBaseException as error:
         raise explain(error, own, hints) from error
-    return cls(**values), rest  # type: ignore[arg-type]
+    return instantiate(cls, values), rest  # type: ignore[arg-type]
+
+
+def refuse_other_keys(overrides: list[str]) -> None:
+    """Raises SettingError for the first of `overrides`, where a script has none but its own keys."""
+    for text in overrides:
+        key, _, value = text.partition("=")
+        raise SettingError(key, value, "there is no such key; --help lists them")
 
 
 def help_text(purpose: str, conf_dir: Path, examples: tuple[str, ...] = ()) -> str:

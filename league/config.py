@@ -39,7 +39,7 @@ class RunSettings:
     league: LeagueSettings = dataclasses.field(default_factory=LeagueSettings)
     logger: LoggerSettings = dataclasses.field(default_factory=LoggerSettings)
     num_arenas: int = 512
-    iterations: int = 1600
+    iterations: int = 2000
     total_arena_steps: int | None = None
     seed: int = 0
     devices: int | None = None
@@ -47,7 +47,7 @@ class RunSettings:
     resume: str | None = None
     resume_step: int | None = None
     checkpoint_interval: int = 25
-    checkpoint_keep_interval: int = 150
+    checkpoint_keep_interval: int = 200
 
     @property
     def task_name(self) -> str:
@@ -155,6 +155,15 @@ def compose(overrides: list[str], conf_dir: str | Path) -> RunSettings:
         settings = settings.resolved()
         settings.validate()
     return settings
+
+
+def load_pairings(conf_dir: str | Path, task: str, names: tuple[str, ...] | None = None) -> dict[str, Any]:
+    """The pairings of `evaluation/<task>.yaml`, or those that are named. Raises SettingError for other names."""
+    text = (Path(conf_dir) / "evaluation" / f"{task}.yaml").read_text(encoding="utf-8")
+    pairings: dict[str, Any] = OmegaConf.to_container(OmegaConf.create(text))  # type: ignore[assignment]
+    for name in names or ():
+        require(name in pairings, "pairings", name, f"choose from {', '.join(pairings)}")
+    return {name: pairing for name, pairing in pairings.items() if names is None or name in names}
 
 
 def parse_overrides(overrides: list[str]) -> dict[str, str]:

@@ -4,15 +4,13 @@ import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import jax
-import yaml
 from rich.console import Console
 from rich.table import Table
 
 from league import config
-from league.command import run_script, take_own_keys
+from league.command import refuse_other_keys, run_script, take_own_keys
 from mjx_arena import devices
 from mjx_arena.settings import SettingError, require
 from ppo import run_folder
@@ -43,16 +41,13 @@ class EvaluationSettings:
 
 def main(overrides: list[str]) -> int:
     own, rest = take_own_keys(overrides, EvaluationSettings)
-    if rest:
-        raise SettingError(
-            rest[0].partition("=")[0], rest[0].partition("=")[2], "evaluate.py has no such key; see --help"
-        )
+    refuse_other_keys(rest)
     require(own.matches >= 1, "matches", own.matches, "must be at least 1")
     folder = Path(own.run)
     if not run_folder.finished_steps(folder):
         raise SettingError("run", own.run, "is no run's folder with a finished checkpoint")
     settings = config.from_mapping(run_folder.read_config(folder))
-    pairings = load_pairings(settings.task_name, own.pairings)
+    pairings = config.load_pairings(CONF, settings.task_name, own.pairings)
     devices.configure(settings.devices)
 
     from league.evaluation import Evaluation  # brings in the physics engines: only once the settings are known to work
@@ -77,14 +72,6 @@ def main(overrides: list[str]) -> int:
         result = {"run": str(folder), "iteration": evaluation.iteration} | dataclasses.asdict(own) | {"scores": scores}
         Path(own.out).write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     return 0
-
-
-def load_pairings(task: str, names: tuple[str, ...] | None) -> dict[str, Any]:
-    """The pairings of `conf/evaluation/<task>.yaml`, or those of them that are named."""
-    pairings = yaml.safe_load((CONF / "evaluation" / f"{task}.yaml").read_text(encoding="utf-8"))
-    for name in names or ():
-        require(name in pairings, "pairings", name, f"choose from {', '.join(pairings)}")
-    return {name: pairing for name, pairing in pairings.items() if names is None or name in names}
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from league import config
-from league.command import run_script, take_own_keys
+from league.command import refuse_other_keys, run_script, take_own_keys
 from mjx_arena import devices
 from mjx_arena.settings import SettingError, require
 from ppo import run_folder
@@ -19,9 +19,10 @@ PURPOSE = """Films matches of a run's policy against itself or its past. Own key
   run: ???  # a run's folder
   out: match.mp4  # .mp4 for a film, .png for a strip of stills
   checkpoint: null  # iteration of the policy; null: the newest
-  opponent: self  # or initial, the untrained policy
+  pairing: mirror  # of conf/evaluation/<task>.yaml
   matches: 1
   seed: 0
+  sampled: true  # actions sampled as in training; false: the most likely ones
   stills: 6  # pictures in a strip, spread over the matches"""
 EXAMPLES = ("python scripts/record.py run=runs/humanoid_duel/2026-01-31_12-00-00 out=match.png",)
 
@@ -31,34 +32,32 @@ class RecordSettings:
     run: str
     out: str = "match.mp4"
     checkpoint: int | None = None
-    opponent: str = "self"
+    pairing: str = "mirror"
     matches: int = 1
     seed: int = 0
+    sampled: bool = True
     stills: int = 6
 
 
 def main(overrides: list[str]) -> int:
     own, rest = take_own_keys(overrides, RecordSettings)
-    if rest:
-        raise SettingError(
-            rest[0].partition("=")[0], rest[0].partition("=")[2], "record.py has no such key; see --help"
-        )
+    refuse_other_keys(rest)
     for key in ("matches", "stills"):
         require(getattr(own, key) >= 1, key, getattr(own, key), "must be at least 1")
-    require(own.opponent in ("self", "initial"), "opponent", own.opponent, "must be self or initial")
     out, folder = Path(own.out), Path(own.run)
     require(out.suffix in (".mp4", ".png"), "out", own.out, "must end in .mp4 or .png")
     if not run_folder.finished_steps(folder):
         raise SettingError("run", own.run, "is no run's folder with a finished checkpoint")
     settings = config.from_mapping(run_folder.read_config(folder))
+    pairing = config.load_pairings(CONF, settings.task_name, (own.pairing,))[own.pairing]
     devices.configure(settings.devices)
 
     from league.evaluation import Evaluation  # brings in the physics engines: only once the settings are known to work
     from mjx_arena.render import render
 
     with Checkpoints(folder / run_folder.CHECKPOINTS, read_only=True) as checkpoints:
-        evaluation = Evaluation(settings, checkpoints, own.checkpoint, num_matches=own.matches, sampled=False)
-        matches = evaluation.film(own.opponent, {"drill_share": 0}, jax.random.key(own.seed))
+        evaluation = Evaluation(settings, checkpoints, own.checkpoint, own.matches, own.sampled)
+        matches = evaluation.film(pairing["opponent"], pairing["task"], jax.random.key(own.seed))
     poses = np.concatenate(matches)
     arena = evaluation.arena
     if out.suffix == ".png":

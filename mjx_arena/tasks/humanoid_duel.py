@@ -30,7 +30,7 @@ class RewardWeights:
     control: float = 0.002  # x mean squared control, subtracted
     approach: float = 0.03  # x speed towards an opponent out of reach, m/s, at most 1
     ground: float = 0.015  # x speed at which both together move towards the opponent's side, m/s; adds up to 0
-    time: float = 0.0225  # subtracted: standing still for ever must not pay
+    time: float = 0.0265  # subtracted: standing still for ever must not pay
     win: float = 3.0
     fall: float = 3.0  # subtracted from whoever falls
 
@@ -45,15 +45,16 @@ class HumanoidDuelSettings:
     fall_height: float = 0.8  # m, of the torso's origin; standing is 1.14
     time_limit: int = 1000  # control steps
     substeps: int = 2  # engine steps in one control step of 20 ms
-    start_distance: tuple[float, float] = (0.4, 1.0)  # m between the torsos, uniform
+    start_distance: tuple[float, float] = (0.4, 1.2)  # m between the torsos, uniform
     start_noise: float = 0.05  # rad and m/s of joints, uniform
     start_yaw: float = 0.3  # rad away from facing the opponent, uniform
     agent_contacts: bool = True  # false lets the agents pass through each other
-    drill_share: float = 0.25  # of the matches
+    drill_share: float = 0.2  # of the matches
     drill_distance: float = 2.0  # m
     drill_time_limit: int = 500  # control steps
-    kick_interval: int = 100  # control steps between two kicks in a drill
-    kick_speed: tuple[float, float] = (0.1, 0.6)  # m/s that a kick adds to the body, in a random direction, uniform
+    kick_interval: int = 100  # control steps between two kicks, which come in random directions
+    drill_kick: tuple[float, float] = (0.1, 0.6)  # m/s that a kick adds to the body in a drill, uniform
+    match_kick: tuple[float, float] = (0.0, 0.4)  # the same in a match: whoever leans on the opponent learns not to
     reward: RewardWeights = field(default_factory=RewardWeights)
 
     @property
@@ -70,7 +71,7 @@ class HumanoidDuelSettings:
             check(getattr(self, key) >= 1, key, "must be at least 1")
         for key in ("start_noise", "start_yaw", "drill_distance"):
             check(getattr(self, key) >= 0, key, "must not be negative")
-        for key in ("start_distance", "kick_speed"):
+        for key in ("start_distance", "drill_kick", "match_kick"):
             low_high = getattr(self, key)
             check(len(low_high) == 2 and 0 <= low_high[0] <= low_high[1], key, "must be [low, high], 0 <= low <= high")
         check(0 <= self.drill_share <= 1, "drill_share", "must lie between 0 and 1")
@@ -143,12 +144,13 @@ class HumanoidDuel:
         return state, self._timestep(state, torso, self._rewards(torso, action, fallen), fallen)
 
     def _kick(self, state: ArenaState) -> tuple[PhysicsState, chex.PRNGKey]:
-        """Adds a velocity in a random horizontal direction to the free roots, when a drill's kick is due."""
+        """Adds a velocity in a random horizontal direction to the free roots, when a kick is due."""
         s = self.settings
         key, k_angle, k_speed = jax.random.split(state.key, 3)
         angle = jax.random.uniform(k_angle, (2,), maxval=2 * jnp.pi)
-        speed = jax.random.uniform(k_speed, (2,), minval=s.kick_speed[0], maxval=s.kick_speed[1])
-        due = state.memory.drill & (state.step_count % s.kick_interval == s.kick_interval // 2)
+        low, high = jnp.where(state.memory.drill, jnp.array(s.drill_kick), jnp.array(s.match_kick))
+        speed = jax.random.uniform(k_speed, (2,), minval=low, maxval=high)
+        due = state.step_count % s.kick_interval == s.kick_interval // 2
         kick = jnp.where(due, speed, 0)[:, None] * jnp.stack([jnp.cos(angle), jnp.sin(angle)], -1)
         qvel = state.physics.qvel.reshape(2, 10)
         return state.physics.replace(qvel=qvel.at[:, :2].add(kick).reshape(-1)), key

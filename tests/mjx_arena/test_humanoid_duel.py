@@ -366,7 +366,7 @@ def test_drills_start_at_their_distance_with_a_dummy_at_rest(drills):
 def test_a_dummy_does_not_move_whatever_the_physics_does_to_it(make_duel, drills):
     shoved = make_duel(drill_share=1.0)
     shoved.physics.shift = 0.5
-    state, _ = jax.vmap(shoved.step)(drills[0], jnp.ones((64, 2, 4)))
+    state, _ = jax.jit(jax.vmap(shoved.step))(drills[0], jnp.ones((64, 2, 4)))
     held = np.asarray(state.memory.held)
     before, after = drills[0].physics.qpos.reshape(-1, 2, 11), state.physics.qpos.reshape(-1, 2, 11)
     np.testing.assert_array_equal(after[held], before[held])
@@ -374,21 +374,26 @@ def test_a_dummy_does_not_move_whatever_the_physics_does_to_it(make_duel, drills
     np.testing.assert_allclose(after[~held], before[~held] + 0.5, rtol=1e-6)
 
 
+@pytest.fixture(scope="module")
+def play_drill(drill):
+    return jax.jit(drill.step)
+
+
 @pytest.mark.parametrize("dummy", [0, 1])
-def test_a_dummy_never_loses_and_its_drill_is_not_rated(drill, dummy):
+def test_a_dummy_never_loses_and_its_drill_is_not_rated(drill, play_drill, dummy):
     held = np.arange(2) == dummy
-    _, alone = drill.step(start(drill, stand(np.where(held, LOW, HIGH)), drill=True, held=held), IDLE)
+    _, alone = play_drill(start(drill, stand(np.where(held, LOW, HIGH)), drill=True, held=held), IDLE)
     assert not bool(alone.terminated) and (alone.outcome == 0).all()
-    _, timestep = drill.step(start(drill, stand(np.where(held, HIGH, LOW)), drill=True, held=held), IDLE)
+    _, timestep = play_drill(start(drill, stand(np.where(held, HIGH, LOW)), drill=True, held=held), IDLE)
     assert bool(timestep.terminated) and not bool(timestep.rated)
     np.testing.assert_array_equal(timestep.alive, ~held)
     np.testing.assert_array_equal(timestep.outcome, np.where(held, 1, -1))
 
 
 @pytest.mark.parametrize(("before", "truncated"), [(2, False), (1, True)])
-def test_drills_have_their_own_time_limit(drill, before, truncated):
+def test_drills_have_their_own_time_limit(drill, play_drill, before, truncated):
     count = drill.settings.drill_time_limit - before
-    _, timestep = drill.step(start(drill, stand(), drill=True, held=(True, False), step_count=count), IDLE)
+    _, timestep = play_drill(start(drill, stand(), drill=True, held=(True, False), step_count=count), IDLE)
     assert bool(timestep.truncated) == truncated
 
 
