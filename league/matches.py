@@ -13,7 +13,7 @@ from league import matchmaking, opponents, results
 from league.pool import Pool
 from league.settings import LeagueSettings
 from mjx_arena.batch import Bank, BatchedArena, Transition, where
-from mjx_arena.types import ArenaState, PhysicsState
+from mjx_arena.types import ArenaState, Box, PhysicsState
 from ppo.policy import Policy
 from ppo.rollout import RowStep, RowView
 
@@ -211,7 +211,7 @@ class MatchRunner:
 
 
 def _action_shape(action) -> tuple[int, ...]:
-    return (action.size,) if type(action).__name__ == "Box" else ()
+    return (action.size,) if isinstance(action, Box) else ()
 
 
 def _remember_broken(carry: Matches, action: jax.Array, broken: jax.Array) -> Broken:

@@ -4,10 +4,16 @@ All hinges turn about the body's own y axis (pitch): the legs swing forwards and
 alone resists a sideways fall. Units: m, kg, rad. Positive hip angles swing the thigh backwards; knees bend backwards.
 """
 
+import jax
+import jax.numpy as jnp
 import mujoco
+from flax import struct
+
+from mjx_arena.geometry import heading, rotation_matrix, to_heading_frame
 
 STANDING_HEIGHT = 1.14  # of the torso's origin above the floor, legs straight
 HINGES = ("hip_left", "knee_left", "hip_right", "knee_right")  # in the order of joints and of controls
+NQ, NV = 11, 10  # positions and velocities of one duelist: a free root, then the hinges
 LIMBS = ("torso", "thigh_left", "shin_left", "thigh_right", "shin_right")  # geoms that touch an opponent
 # Points that touch the floor: the ends of the two foot capsules. The toe capsule's rear end lies inside the bar.
 SOLES = tuple(f"{point}_{side}" for side in ("left", "right") for point in ("toe", "heel_in", "heel_out"))
@@ -61,3 +67,50 @@ def _add_hinge(spec, body, name: str, limits: tuple[float, float], gear: float) 
     motor = spec.add_actuator(name=name, target=name, ctrlrange=[-1, 1])
     motor.trntype = mujoco.mjtTrn.mjTRN_JOINT
     motor.gear[0] = gear
+
+
+class Posture(struct.PyTreeNode):
+    """How n duelists stand and move, in world coordinates unless said otherwise. Axis 0 of every field is n."""
+
+    position: jax.Array  # [n, 3] of the torso's origin, m
+    velocity: jax.Array  # [n, 3] of the torso's origin, m/s
+    spin: jax.Array  # [n, 3] of the torso, in its own coordinates, rad/s
+    rotation: jax.Array  # [n, 3, 3] from the torso's coordinates to the world's
+    facing: jax.Array  # [n, 2] unit vector of the heading
+    hinges: jax.Array  # [n, 4] rad
+    hinge_speeds: jax.Array  # [n, 4] rad/s
+
+    @classmethod
+    def read(cls, qpos: jax.Array, qvel: jax.Array) -> "Posture":
+        """Of a model whose joints are those of n duelists, one after the other."""
+        qpos, qvel = qpos.reshape(qpos.size // NQ, NQ), qvel.reshape(qvel.size // NV, NV)
+        rotation = rotation_matrix(qpos[:, 3:7])
+        return cls(
+            position=qpos[:, :3],
+            velocity=qvel[:, :3],
+            spin=qvel[:, 3:6],
+            rotation=rotation,
+            facing=heading(rotation),
+            hinges=qpos[:, 7:],
+            hinge_speeds=qvel[:, 6:],
+        )
+
+    @property
+    def height(self) -> jax.Array:
+        return self.position[:, 2]
+
+    @property
+    def up(self) -> jax.Array:
+        """The torso's up axis `[n, 3]`."""
+        return self.rotation[:, :, 2]
+
+    def of_others(self) -> "Posture":
+        """In each place the posture of the other one, of two."""
+        return jax.tree.map(lambda x: x[::-1], self)
+
+    def felt(self) -> jax.Array:
+        """What each feels of itself `[n, 18]`, directions in its own frames."""
+        vertical = self.rotation[:, 2, :]  # the world's up axis in the torso's coordinates
+        velocity = to_heading_frame(self.velocity, self.facing)
+        parts = [self.height[:, None], vertical, velocity, self.spin, self.hinges, self.hinge_speeds]
+        return jnp.concatenate(parts, -1)

@@ -13,8 +13,9 @@ import mujoco
 from flax import struct
 
 from mjx_arena.bodies import duelist
+from mjx_arena.bodies.duelist import NQ, NV, Posture
 from mjx_arena.bodies.ground import FLOOR, add_ground
-from mjx_arena.geometry import heading, rotation_matrix, to_heading_frame, yaw_quaternion
+from mjx_arena.geometry import to_heading_frame, yaw_quaternion
 from mjx_arena.physics import PhysicsSettings, make_physics
 from mjx_arena.settings import require
 from mjx_arena.types import ArenaState, Box, PhysicsState, TimeStep
@@ -84,20 +85,6 @@ class DuelMemory(struct.PyTreeNode):
     start_qpos: jax.Array  # [nq] where the dummy is held
 
 
-class _Torso:
-    """What both agents feel and see of each other; every field has the agent axis in front."""
-
-    def __init__(self, physics: PhysicsState):
-        qpos, qvel = physics.qpos.reshape(2, 11), physics.qvel.reshape(2, 10)
-        self.position, self.velocity, self.spin = qpos[:, :3], qvel[:, :3], qvel[:, 3:6]
-        self.rotation = rotation_matrix(qpos[:, 3:7])
-        self.facing = heading(self.rotation)
-        self.hinges, self.hinge_speeds = qpos[:, 7:], qvel[:, 6:]
-        self.up = self.rotation[:, :, 2]
-        self.height = qpos[:, 2]
-        self.gap = self.position[::-1] - self.position  # from each agent to the other
-
-
 class HumanoidDuel:
     """`Arena` of two agents: 4 controls each, in the order of `duelist.HINGES`, and 38 observations."""
 
@@ -123,7 +110,7 @@ class HumanoidDuel:
         yaw = jnp.array([0, jnp.pi]) + s.start_yaw * jax.random.uniform(k_yaw, (2,), minval=-1)
         # Bent only in the direction that the knees allow, and never by the dummy.
         hinges = s.start_noise * jax.random.uniform(k_joint, (2, 4)) * jnp.array([-1, 1, -1, 1]) * ~held[:, None]
-        speeds = s.start_noise * jax.random.uniform(k_speed, (2, 10), minval=-1) * ~held[:, None]
+        speeds = s.start_noise * jax.random.uniform(k_speed, (2, NV), minval=-1) * ~held[:, None]
         qpos = jnp.concatenate([position, yaw_quaternion(yaw), hinges], axis=1).reshape(-1)
         state = ArenaState(
             physics=self.physics.init(qpos, speeds.reshape(-1)),
@@ -131,17 +118,19 @@ class HumanoidDuel:
             step_count=jnp.int32(0),
             memory=DuelMemory(drill=drill, held=held, start_qpos=qpos),
         )
-        torso = _Torso(state.physics)
-        return state, self._timestep(state, torso, {name: jnp.zeros(2) for name in vars(s.reward)}, torso.height < 0)
+        posture = Posture.read(state.physics.qpos, state.physics.qvel)
+        return state, self._timestep(
+            state, posture, {name: jnp.zeros(2) for name in vars(s.reward)}, posture.height < 0
+        )
 
     def step(self, state: ArenaState, action: jax.Array) -> tuple[ArenaState, TimeStep]:
         action = jnp.clip(action, -1, 1)
         physics, key = self._kick(state)
         physics = self.physics.step(physics, action.reshape(-1), self.settings.substeps)
         state = state.replace(physics=_hold(physics, state.memory), key=key, step_count=state.step_count + 1)
-        torso = _Torso(state.physics)
-        fallen = (torso.height < self.settings.fall_height) & ~state.memory.held
-        return state, self._timestep(state, torso, self._rewards(torso, action, fallen), fallen)
+        posture = Posture.read(state.physics.qpos, state.physics.qvel)
+        fallen = (posture.height < self.settings.fall_height) & ~state.memory.held
+        return state, self._timestep(state, posture, self._rewards(posture, action, fallen), fallen)
 
     def _kick(self, state: ArenaState) -> tuple[PhysicsState, chex.PRNGKey]:
         """Adds a velocity in a random horizontal direction to the free roots, when a kick is due."""
@@ -152,29 +141,29 @@ class HumanoidDuel:
         speed = jax.random.uniform(k_speed, (2,), minval=low, maxval=high)
         due = state.step_count % s.kick_interval == s.kick_interval // 2
         kick = jnp.where(due, speed, 0)[:, None] * jnp.stack([jnp.cos(angle), jnp.sin(angle)], -1)
-        qvel = state.physics.qvel.reshape(2, 10)
+        qvel = state.physics.qvel.reshape(2, NV)
         return state.physics.replace(qvel=qvel.at[:, :2].add(kick).reshape(-1)), key
 
-    def _rewards(self, torso: _Torso, action: jax.Array, fallen: jax.Array) -> dict[str, jax.Array]:
+    def _rewards(self, posture: Posture, action: jax.Array, fallen: jax.Array) -> dict[str, jax.Array]:
         """Terms `[2]` before their weights, named as in `RewardWeights`."""
         low, standing = self.settings.fall_height, duelist.STANDING_HEIGHT
-        upright = jnp.clip((torso.height - low) / (standing - low), 0, 1)
-        flat_gap = torso.gap[:, :2]
+        upright = jnp.clip((posture.height - low) / (standing - low), 0, 1)
+        flat_gap = (posture.of_others().position - posture.position)[:, :2]
         distance = jnp.linalg.norm(flat_gap, axis=-1)
-        closing = jnp.sum(torso.velocity[:, :2] * flat_gap, -1) / jnp.maximum(distance, 1e-6)
+        closing = jnp.sum(posture.velocity[:, :2] * flat_gap, -1) / jnp.maximum(distance, 1e-6)
         return {
             "upright": upright,
-            "balance": torso.up[:, 2],
+            "balance": posture.up[:, 2],
             "opponent_off_balance": 1 - upright[::-1],
             "control": -jnp.mean(jnp.square(action), -1),
             "approach": jnp.where(distance > _REACH, jnp.clip(closing, -1, 1), 0),
-            "ground": jnp.sum(torso.velocity[:, :2].mean(0) * flat_gap, -1) / jnp.maximum(distance, 1e-6),
+            "ground": jnp.sum(posture.velocity[:, :2].mean(0) * flat_gap, -1) / jnp.maximum(distance, 1e-6),
             "time": -jnp.ones(2),
             "win": (fallen[::-1] & ~fallen).astype(jnp.float32),
             "fall": -fallen.astype(jnp.float32),
         }
 
-    def _timestep(self, state: ArenaState, torso: _Torso, terms: dict, fallen: jax.Array) -> TimeStep:
+    def _timestep(self, state: ArenaState, posture: Posture, terms: dict, fallen: jax.Array) -> TimeStep:
         s = self.settings
         contest = ~state.memory.drill  # nothing can be won from a dummy
         terms = {name: term * contest if name in _CONTEST_TERMS else term for name, term in terms.items()}
@@ -184,7 +173,7 @@ class HumanoidDuel:
         terminated = fallen.any()
         metrics = {f"reward/{name}": jnp.sum(term * alive) / alive.sum() for name, term in weighted.items()}
         return TimeStep(
-            observation=_observe(torso),
+            observation=_observe(posture),
             reward=jnp.stack(list(weighted.values())).sum(0),
             terminated=terminated,
             truncated=~terminated & (state.step_count >= limit),
@@ -203,32 +192,26 @@ _REACH = 0.5  # m between the torsos: closer, the approach is over
 def _hold(physics: PhysicsState, memory: DuelMemory) -> PhysicsState:
     """Puts a drill's dummy back where it stood."""
     held = memory.held[:, None]
-    qpos = jnp.where(held, memory.start_qpos.reshape(2, 11), physics.qpos.reshape(2, 11))
-    qvel = jnp.where(held, 0, physics.qvel.reshape(2, 10))
+    qpos = jnp.where(held, memory.start_qpos.reshape(2, NQ), physics.qpos.reshape(2, NQ))
+    qvel = jnp.where(held, 0, physics.qvel.reshape(2, NV))
     return physics.replace(qpos=qpos.reshape(-1), qvel=qvel.reshape(-1))
 
 
-def _observe(torso: _Torso) -> jax.Array:
+def _observe(own: Posture) -> jax.Array:
     """Both agents' views `[2, 38]`, each in its own heading frame, so that the seats are interchangeable."""
-    world_up = torso.rotation[:, 2, :]  # the world's up axis in the torso's coordinates
-    ahead = to_heading_frame(torso.gap, torso.facing)
-    other_facing = jnp.concatenate([torso.facing[::-1], jnp.zeros((2, 1))], -1)
-    parts = [
-        torso.height[:, None],
-        world_up,
-        to_heading_frame(torso.velocity, torso.facing),
-        torso.spin,
-        torso.hinges,
-        torso.hinge_speeds,
-        ahead,
-        jnp.linalg.norm(torso.gap[:, :2], axis=-1, keepdims=True),
-        to_heading_frame(torso.velocity[::-1], torso.facing),
-        to_heading_frame(other_facing, torso.facing)[:, :2],
-        to_heading_frame(torso.up[::-1], torso.facing),
-        torso.hinges[::-1],
-        torso.hinge_speeds[::-1],
+    other = own.of_others()
+    gap = other.position - own.position
+    other_facing = jnp.concatenate([other.facing, jnp.zeros((2, 1))], -1)
+    seen = [
+        to_heading_frame(gap, own.facing),
+        jnp.linalg.norm(gap[:, :2], axis=-1, keepdims=True),
+        to_heading_frame(other.velocity, own.facing),
+        to_heading_frame(other_facing, own.facing)[:, :2],
+        to_heading_frame(other.up, own.facing),
+        other.hinges,
+        other.hinge_speeds,
     ]
-    return jnp.concatenate(parts, -1)
+    return jnp.concatenate([own.felt(), *seen], -1)
 
 
 def _build_model(settings: HumanoidDuelSettings) -> mujoco.MjModel:

@@ -23,9 +23,9 @@ class ToyMemory(struct.PyTreeNode):
 class ToyArena:
     """`Arena` whose observation is the seat (one-hot) and the steps played, and whose reward is the agent's own action.
 
-    A match has a random length within `lengths`. At its end the ranks of the actions decide; while they all are equal it
-    goes on, up to `time_limit`. Drills of odd length are not decided at all. With `masked`, one choice is illegal for each
-    seat and step. A `Box` action is not clipped, so that it can tell who played it.
+    A match has a random length within `lengths`. At its end the ranks of the actions decide; while they all are equal
+    it goes on, up to `time_limit`. Drills of odd length are not decided at all. With `masked`, one choice is illegal
+    for each seat and step. A `Box` action is not clipped, so that it can tell who played it.
     """
 
     num_agents: int = 2
@@ -44,13 +44,17 @@ class ToyArena:
         return self.num_agents + 1
 
     def reset(self, key):
-        key, k_length, k_drill, k_dummy, k_offset = jax.random.split(key, 5)
+        length, drill, dummy, offset = jax.random.uniform(key, (4,))  # one draw compiles sooner than four
+
+        def whole(uniform, low, high):
+            return low + jnp.floor(uniform * (high + 1 - low)).astype(jnp.int32)
+
         memory = ToyMemory(
-            length=jax.random.randint(k_length, (), self.lengths[0], self.lengths[1] + 1),
-            drill=jax.random.bernoulli(k_drill, self.drill_share),
-            dummy=jax.random.randint(k_dummy, (), 0, self.num_agents),
+            length=whole(length, *self.lengths),
+            drill=drill < self.drill_share,
+            dummy=whole(dummy, 0, self.num_agents - 1),
             action=jnp.zeros(self.num_agents),
-            offset=jax.random.randint(k_offset, (), 0, 100),
+            offset=whole(offset, 0, 99),
             illegal=jnp.bool_(False),
         )
         physics = PhysicsState(jnp.zeros(1), jnp.zeros(1), jnp.zeros(0), jnp.zeros(1), jnp.zeros(0))

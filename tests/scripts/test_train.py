@@ -22,7 +22,7 @@ TINY = (
     "ppo.critic_hidden=[16]",
     "league.pool_slots=3",
     "league.snapshot_interval=3",
-    "devices=1",
+    f"devices={os.environ.get('MJX_ARENA_TEST_DEVICES', '1')}",
 )
 
 

@@ -1,0 +1,118 @@
+"""The scripts that look at a run, as a person runs them, on one run of two iterations."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import imageio.v3 as imageio
+import pytest
+
+from mjx_arena.render import RenderError, render
+from mjx_arena.tasks import build, settings_of
+
+ROOT = Path(__file__).resolve().parents[2]
+DEVICES = os.environ.get("MJX_ARENA_TEST_DEVICES", "1")
+TINY = ("num_arenas=8", "ppo.horizon=4", "league.pool_slots=3", "iterations=2", f"devices={DEVICES}")
+
+
+def script(name, *arguments):
+    """Status, stdout and stderr of a script; a traceback is never right."""
+    command = [sys.executable, str(ROOT / "scripts" / f"{name}.py"), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=400)
+    assert "Traceback" not in done.stderr, done.stderr
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tools") / "run"
+    status, _, error = script("train", *TINY, f"run_dir={folder}", "checkpoint_interval=1")
+    assert status == 0, error
+    return folder
+
+
+def test_evaluate_scores_each_pairing_and_writes_them_as_json(run, tmp_path):
+    out = tmp_path / "scores.json"
+    status, text, error = script("evaluate", f"run={run}", "matches=8", "pairings=[untrained,mirror]", f"out={out}")
+    assert status == 0, error
+    assert "untrained" in text and "mirror" in text and "balance" not in text
+    result = json.loads(out.read_text())
+    assert result["iteration"] == 2
+    assert set(result["scores"]) == {"untrained", "mirror"}
+    for score in result["scores"].values():
+        assert score["matches"] == 8
+        assert score["wins"] + score["draws"] + score["losses"] == pytest.approx(1)
+        assert 1 < score["mean_length"] <= 1000
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "expected"),
+    [
+        ("evaluate", (), "run=?"),
+        ("evaluate", ("run=nowhere",), "run=nowhere"),
+        ("evaluate", ("run={run}", "pairings=[nobody]"), "pairings=nobody: choose from untrained"),
+        ("evaluate", ("run={run}", "matches=0"), "matches=0"),
+        ("evaluate", ("run={run}", "num_arenas=8"), "num_arenas=8: there is no such key"),
+        ("record", ("run={run}", "out=match.gif"), "out=match.gif: must end in .mp4 or .png"),
+        ("plot", ("runs=[nowhere]",), "runs=nowhere"),
+        ("plot", ("runs=[{run}]", "keys=[nothing]"), "keys=nothing"),
+        ("benchmark", ("rounds=0",), "rounds=0"),
+        ("benchmark", ("num_arenas=0",), "num_arenas=0"),
+    ],
+)
+def test_bad_input_ends_with_one_message_that_names_the_key(run, name, arguments, expected):
+    status, _, error = script(name, *(argument.format(run=run) for argument in arguments))
+    assert status == 2
+    assert error.startswith("error: ") and expected in error
+    assert len(error.strip().splitlines()) == 1
+
+
+def test_plot_draws_a_picture(run, tmp_path):
+    out = tmp_path / "curves.png"
+    status, _, error = script("plot", f"runs=[{run}]", f"out={out}", "keys=[entropy,kl]", "smoothing=1")
+    assert status == 0, error
+    assert imageio.imread(out).std() > 0
+
+
+def test_record_makes_a_strip_of_stills(run, tmp_path):
+    arena = build(settings_of("humanoid_duel")(), _physics())
+    try:
+        next(render(arena.mj_model, [arena.mj_model.qpos0], 32, 32))
+    except RenderError as error:
+        pytest.skip(str(error))
+    out = tmp_path / "match.png"
+    status, text, error = script("record", f"run={run}", f"out={out}", "stills=3")
+    assert status == 0, error
+    assert "1 matches" in text
+    picture = imageio.imread(out)
+    assert picture.shape == (320, 960, 3)
+    assert picture.std() > 10
+
+
+@pytest.mark.slow
+def test_benchmark_reports_every_figure(tmp_path):
+    out = tmp_path / "benchmark.json"
+    status, text, error = script("benchmark", "num_arenas=64", f"devices={DEVICES}", "rounds=1", f"out={out}")
+    assert status == 0, error
+    figures = json.loads(out.read_text())
+    for name in (
+        "compile_seconds",
+        "physics_steps_per_second",
+        "arena_steps_per_second",
+        "train_arena_steps_per_second",
+        "rollout_seconds",
+        "update_seconds",
+        "peak_memory_bytes",
+    ):
+        assert figures[name] > 0
+    assert figures["arena_steps_per_second"] < figures["physics_steps_per_second"]
+    assert figures["machine"]["jax"]
+    assert "arena steps" in text
+
+
+def _physics():
+    from mjx_arena.physics import PhysicsSettings
+
+    return PhysicsSettings()
