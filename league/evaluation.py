@@ -80,7 +80,7 @@ class Evaluator:
         return score(own, records), records
 
     def film(self, members: PolicyState, slot: jax.Array, key: chex.PRNGKey, max_steps: int) -> list[np.ndarray]:
-        """Poses `[T, nq]` of each of N matches, on one device; arguments as in `play`."""
+        """Poses `[T, nq]` of each of N matches, T `max_steps` at most, on one device; other arguments as in `play`."""
 
         def frames(members, slot, key):
             key, k_reset = jax.random.split(key)
@@ -94,7 +94,8 @@ class Evaluator:
             return jax.lax.scan(step, (state, seen), jax.random.split(key, max_steps))[1]
 
         poses, ended = jax.device_get(jax.jit(frames)(members, slot, key))
-        return [poses[: np.argmax(ended[:, i]) + 1, i] for i in range(slot.shape[0])]
+        length = np.where(ended.any(0), ended.argmax(0) + 1, max_steps)
+        return [poses[:steps, match] for match, steps in enumerate(length)]
 
     def _act(self, members: PolicyState, slot: jax.Array, seen: TimeStep, key: chex.PRNGKey) -> jax.Array:
         """Actions `[N, A, ...]` of whoever sits in each seat."""

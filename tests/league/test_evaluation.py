@@ -1,4 +1,4 @@
-"""Matches between frozen policies in a game where the higher action wins: scores, lengths, draws, and no match cut short."""
+"""Matches between frozen policies in a game where the higher action wins, each recorded at its own end."""
 
 import jax
 import jax.numpy as jnp
@@ -78,9 +78,9 @@ def test_every_match_is_recorded_at_its_own_end(pair):
 
 
 def test_a_tie_at_the_end_goes_on_until_it_is_broken(pair):
-    # 0.5 * t reaches above 0 at once, so a tie exists before step 1 only; with slope 0 until LIMIT there is no winner.
+    # Step t + 1 pits t - 3 against 0: the second leads up to step 3, step 4 is a tie, the first leads from step 5.
     _, records = pair.evaluator.duel(pair.member(-3, slope=1.0), pair.member(0), jax.random.key(4))
-    # Equal in step 4, where t = 3: matches of that length go on to step 5, and nobody ever records a length of 4.
+    # So matches of length 4 go on to step 5.
     assert set(np.unique(records.length)) == {2, 3, 5} and bool(records.terminated.all())
 
 
@@ -127,8 +127,8 @@ def test_the_same_key_plays_the_same_matches(pair):
 
 
 def test_masks_hold_in_evaluation_too(toy_arena):
-    # Fresh policies, whose favourite is illegal in a third of the steps: played none the less, it would go unpunished
-    # here, so watch the actions. Mode of masked logits (2, 1, 0): 0, or 1 where 0 is forbidden; never 2.
+    # Both seats like choice 0 best, then 1, then 2. Who may not play 0 plays 1, and wins: with masks left out, every
+    # match would be a tie of zeros.
     arena = toy_arena(2, Discrete(3), masked=True, lengths=(1, 1), time_limit=1)
     settings = PPOSettings(actor_hidden=(), critic_hidden=())
     policy = Policy(arena.observation_size, arena.action, settings)

@@ -423,7 +423,7 @@ def test_kicks_push_the_learner_alone_horizontally_within_the_range_in_every_dir
     assert (added[:, held] == 0).all()
     assert (added[..., 2:] == 0).all()
     pushes = added[:, ~held][np.abs(added[:, ~held]).max((1, 2)) > 0].reshape(-1, 10)[:, :2]
-    speeds, (low, high) = np.linalg.norm(pushes, axis=1), drill.settings.kick_speed
+    speeds, (low, high) = np.linalg.norm(pushes, axis=1), drill.settings.drill_kick
     margin = 0.1 * (high - low)
     assert low - 1e-4 <= speeds.min() < low + margin and high - margin < speeds.max() <= high + 1e-4
     quadrants = np.unique((pushes > 0).astype(int) @ [1, 2], return_counts=True)[1]
@@ -436,10 +436,16 @@ def test_no_two_kicks_are_alike(kicks):
     assert len(np.unique(pushes[..., 0])) == pushes.shape[0] * pushes.shape[1]
 
 
-def test_nobody_is_kicked_in_a_duel(duel, play):
-    for count in range(2 * duel.settings.kick_interval):
+def test_a_match_kicks_both_agents_once_an_interval_within_its_own_range(duel, play):
+    low, high = duel.settings.match_kick
+    for count in range(duel.settings.kick_interval):
         state, _ = play(start(duel, stand(), step_count=count), IDLE)
-        assert (state.physics.qvel == 0).all()
+        added = np.asarray(state.physics.qvel).reshape(2, 10)
+        if count == duel.settings.kick_interval // 2:
+            speed = np.linalg.norm(added[:, :2], axis=1)
+            assert (low <= speed).all() and (0 < speed).all() and (speed <= high + 1e-4).all()
+            added = added[:, 2:]
+        assert (added == 0).all()
 
 
 # Rewards. Red stands at (0, 0), blue at (3, 4); both look along +x.
@@ -634,7 +640,8 @@ def test_an_observation_shows_the_opponent_from_where_the_agent_stands(judge):
         ({"kick_interval": 0}, "task.kick_interval=0"),
         ({"start_noise": -0.1}, "task.start_noise=-0.1: must not be negative"),
         ({"start_distance": (1.0, 0.5)}, "task.start_distance="),
-        ({"kick_speed": (-1.0, 0.5)}, "task.kick_speed="),
+        ({"drill_kick": (-1.0, 0.5)}, "task.drill_kick="),
+        ({"match_kick": (0.5, 0.1)}, "task.match_kick="),
         ({"drill_share": 1.1}, "task.drill_share=1.1: must lie between 0 and 1"),
         ({"reward": RewardWeights(time=-1.0)}, "task.reward.time=-1.0: weights must not be negative"),
         ({"gravity": 1}, "task.gravity=1: humanoid_duel has no such setting; it has agent_contacts"),

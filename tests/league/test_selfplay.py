@@ -1,0 +1,150 @@
+"""The whole iteration in a game without physics: bits, snapshots, results, and what is not trained on."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from league.config import RunSettings
+from league.selfplay import SelfPlay
+from league.settings import LeagueSettings
+from mjx_arena import tasks
+from ppo.settings import PPOSettings
+
+SLOTS, INTERVAL = 3, 2
+
+
+@dataclasses.dataclass(frozen=True)
+class ToySettings:
+    name: str = "toy"
+    num_agents: int = 2
+
+
+SETTINGS = RunSettings(
+    task=ToySettings(),
+    ppo=PPOSettings(horizon=6, epochs=1, num_minibatches=2, actor_hidden=(4,), critic_hidden=(4,)),
+    league=LeagueSettings(pool_slots=SLOTS, snapshot_interval=INTERVAL, tile_rows=4),
+    num_arenas=12,
+    iterations=10,
+    devices=1,
+    seed=3,
+)
+
+
+def leaves_of(state):
+    """The bits of a state, by path; keys as numbers."""
+    flat, _ = jax.tree.flatten_with_path(state)
+    return {
+        jax.tree_util.keystr(path): np.asarray(
+            jax.random.key_data(leaf) if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else leaf
+        )
+        for path, leaf in flat
+    }
+
+
+@pytest.fixture(scope="module")
+def trainer(toy_arena):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tasks, "build", lambda settings, physics: toy_arena(drill_share=0.2))
+        yield SelfPlay(SETTINGS)
+
+
+@pytest.fixture(scope="module")
+def run(trainer):
+    """States 0 to 6, each copied before it is given away, and the metrics of each iteration."""
+    state = trainer.init()
+    states, metrics = [jax.device_get(state)], []
+    for _ in range(6):
+        state, report = trainer.iterate(state)
+        states.append(jax.device_get(state))
+        metrics.append({name: float(value) for name, value in report.items()})
+    return states, metrics
+
+
+def test_the_same_seed_gives_the_same_bits(trainer, run):
+    states, _ = run
+    state = trainer.init()
+    for expected in states[:3]:
+        one, two = leaves_of(state), leaves_of(expected)
+        assert one.keys() == two.keys()
+        for name in one:
+            np.testing.assert_array_equal(one[name], two[name], err_msg=name)
+        state, _ = trainer.iterate(state)
+
+
+def test_an_iteration_gives_away_its_argument(trainer):
+    state = trainer.init()
+    trainer.iterate(state)
+    assert all(leaf.is_deleted() for leaf in jax.tree.leaves((state.learner.policy.params, state.pool.policies)))
+
+
+def test_the_declared_shape_is_that_of_a_state(trainer, run):
+    declared, state = trainer.state_shape(), trainer.init()
+    for shape, leaf in zip(jax.tree.leaves(declared), jax.tree.leaves(state), strict=True):
+        assert (shape.shape, shape.dtype) == (leaf.shape, leaf.dtype)
+        assert shape.sharding.is_equivalent_to(leaf.sharding, leaf.ndim)
+    after = jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), run[0][-1])
+    assert after == jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), jax.device_get(state))
+
+
+def test_snapshots_are_taken_when_due_and_never_change_afterwards(run):
+    states, _ = run
+    # The untrained policy, then one after iterations 2, 4 and 6; the last overwrites the first.
+    expected = {0: [0, None, None], 1: [0, None, None], 2: [0, 2, None], 3: [0, 2, None], 4: [0, 2, 4], 5: [0, 2, 4]}
+    expected[6] = [6, 2, 4]
+    for iteration, members in expected.items():
+        pool = states[iteration].pool
+        assert pool.occupied.tolist() == [member is not None for member in members]
+        assert int(states[iteration].iteration) == iteration
+        for slot, member in enumerate(members):
+            if member is None:
+                continue
+            assert int(pool.iteration[slot]) == member
+            then = states[member].learner.policy
+            for stacked, leaf in zip(jax.tree.leaves(pool.policies), jax.tree.leaves(then), strict=True):
+                np.testing.assert_array_equal(stacked[slot], leaf)
+    assert states[6].pool.generation.tolist() == [2, 1, 1]
+
+
+def test_results_add_up_to_the_games_reported(run):
+    states, metrics = run
+    games = 0
+    for before, after, report in zip(states, states[1:], metrics, strict=False):
+        gained = after.pool.results.total.sum(1) - before.pool.results.total.sum(1)
+        if int(after.iteration) == 6:
+            gained = gained[1:]  # slot 0 has a new tenant, without results
+            assert gained.sum() <= report["league/games"]
+        else:
+            assert gained.sum() == report["league/games"]
+        games += report["league/games"]
+        assert report["league/games"] <= report["matches"]
+        assert report["league/members"] == before.pool.occupied.sum()
+        assert not np.any(after.pool.results.total[~after.pool.occupied])
+    assert games > 0 and not np.any(states[6].pool.results.total[0])
+
+
+def test_every_iteration_learns_from_its_rows(trainer, run):
+    states, metrics = run
+    rows = trainer.num_mirror * 2 + (SETTINGS.num_arenas - trainer.num_mirror)
+    assert trainer.num_mirror == 6 and trainer.arenas_per_device == 12
+    for before, after, report in zip(states, states[1:], metrics, strict=False):
+        assert report["updates"] == 2 and report["skipped_updates"] == 0 and report["nonfinite_arenas"] == 0
+        seen = int(after.learner.policy.normalizer.count_low) - int(before.learner.policy.normalizer.count_low)
+        assert 0.7 * rows * 6 < seen < rows * 6  # dummies of drills have no weight
+        moved = [np.abs(a - b).max() for a, b in zip(*map(params_of, (before, after)), strict=True)]
+        assert max(moved) > 1e-5
+        assert not np.array_equal(jax.random.key_data(before.key), jax.random.key_data(after.key))
+        assert 2 <= report["match_length"] <= 8
+
+
+def params_of(state):
+    return jax.tree.leaves(state.learner.policy.params)
+
+
+def test_a_dump_holds_the_last_broken_arena(trainer, run, tmp_path):
+    trainer.dump_nonfinite(run[0][-1], tmp_path / "broken.npz")
+    with np.load(tmp_path / "broken.npz") as dump:
+        assert dump["seen"].tolist() == [False]
+        assert dump["qpos"].shape == (1, 1) and dump["action"].shape == (1, 2, 1)
