@@ -68,6 +68,8 @@ def collect(
             lambda: policy.value(state, result.final_observation),
             lambda: jnp.zeros_like(value),
         )
+        # A broken step has no successor: bootstrapping from its own value keeps it out of the advantages before it.
+        final_value = jnp.where(result.valid, final_value, value)
         record = Trajectory(
             observation=view.observation,
             action_mask=view.action_mask,

@@ -21,6 +21,8 @@ from ppo.policy import Policy
 from ppo.settings import PPOSettings
 
 MIRROR, LEAGUE, STEPS, MEMBERS, SLOTS = 2, 6, 80, 3, 4
+# Most of the time goes into compiling: leave out what makes programs of a few rows faster.
+QUICK = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 LEARNER = 1  # plays as member 1 does: it beats member 0, loses to member 2, and against member 1 the higher seat wins
 SETTINGS = LeagueSettings(pool_slots=SLOTS, matchmaker="uniform", tile_rows=4)
 VARIANTS = {
@@ -63,8 +65,8 @@ class Player:
     def __init__(self, arena, policy, learner, settings=SETTINGS, mirror=MIRROR):
         self.arena, self.policy, self.learner = arena, policy, learner
         self.settings, self.mirror, self.batch = settings, mirror, BatchedArena(arena, 4)
-        self.start = jax.jit(self._start)
-        self.play = jax.jit(self._play, static_argnums=3)
+        self.start = jax.jit(self._start, compiler_options=QUICK)
+        self.play = jax.jit(self._play, static_argnums=3, compiler_options=QUICK)
 
     def runner(self, pool, bank):
         return MatchRunner(self.batch, self.policy, self.settings, self.mirror, pool, bank)
@@ -272,7 +274,7 @@ def test_a_match_that_breaks_is_annulled_and_remembered(toy_arena):
     player = Player(arena, policy, member_of(policy, arena, LEARNER))
     pool = pool_for(policy, arena)
     bank, carry = player.start(pool, jax.random.key(0))
-    step = jax.jit(player.runner(pool, bank).step)
+    step = jax.jit(player.runner(pool, bank).step, compiler_options=QUICK)
     sound = jnp.zeros((2 * MIRROR + LEAGUE, 1))
     rows = [1, 2 * MIRROR + 3]  # the second agent of mirror arena 0, the learner of league arena 3
     carry, _, _ = step(carry, sound + 1, jax.random.key(1))
@@ -304,9 +306,9 @@ def test_any_share_of_mirror_arenas_works(toy_arena, agents, mirror):
     policy = policy_for(arena)
     player = Player(arena, policy, policy.init(jax.random.key(0)), mirror=mirror)
     pool = pools.create(player.learner, SLOTS)
-    start = jax.eval_shape(player.start, pool, jax.random.key(0))
+    start = jax.eval_shape(player._start, pool, jax.random.key(0))
     end, (_, _, view, rows, _) = jax.eval_shape(
-        lambda pool, start, key: player.play(pool, start, key, 5), pool, start, jax.random.key(0)
+        lambda pool, start, key: player._play(pool, start, key, 5), pool, start, jax.random.key(0)
     )
     num_rows = mirror * agents + (MIRROR + LEAGUE - mirror)
     assert view.observation.shape == (5, num_rows, agents + 1) and rows.reward.shape == (5, num_rows)

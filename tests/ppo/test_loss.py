@@ -1,6 +1,7 @@
 """The objective by hand, on both sides of its clips, and what samples of weight 0 must not do."""
 
 import dataclasses
+from functools import cache
 
 import jax
 import jax.numpy as jnp
@@ -21,6 +22,7 @@ B, O, N = 12, 3, 2  # noqa: E741
 SETTINGS = PPOSettings(actor_hidden=(8,), critic_hidden=(8,))
 
 
+@cache
 def policy_of(action, **changes):
     policy = Policy(O, action, dataclasses.replace(SETTINGS, **changes))
     return policy, policy.init(jax.random.key(0))
@@ -48,8 +50,11 @@ def samples_of(policy, state, seed=0, drift=0.0):
     )
 
 
+_gradient = jax.jit(jax.value_and_grad(ppo_loss, has_aux=True), static_argnums=(2, 4))
+
+
 def loss_and_gradient(policy, state, samples):
-    return jax.value_and_grad(ppo_loss, has_aux=True)(state.params, state, policy, samples, policy.settings)
+    return _gradient(state.params, state, policy, samples, policy.settings)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """A whole PPO update: what it learns, what it refuses to learn from, and how its step size moves."""
 
 import dataclasses
-from functools import cache
+from functools import cache, partial
 
 import jax
 import jax.numpy as jnp
@@ -29,22 +29,25 @@ BASE = PPOSettings(
 )
 
 
+# Most of the time goes into compiling: leave out what makes programs of a few rows faster.
+QUICK = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 # One minibatch: every sample is in it whatever the order, and before the first step all ratios are 1.
 WHOLE = {"epochs": 3, "num_minibatches": 1, "learning_rate_schedule": "adaptive", "learning_rate": 1e-3}
 
 
-@cache  # compiling takes longer than all the rest
+@cache
 def learner_of(**changes):
     settings = dataclasses.replace(BASE, **changes)
     learner = Learner(Policy(O, Box(1), settings), settings)
-    return learner, jax.jit(learner.update)
+    return learner, jax.jit(learner.update, compiler_options=QUICK)
 
 
 @cache
 def two_shards():
     settings = dataclasses.replace(BASE, **WHOLE)
     learner = Learner(Policy(O, Box(1), settings), settings, "shard")
-    return jax.jit(jax.vmap(learner.update, (None, 0, 0, None), axis_name="shard"))
+    update = jax.vmap(learner.update, (None, 0, 0, None), axis_name="shard")
+    return jax.jit(update, compiler_options=QUICK)
 
 
 def trajectory_of(learner, state, seed=0):
@@ -110,7 +113,7 @@ def test_a_bandit_is_learned_in_a_few_iterations():
     settings = dataclasses.replace(BASE, horizon=16, initial_log_std=-1.0, learning_rate_schedule="adaptive")
     learner = Learner(Policy(1, Box(1), settings), settings)
 
-    @jax.jit
+    @partial(jax.jit, compiler_options=QUICK)
     def iterate(state, carry, key):
         k_play, k_learn = jax.random.split(key)
         carry, trajectory, _ = rollout.collect(Bandit(), learner.policy, state.policy, carry, k_play, settings.horizon)
