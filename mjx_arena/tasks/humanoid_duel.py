@@ -1,7 +1,8 @@
 """Humanoid duel: who falls loses; both falling in one step, or the time limit, is a draw.
 
-To fall is to let the torso sink below a height. A share of the matches are drills: the opponent is a dummy that is held
-standing and cannot lose, random kicks disturb the learner, and nothing is rated. They teach balance without a support.
+To fall is to let the torso sink below a height. Two kinds of exercise are mixed in, in which nothing can be won and
+nothing is rated. In a drill the opponent is a dummy that is held standing and cannot lose, and random kicks disturb the
+learner. In a shadow match the agents pass through each other: who counts on the other's support falls.
 """
 
 from dataclasses import dataclass, field
@@ -31,7 +32,7 @@ class RewardWeights:
     control: float = 0.002  # x mean squared control, subtracted
     approach: float = 0.03  # x speed towards an opponent out of reach, m/s, at most 1
     ground: float = 0.015  # x speed at which both together move towards the opponent's side, m/s; adds up to 0
-    time: float = 0.0265  # subtracted: standing still for ever must not pay
+    time: float = 0.024  # subtracted: standing still for ever must not pay
     win: float = 3.0
     fall: float = 3.0  # subtracted from whoever falls
 
@@ -51,6 +52,7 @@ class HumanoidDuelSettings:
     start_yaw: float = 0.3  # rad away from facing the opponent, uniform
     agent_contacts: bool = True  # false lets the agents pass through each other
     drill_share: float = 0.2  # of the matches
+    shadow_share: float = 0.15  # of the matches
     drill_distance: float = 2.0  # m
     drill_time_limit: int = 500  # control steps
     kick_interval: int = 100  # control steps between two kicks, which come in random directions
@@ -75,12 +77,15 @@ class HumanoidDuelSettings:
         for key in ("start_distance", "drill_kick", "match_kick"):
             low_high = getattr(self, key)
             check(len(low_high) == 2 and 0 <= low_high[0] <= low_high[1], key, "must be [low, high], 0 <= low <= high")
-        check(0 <= self.drill_share <= 1, "drill_share", "must lie between 0 and 1")
+        for key in ("drill_share", "shadow_share"):
+            check(0 <= getattr(self, key) <= 1, key, "must lie between 0 and 1")
+        check(self.drill_share + self.shadow_share <= 1, "shadow_share", "drills and shadow matches exceed all matches")
         self.reward.validate(f"{prefix}.reward")
 
 
 class DuelMemory(struct.PyTreeNode):
     drill: jax.Array  # [] bool
+    shadow: jax.Array  # [] bool
     held: jax.Array  # [2] bool: the dummy of a drill
     start_qpos: jax.Array  # [nq] where the dummy is held
 
@@ -97,12 +102,15 @@ class HumanoidDuel:
         self.settings = settings
         self.physics = make_physics(_build_model(settings), physics)
         self.mj_model = self.physics.model
+        between_agents = self.mj_model.pair_geom1 != self.mj_model.geom(FLOOR).id
+        self._shadow_margin = jnp.where(between_agents, -10.0, self.mj_model.pair_margin)  # no contact is that deep
         self.control_dt = float(self.mj_model.opt.timestep) * settings.substeps
 
     def reset(self, key: chex.PRNGKey) -> tuple[ArenaState, TimeStep]:
         s = self.settings
         key, k_drill, k_dummy, k_gap, k_yaw, k_joint, k_speed = jax.random.split(key, 7)
-        drill = jax.random.bernoulli(k_drill, float(s.drill_share))
+        kind = jax.random.uniform(k_drill)
+        drill, shadow = kind < s.drill_share, kind >= 1 - s.shadow_share
         held = drill & (jnp.arange(2) == jax.random.randint(k_dummy, (), 0, 2))
         low, high = s.start_distance
         distance = jnp.where(drill, s.drill_distance, jax.random.uniform(k_gap, (), minval=low, maxval=high))
@@ -116,7 +124,7 @@ class HumanoidDuel:
             physics=self.physics.init(qpos, speeds.reshape(-1)),
             key=key,
             step_count=jnp.int32(0),
-            memory=DuelMemory(drill=drill, held=held, start_qpos=qpos),
+            memory=DuelMemory(drill=drill, shadow=shadow, held=held, start_qpos=qpos),
         )
         posture = Posture.read(state.physics.qpos, state.physics.qvel)
         return state, self._timestep(
@@ -126,7 +134,8 @@ class HumanoidDuel:
     def step(self, state: ArenaState, action: jax.Array) -> tuple[ArenaState, TimeStep]:
         action = jnp.clip(action, -1, 1)
         physics, key = self._kick(state)
-        physics = self.physics.step(physics, action.reshape(-1), self.settings.substeps)
+        fields = {"pair_margin": jnp.where(state.memory.shadow, self._shadow_margin, self.mj_model.pair_margin)}
+        physics = self.physics.step(physics, action.reshape(-1), self.settings.substeps, fields=fields)
         state = state.replace(physics=_hold(physics, state.memory), key=key, step_count=state.step_count + 1)
         posture = Posture.read(state.physics.qpos, state.physics.qvel)
         fallen = (posture.height < self.settings.fall_height) & ~state.memory.held
@@ -165,7 +174,7 @@ class HumanoidDuel:
 
     def _timestep(self, state: ArenaState, posture: Posture, terms: dict, fallen: jax.Array) -> TimeStep:
         s = self.settings
-        contest = ~state.memory.drill  # nothing can be won from a dummy
+        contest = ~(state.memory.drill | state.memory.shadow)
         terms = {name: term * contest if name in _CONTEST_TERMS else term for name, term in terms.items()}
         weighted = {name: getattr(s.reward, name) * term for name, term in terms.items()}
         alive = ~state.memory.held
@@ -179,13 +188,13 @@ class HumanoidDuel:
             truncated=~terminated & (state.step_count >= limit),
             outcome=fallen[::-1].astype(jnp.float32) - fallen,
             alive=alive,
-            rated=~state.memory.drill,
+            rated=contest,
             action_mask=None,
             metrics=metrics,
         )
 
 
-_CONTEST_TERMS = ("opponent_off_balance", "approach", "ground", "time")
+_CONTEST_TERMS = ("opponent_off_balance", "approach", "ground", "time", "win")
 _REACH = 0.5  # m between the torsos: closer, the approach is over
 
 

@@ -443,7 +443,7 @@ def test_a_match_kicks_both_agents_once_an_interval_within_its_own_range(duel, p
         added = np.asarray(state.physics.qvel).reshape(2, 10)
         if count == duel.settings.kick_interval // 2:
             speed = np.linalg.norm(added[:, :2], axis=1)
-            assert (low <= speed).all() and (0 < speed).all() and (speed <= high + 1e-4).all()
+            assert (low <= speed).all() and (speed > 0).all() and (speed <= high + 1e-4).all()
             added = added[:, 2:]
         assert (added == 0).all()
 
