@@ -60,14 +60,14 @@ def make_duel():
 
 @pytest.fixture(scope="module")
 def duel(make_duel):
-    """Without drills."""
-    return make_duel(drill_share=0.0)
+    """Without exercises."""
+    return make_duel(drill_share=0.0, shadow_share=0.0)
 
 
 @pytest.fixture(scope="module")
 def drill(make_duel):
     """Nothing but drills."""
-    return make_duel(drill_share=1.0)
+    return make_duel(drill_share=1.0, shadow_share=0.0)
 
 
 @pytest.fixture(scope="module")
@@ -104,11 +104,11 @@ def ids(body, names, prefix="one"):
     return [body.geom(f"{prefix}/{name}").id for name in names]
 
 
-def start(duel, qpos, qvel=None, drill=False, held=(False, False), step_count=0, seed=0):
+def start(duel, qpos, qvel=None, drill=False, shadow=False, held=(False, False), step_count=0, seed=0):
     """A state with both agents' coordinates `qpos` `[2, 11]` and speeds `qvel` `[2, 10]`."""
-    qpos = jnp.asarray(np.reshape(qpos, -1), jnp.float32)
-    qvel = jnp.zeros(20) if qvel is None else jnp.asarray(np.reshape(qvel, -1), jnp.float32)
-    memory = DuelMemory(drill=jnp.bool_(drill), held=jnp.array(held), start_qpos=qpos)
+    qpos = jnp.reshape(jnp.asarray(qpos, jnp.float32), -1)
+    qvel = jnp.zeros(20) if qvel is None else jnp.reshape(jnp.asarray(qvel, jnp.float32), -1)
+    memory = DuelMemory(drill=jnp.bool_(drill), shadow=jnp.bool_(shadow), held=jnp.array(held), start_qpos=qpos)
     physics = duel.physics.init(qpos, qvel)
     return ArenaState(physics=physics, key=jax.random.key(seed), step_count=jnp.int32(step_count), memory=memory)
 
@@ -338,15 +338,18 @@ def test_a_fall_in_the_last_step_still_decides(duel, play):
 # Drills.
 
 
-def test_the_share_of_drills_is_as_set_and_either_agent_can_be_the_dummy(make_duel):
-    duel = make_duel(drill_share=0.3)
+def test_the_shares_of_exercises_are_as_set_and_either_agent_can_be_the_dummy(make_duel):
+    duel = make_duel(drill_share=0.3, shadow_share=0.2)
     state, timestep = jax.jit(jax.vmap(duel.reset))(jax.random.split(jax.random.key(1), 1000))
     drill, held = np.asarray(state.memory.drill), np.asarray(state.memory.held)
     assert drill.mean() == pytest.approx(0.3, abs=0.06)
     np.testing.assert_array_equal(held.sum(1), drill)
     assert held[drill].mean(0) == pytest.approx([0.5, 0.5], abs=0.15)
     np.testing.assert_array_equal(timestep.alive, ~held)
-    np.testing.assert_array_equal(timestep.rated, ~drill)
+    shadow = np.asarray(state.memory.shadow)
+    assert shadow.mean() == pytest.approx(0.2, abs=0.05)
+    assert not (drill & shadow).any()
+    np.testing.assert_array_equal(timestep.rated, ~drill & ~shadow)
 
 
 @pytest.fixture(scope="module")
@@ -364,7 +367,7 @@ def test_drills_start_at_their_distance_with_a_dummy_at_rest(drills):
 
 
 def test_a_dummy_does_not_move_whatever_the_physics_does_to_it(make_duel, drills):
-    shoved = make_duel(drill_share=1.0)
+    shoved = make_duel(drill_share=1.0, shadow_share=0.0)
     shoved.physics.shift = 0.5
     state, _ = jax.jit(jax.vmap(shoved.step))(drills[0], jnp.ones((64, 2, 4)))
     held = np.asarray(state.memory.held)
@@ -518,15 +521,17 @@ def test_rewards_are_finite_where_the_torsos_are_on_top_of_each_other(make_duel)
         assert np.isfinite(reward_of(make_duel, term, stand(positions=((0, 0), (0, 0))))).all()
 
 
+@pytest.mark.parametrize(
+    "exercise", [{"drill": True, "held": (False, True)}, {"shadow": True}], ids=["drill", "shadow"]
+)
 @pytest.mark.parametrize("term", TERMS)
-def test_in_a_drill_only_the_terms_of_balance_count(make_duel, term):
-    """What an opponent could give or take is worth nothing from a dummy."""
-    qpos = stand((LOW, HEIGHTS[1]), quats=((1, 0, 0, 0), TILTED))
-    reward = reward_of(make_duel, term, qpos, drill=True, held=(False, True))
-    if term in ("opponent_off_balance", "approach", "ground", "time"):
+def test_in_an_exercise_only_the_terms_of_balance_count(make_duel, term, exercise):
+    """What an opponent could give or take is worth nothing."""
+    reward = reward_of(make_duel, term, stand((LOW, HEIGHTS[1]), quats=((1, 0, 0, 0), TILTED)), **exercise)
+    if term in ("opponent_off_balance", "approach", "ground", "time", "win"):
         np.testing.assert_array_equal(reward, [0, 0])
     else:
-        assert reward[0] != 0 or term in ("upright", "win"), "the learner has fallen"
+        assert reward[0] != 0 or term == "upright", "the learner has fallen"
 
 
 WEIGHTS = RewardWeights(**{term: 0.1 + 0.07 * index for index, term in enumerate(TERMS)})
@@ -558,10 +563,7 @@ def judge(make_duel):
 
     @jax.jit
     def judge(qpos, qvel, action):
-        memory = DuelMemory(drill=jnp.bool_(False), held=jnp.zeros(2, bool), start_qpos=qpos.reshape(-1))
-        physics = duel.physics.init(qpos.reshape(-1), qvel.reshape(-1))
-        state = ArenaState(physics=physics, key=jax.random.key(0), step_count=jnp.int32(0), memory=memory)
-        timestep = duel.step(state, action)[1]
+        timestep = duel.step(start(duel, qpos, qvel), action)[1]
         return timestep.observation, timestep.reward, timestep.outcome
 
     return judge
@@ -643,6 +645,7 @@ def test_an_observation_shows_the_opponent_from_where_the_agent_stands(judge):
         ({"drill_kick": (-1.0, 0.5)}, "task.drill_kick="),
         ({"match_kick": (0.5, 0.1)}, "task.match_kick="),
         ({"drill_share": 1.1}, "task.drill_share=1.1: must lie between 0 and 1"),
+        ({"drill_share": 0.6, "shadow_share": 0.6}, "task.shadow_share=0.6: drills and shadow matches exceed"),
         ({"reward": RewardWeights(time=-1.0)}, "task.reward.time=-1.0: weights must not be negative"),
         ({"gravity": 1}, "task.gravity=1: humanoid_duel has no such setting; it has agent_contacts"),
     ],
@@ -657,7 +660,28 @@ def test_an_unknown_task_is_refused_with_those_there_are():
         mjx_arena.make("chess")
 
 
-def test_the_duel_on_mjx_is_a_sound_arena():
-    arena = mjx_arena.make("humanoid_duel")
+# On MJX.
+
+
+@pytest.fixture(scope="module")
+def arena():
+    return mjx_arena.make("humanoid_duel")
+
+
+def test_the_duel_on_mjx_is_a_sound_arena(arena):
     assert isinstance(arena.physics, MjxPhysics)
     check_arena(arena)
+
+
+def test_in_a_shadow_match_the_agents_pass_through_each_other(arena):
+    step = jax.jit(arena.step)
+
+    def sideways(**kind):
+        """Speed that a step gives two torsos which overlap by 4 cm."""
+        state, timestep = step(start(arena, stand(positions=((0, 0), (0.2, 0))), **kind), IDLE)
+        return np.abs(state.physics.qvel.reshape(2, 10)[:, 0]).max(), timestep
+
+    (pushed, match), (passed, shadow) = sideways(), sideways(shadow=True)
+    assert pushed > 0.1 > 10 * passed
+    assert match.rated and not shadow.rated
+    assert match.alive.all() and shadow.alive.all()
