@@ -72,9 +72,14 @@ def test_log_probabilities_and_values_are_those_of_the_acting_policy(collected):
 
 def test_a_time_limit_is_valued_at_its_final_observation(collected):
     policy, state, _, t, _ = collected
-    for step, row in [(2, 2), (3, 3), (4, 2)]:
+    for step, row in [(2, 2), (4, 2)]:
         expected = policy.value(state, jnp.full(O, -1.0 - step))
         assert float(t.final_value[step, row]) == pytest.approx(float(expected), rel=1e-4, abs=1e-5)
+
+
+def test_a_broken_step_is_valued_as_if_nothing_had_followed_or_changed(collected):
+    _, _, _, t, _ = collected
+    assert t.final_value[3, 3] == t.value[3, 3]
 
 
 def test_steps_that_teach_nothing_have_no_weight(collected):

@@ -86,7 +86,8 @@ def rows_of(folder):
 
 
 def finished_steps(folder):
-    return sorted(int(path.parent.name) for path in folder.glob("checkpoints/*/commit_success.txt"))
+    found = folder.glob("checkpoints/*/commit_success.txt")  # also in a folder that is about to be renamed
+    return sorted(int(path.parent.name) for path in found if path.parent.name.isdigit())
 
 
 def wait_until(condition):
