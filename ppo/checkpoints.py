@@ -19,6 +19,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
+from jax.sharding import NamedSharding, PartitionSpec
 from jax.tree_util import tree_leaves_with_path
 from orbax.checkpoint import checkpoint_managers as policies
 
@@ -188,7 +189,11 @@ def _without_empty(leaves: dict[str, Any]) -> dict[str, Any]:
 
 
 def _empty(leaf: Any) -> jax.Array:
-    return jax.device_put(np.zeros(leaf.shape, leaf.dtype), getattr(leaf, "sharding", None))
+    """An array of size zero, on every device of the mesh: so lie those that a compiled program returns."""
+    sharding = getattr(leaf, "sharding", None)
+    if isinstance(sharding, NamedSharding):
+        sharding = NamedSharding(sharding.mesh, PartitionSpec())
+    return jax.device_put(np.zeros(leaf.shape, leaf.dtype), sharding)
 
 
 def _describe(leaves: dict[str, Any], checksums: bool) -> dict[str, list]:
