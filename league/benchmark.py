@@ -34,7 +34,7 @@ class Report:
     train_agent_steps_per_second: float
     rollout_seconds: float  # of one iteration
     update_seconds: float
-    opponents_by_tiles_seconds: float  # the members' actions of one step, of one device
+    opponents_by_tiles_seconds: float  # members acting once on a row of each of a device's arenas
     opponents_per_row_seconds: float
     peak_memory_bytes: int  # of the process; of the busiest device where it keeps count
 
@@ -143,9 +143,9 @@ class _Parts:
         self.per_row = jax.jit(lambda state: self._members(state, None))
 
     def _members(self, state: RunState, tile_rows: int | None) -> jax.Array:
-        """Means of the members' actions for one device's opponents, each member drawn alike."""
+        """Mean actions of members on one row for each of a device's arenas, every slot drawn alike."""
         policy, slots = self.trainer.policy, self.trainer.settings.league.pool_slots
-        rows = jnp.tile(state.matches.observation[: self.trainer.arenas_per_device, 0], (1, 1))
+        rows = state.matches.observation[: self.trainer.arenas_per_device, 0]
         slot = jnp.arange(rows.shape[0]) % slots
 
         def act(member, row):

@@ -46,8 +46,8 @@ class StepStatistics(struct.PyTreeNode):
     results: jax.Array  # [K, 3] learner's wins, draws, losses by slot
     matches: jax.Array  # [] rated matches that ended in mirror arenas or against members
     draws: jax.Array  # [] of those
-    drills: jax.Array  # [] unrated matches that ended
-    drill_survivals: jax.Array  # [] of those, by time limit
+    exercises: jax.Array  # [] unrated matches that ended
+    exercise_survivals: jax.Array  # [] of those, by time limit
     match_steps: jax.Array  # [] sum of the lengths of matches that ended, rated or not
     returns: jax.Array  # [] sum of their returns, a mean over the agents alive
     broken: jax.Array  # []
@@ -190,7 +190,7 @@ class MatchRunner:
         learner = outcome[jnp.arange(outcome.shape[0]), carry.seat]
         score = learner[:, None] - jnp.take_along_axis(outcome, self._other_seats(carry.seat), 1)
         finished = transition.ended & ~transition.broken
-        rated, drill = finished & timestep.rated, finished & ~timestep.rated
+        rated, exercise = finished & timestep.rated, finished & ~timestep.rated
         counted = jnp.broadcast_to(rated[league, None], score.shape)
         counts = results.count(carry.slot, carry.generation, self.pool.generation, score, counted)
         alive = timestep.alive.astype(jnp.float32)
@@ -200,8 +200,8 @@ class MatchRunner:
             results=counts,
             matches=rated.sum(),
             draws=jnp.sum(rated & (timestep.outcome == 0).all(1)),
-            drills=drill.sum(),
-            drill_survivals=jnp.sum(drill & timestep.truncated),
+            exercises=exercise.sum(),
+            exercise_survivals=jnp.sum(exercise & timestep.truncated),
             match_steps=jnp.sum(jnp.where(finished, carry.arena.step_count + 1, 0)),
             returns=jnp.sum(jnp.where(finished, mean_return, 0)),
             broken=transition.broken.sum(),

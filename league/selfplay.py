@@ -148,7 +148,7 @@ class SelfPlay:
     def _match_metrics(self, totals: StepStatistics, pool: Pool) -> dict[str, jax.Array]:
         """Totals are sums over devices and steps. Rates of nothing are NaN, which the writers leave out."""
         per_step = self.mesh.size * self.settings.ppo.horizon
-        ended = totals.matches + totals.drills
+        ended = totals.matches + totals.exercises
         wins, draws, losses = totals.results.sum(0)
         games = wins + draws + losses
         played = pool.occupied & (pool.results.decayed.sum(1) > 0)
@@ -158,7 +158,7 @@ class SelfPlay:
             "match_length": totals.match_steps / ended,
             "matches": totals.matches,
             "draw_rate": totals.draws / totals.matches,
-            "drill_survival": totals.drill_survivals / totals.drills,
+            "exercise_survival": totals.exercise_survivals / totals.exercises,
             "league/games": games,
             "league/win_rate": (wins + draws / 2) / games,
             "league/win_rate_pool": jnp.sum(pool.results.win_rate() * played) / played.sum(),

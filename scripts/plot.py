@@ -19,7 +19,7 @@ CONF = Path(__file__).resolve().parent.parent / "conf"
 PURPOSE = """Draws curves out of runs' metrics.jsonl, one line a run. Own keys:
   runs: ???  # folders, [a,b]
   out: curves.png
-  keys: [match_length,draw_rate,drill_survival,league/win_rate_pool,reward,entropy]
+  keys: [match_length,draw_rate,exercise_survival,league/win_rate_pool,reward,entropy]
   smoothing: 20  # log lines of the moving average"""
 EXAMPLES = ("python scripts/plot.py runs=[runs/a,runs/b] out=curves.png",)
 
@@ -31,7 +31,7 @@ class PlotSettings:
     keys: tuple[str, ...] = (
         "match_length",
         "draw_rate",
-        "drill_survival",
+        "exercise_survival",
         "league/win_rate_pool",
         "reward",
         "entropy",

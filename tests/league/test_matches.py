@@ -216,11 +216,11 @@ def test_matches_drills_lengths_and_returns_are_counted(played):
     before, statistics = played.before, played.statistics
     ended, drill = played.ended, before.arena.memory.drill
     np.testing.assert_array_equal(statistics.matches, (ended & ~drill).sum(1))
-    np.testing.assert_array_equal(statistics.drills, (ended & drill).sum(1))
+    np.testing.assert_array_equal(statistics.exercises, (ended & drill).sum(1))
     np.testing.assert_array_equal(statistics.match_steps, (ended * (before.arena.step_count + 1)).sum(1))
     timed_out = ended & (before.arena.step_count == 7)
-    np.testing.assert_array_equal(statistics.drill_survivals, (timed_out & drill).sum(1))
-    assert statistics.drill_survivals.sum() > 0 and np.all(statistics.draws == 0) and np.all(statistics.broken == 0)
+    np.testing.assert_array_equal(statistics.exercise_survivals, (timed_out & drill).sum(1))
+    assert statistics.exercise_survivals.sum() > 0 and np.all(statistics.draws == 0) and np.all(statistics.broken == 0)
 
     # Rewards are the actions, and they do not change within a match: a return is the action times the steps.
     agents = played.agents
@@ -284,7 +284,7 @@ def test_a_match_that_breaks_is_annulled_and_remembered(toy_arena):
     np.testing.assert_array_equal(row_step.truncated, broken_rows)
     assert not row_step.terminated.any() and np.all(np.asarray(row_step.reward) == 0)
     assert int(statistics.broken) == 2 and not np.any(statistics.results)
-    assert int(statistics.matches) == int(statistics.drills) == int(statistics.match_steps) == 0
+    assert int(statistics.matches) == int(statistics.exercises) == int(statistics.match_steps) == 0
     assert np.isfinite(statistics.reward) and np.isfinite(statistics.returns) and np.isfinite(statistics.metrics["toy"])
     broken_arenas = [0, MIRROR + 3]
     going = np.setdiff1d(np.arange(MIRROR + LEAGUE), broken_arenas)
