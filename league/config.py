@@ -39,7 +39,7 @@ class RunSettings:
     league: LeagueSettings = dataclasses.field(default_factory=LeagueSettings)
     logger: LoggerSettings = dataclasses.field(default_factory=LoggerSettings)
     num_arenas: int = 512
-    iterations: int = 2000
+    iterations: int = 1000
     total_arena_steps: int | None = None
     seed: int = 0
     devices: int | None = None
@@ -47,7 +47,7 @@ class RunSettings:
     resume: str | None = None
     resume_step: int | None = None
     checkpoint_interval: int = 25
-    checkpoint_keep_interval: int = 200
+    checkpoint_keep_interval: int = 100
 
     @property
     def task_name(self) -> str:

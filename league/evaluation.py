@@ -14,7 +14,7 @@ from jax.sharding import PartitionSpec as P
 
 from league import opponents
 from league.config import RunSettings
-from league.selfplay import RunState, SelfPlay
+from league.selfplay import SelfPlay
 from mjx_arena import devices, tasks
 from mjx_arena.batch import BatchedArena, where
 from mjx_arena.settings import require
@@ -156,9 +156,8 @@ class Evaluation:
         self.settings, self.checkpoints, self.num_matches, self.sampled = settings, checkpoints, num_matches, sampled
         self._trainer = SelfPlay(settings)
         self._evaluators: dict[Any, Evaluator] = {}
-        state = self._restore(step)
-        self.iteration = int(state.iteration)
-        self.subject = state.learner.policy
+        self.iteration = step if step is not None else checkpoints.latest_step() or 0
+        self.subject = self._restore(step)
 
     def play(self, opponent: str | float, task: Mapping[str, Any], key: chex.PRNGKey) -> Score:
         """The subject's score against `opponent`, on the run's task with the settings `task` in place of its own.
@@ -188,10 +187,12 @@ class Evaluation:
             return self._trainer.init().learner.policy
         require(isinstance(opponent, float), "opponent", opponent, "must be self, initial, or a share such as 0.1")
         wanted = float(opponent) * self.iteration
-        return self._restore(min(self.checkpoints.steps(), key=lambda step: abs(step - wanted))).learner.policy
+        return self._restore(min(self.checkpoints.steps(), key=lambda step: abs(step - wanted)))
 
-    def _restore(self, step: int | None) -> RunState:
-        return self.checkpoints.restore(self._trainer.state_shape(), step, {"task": self.settings.task_name})[0]
+    def _restore(self, step: int | None) -> PolicyState:
+        """Of the state the policy alone: that of a run made before a change to the arena's memory still plays."""
+        shape = self._trainer.state_shape().learner.policy
+        return self.checkpoints.restore(shape, step, {"task": self.settings.task_name}, part="learner.policy")[0]
 
     def _evaluator(self, changes: Mapping[str, Any]) -> Evaluator:
         """One program for each variant of the task."""

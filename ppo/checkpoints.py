@@ -72,7 +72,7 @@ class Checkpoints:
         """
         leaves = _leaves(state)
         record = {_USER: meta, _SPEC: _describe(leaves, checksums=True)}
-        args = ocp.args.Composite(state=ocp.args.StandardSave(_without_empty(leaves)), meta=ocp.args.JsonSave(record))
+        args = ocp.args.Composite(state=ocp.args.PyTreeSave(_without_empty(leaves)), meta=ocp.args.JsonSave(record))
         try:
             saved, reason = self._manager.save(step, args=args), f"it holds {self.latest_step()} already"
         except Exception as error:
@@ -88,15 +88,18 @@ class Checkpoints:
         return self._record(step)[_USER]
 
     def restore(
-        self, target: Any, step: int | None = None, expected: Mapping[str, Any] | None = None
+        self, target: Any, step: int | None = None, expected: Mapping[str, Any] | None = None, part: str = ""
     ) -> tuple[Any, dict[str, Any]]:
         """The state and the meta of `step`, or of the latest finished step.
 
         `target` is a state, or its shapes, dtypes and shardings, that the result must match; `expected` holds entries
-        of the meta that must be equal. Raises CheckpointError that says what differs, or that the checkpoint is damaged
-        and which one comes before it.
+        of the meta that must be equal. With `part`, a dotted path such as `learner.policy`, `target` and result are
+        that part of the state alone and the rest may differ. Raises CheckpointError that says what differs, or that
+        the checkpoint is damaged and which one comes before it.
         """
         step, wanted = self._existing(step), _leaves(target)
+        if part:
+            wanted = {f"{part}.{path}": leaf for path, leaf in wanted.items()}
         record = self._record(step)
         meta = record[_USER]
         differences = [
@@ -104,16 +107,19 @@ class Checkpoints:
             for key, value in (expected or {}).items()
             if meta.get(key) != value
         ]
-        differences += _differences(record[_SPEC], _describe(wanted, checksums=False))
+        spec = {path: entry for path, entry in record[_SPEC].items() if path in wanted or not part}
+        differences += _differences(spec, _describe(wanted, checksums=False))
         if differences:
             raise CheckpointError(f"checkpoint {step} in {self.folder} is of another kind of run: {_some(differences)}")
         try:
-            args = ocp.args.Composite(state=ocp.args.StandardRestore(_without_empty(wanted)))
-            leaves = self._manager.restore(step, args=args)["state"]
+            item = _without_empty(wanted)
+            how = ocp.checkpoint_utils.construct_restore_args(item)
+            state_args = ocp.args.PyTreeRestore(item, restore_args=how, partial_restore=True)
+            leaves = self._manager.restore(step, args=ocp.args.Composite(state=state_args))["state"]
         except Exception as error:
             raise self._damaged(step, _reason(error)) from error
         now = _describe(leaves, checksums=True)
-        changed = [path for path in now if now[path] != record[_SPEC][path]]
+        changed = [path for path in now if now[path] != spec[path]]
         if changed:
             raise self._damaged(step, f"other contents than were saved in {_some(changed)}")
         leaves |= {path: _empty(leaf) for path, leaf in wanted.items() if path not in leaves}

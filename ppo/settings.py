@@ -18,7 +18,7 @@ class PPOSettings:
     clip_epsilon: float = 0.2
     clip_value_loss: bool = False
     value_coefficient: float = 1.0
-    entropy_coefficient: float = 0.003
+    entropy_coefficient: float = 0.004
     max_grad_norm: float = 1.0
     normalize_advantage: bool = True
     learning_rate: float = 1e-3
@@ -31,7 +31,7 @@ class PPOSettings:
     critic_hidden: tuple[int, ...] = (128, 128)
     activation: str = "tanh"
     initial_log_std: float = -0.7
-    min_log_std: float = -2.3
+    min_log_std: float = -1.6
     max_log_std: float = 0.5
     max_skipped_iterations: int = 20  # consecutive iterations without one finite update before the run stops
 

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import mujoco
 from flax import struct
 
+from mjx_arena.bodies.ground import FLOOR, add_ground
 from mjx_arena.geometry import heading, rotation_matrix, to_heading_frame
 
 STANDING_HEIGHT = 1.14  # of the torso's origin above the floor, legs straight
@@ -48,6 +49,28 @@ def add_duelist(spec: mujoco.MjSpec, name: str, rgba: tuple[float, float, float,
         for point, pos in (("toe", toe), ("heel_in", heel_in), ("heel_out", heel_out)):
             _add_sole_point(shin, f"{name}/{point}_{side}", pos)
     return torso
+
+
+def build_pair(control_dt: float, substeps: int, agent_contacts: bool) -> mujoco.MjModel:
+    """Two duelists, `red` and `blue`, on the ground, for engine steps of `control_dt / substeps` seconds.
+
+    Their limbs touch each other only with `agent_contacts`; those contacts are without friction.
+    """
+    spec = mujoco.MjSpec()
+    spec.compiler.degree = False
+    spec.option.timestep = control_dt / substeps
+    spec.option.iterations, spec.option.ls_iterations = 2, 4
+    spec.option.disableflags |= mujoco.mjtDisableBit.mjDSBL_EULERDAMP  # the hinges' damping is stable without
+    add_ground(spec)
+    for name, rgba in (("red", (0.8, 0.25, 0.2, 1)), ("blue", (0.2, 0.4, 0.8, 1))):
+        add_duelist(spec, name, rgba)
+        for sole in SOLES:
+            spec.add_pair(geomname1=FLOOR, geomname2=f"{name}/{sole}", condim=3)
+    if agent_contacts:
+        for red in LIMBS:
+            for blue in LIMBS:
+                spec.add_pair(geomname1=f"red/{red}", geomname2=f"blue/{blue}", condim=1)
+    return spec.compile()
 
 
 def _add_capsule(body, name: str, start, end, radius: float, mass: float, rgba) -> None:
@@ -108,9 +131,32 @@ class Posture(struct.PyTreeNode):
         """In each place the posture of the other one, of two."""
         return jax.tree.map(lambda x: x[::-1], self)
 
-    def felt(self) -> jax.Array:
-        """What each feels of itself `[n, 18]`, directions in its own frames."""
+    def observation(self) -> jax.Array:
+        """Of two: what each feels of itself and sees of the other `[2, 38]`, all in its own frames.
+
+        Nothing in it depends on where the two are or on which of them is first: the seats are interchangeable.
+        """
+        return jnp.concatenate([self._felt(), self._seen()], -1)
+
+    def _felt(self) -> jax.Array:
+        """`[n, 18]`."""
         vertical = self.rotation[:, 2, :]  # the world's up axis in the torso's coordinates
         velocity = to_heading_frame(self.velocity, self.facing)
         parts = [self.height[:, None], vertical, velocity, self.spin, self.hinges, self.hinge_speeds]
+        return jnp.concatenate(parts, -1)
+
+    def _seen(self) -> jax.Array:
+        """`[2, 20]`."""
+        other = self.of_others()
+        gap = other.position - self.position
+        facing = jnp.concatenate([other.facing, jnp.zeros((2, 1))], -1)
+        parts = [
+            to_heading_frame(gap, self.facing),
+            jnp.linalg.norm(gap[:, :2], axis=-1, keepdims=True),
+            to_heading_frame(other.velocity, self.facing),
+            to_heading_frame(facing, self.facing)[:, :2],
+            to_heading_frame(other.up, self.facing),
+            other.hinges,
+            other.hinge_speeds,
+        ]
         return jnp.concatenate(parts, -1)

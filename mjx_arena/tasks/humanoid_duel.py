@@ -10,13 +10,12 @@ from dataclasses import dataclass, field
 import chex
 import jax
 import jax.numpy as jnp
-import mujoco
 from flax import struct
 
 from mjx_arena.bodies import duelist
 from mjx_arena.bodies.duelist import NQ, NV, Posture
-from mjx_arena.bodies.ground import FLOOR, add_ground
-from mjx_arena.geometry import to_heading_frame, yaw_quaternion
+from mjx_arena.bodies.ground import FLOOR
+from mjx_arena.geometry import yaw_quaternion
 from mjx_arena.physics import PhysicsSettings, make_physics
 from mjx_arena.settings import require
 from mjx_arena.types import ArenaState, Box, PhysicsState, TimeStep
@@ -32,7 +31,7 @@ class RewardWeights:
     control: float = 0.002  # x mean squared control, subtracted
     approach: float = 0.03  # x speed towards an opponent out of reach, m/s, at most 1
     ground: float = 0.015  # x speed at which both together move towards the opponent's side, m/s; adds up to 0
-    time: float = 0.024  # subtracted: standing still for ever must not pay
+    time: float = 0.0225  # subtracted: standing still for ever must not pay
     win: float = 3.0
     fall: float = 3.0  # subtracted from whoever falls
 
@@ -47,17 +46,16 @@ class HumanoidDuelSettings:
     fall_height: float = 0.8  # m, of the torso's origin; standing is 1.14
     time_limit: int = 1000  # control steps
     substeps: int = 2  # engine steps in one control step of 20 ms
-    start_distance: tuple[float, float] = (0.4, 1.2)  # m between the torsos, uniform
+    start_distance: tuple[float, float] = (0.3, 0.6)  # m between the torsos, uniform
     start_noise: float = 0.05  # rad and m/s of joints, uniform
     start_yaw: float = 0.3  # rad away from facing the opponent, uniform
     agent_contacts: bool = True  # false lets the agents pass through each other
     drill_share: float = 0.2  # of the matches
-    shadow_share: float = 0.15  # of the matches
+    shadow_share: float = 0.1  # of the matches
     drill_distance: float = 2.0  # m
     drill_time_limit: int = 500  # control steps
     kick_interval: int = 100  # control steps between two kicks, which come in random directions
     drill_kick: tuple[float, float] = (0.1, 0.6)  # m/s that a kick adds to the body in a drill, uniform
-    match_kick: tuple[float, float] = (0.0, 0.4)  # the same in a match: whoever leans on the opponent learns not to
     reward: RewardWeights = field(default_factory=RewardWeights)
 
     @property
@@ -74,7 +72,7 @@ class HumanoidDuelSettings:
             check(getattr(self, key) >= 1, key, "must be at least 1")
         for key in ("start_noise", "start_yaw", "drill_distance"):
             check(getattr(self, key) >= 0, key, "must not be negative")
-        for key in ("start_distance", "drill_kick", "match_kick"):
+        for key in ("start_distance", "drill_kick"):
             low_high = getattr(self, key)
             check(len(low_high) == 2 and 0 <= low_high[0] <= low_high[1], key, "must be [low, high], 0 <= low <= high")
         for key in ("drill_share", "shadow_share"):
@@ -100,11 +98,13 @@ class HumanoidDuel:
     def __init__(self, settings: HumanoidDuelSettings, physics: PhysicsSettings):
         settings.validate()
         self.settings = settings
-        self.physics = make_physics(_build_model(settings), physics)
+        self.physics = make_physics(
+            duelist.build_pair(_CONTROL_DT, settings.substeps, settings.agent_contacts), physics
+        )
         self.mj_model = self.physics.model
         between_agents = self.mj_model.pair_geom1 != self.mj_model.geom(FLOOR).id
         self._shadow_margin = jnp.where(between_agents, -10.0, self.mj_model.pair_margin)  # no contact is that deep
-        self.control_dt = float(self.mj_model.opt.timestep) * settings.substeps
+        self.control_dt = _CONTROL_DT
 
     def reset(self, key: chex.PRNGKey) -> tuple[ArenaState, TimeStep]:
         s = self.settings
@@ -142,13 +142,13 @@ class HumanoidDuel:
         return state, self._timestep(state, posture, self._rewards(posture, action, fallen), fallen)
 
     def _kick(self, state: ArenaState) -> tuple[PhysicsState, chex.PRNGKey]:
-        """Adds a velocity in a random horizontal direction to the free roots, when a kick is due."""
+        """In a drill adds a velocity in a random horizontal direction to the free roots, when a kick is due."""
         s = self.settings
         key, k_angle, k_speed = jax.random.split(state.key, 3)
         angle = jax.random.uniform(k_angle, (2,), maxval=2 * jnp.pi)
-        low, high = jnp.where(state.memory.drill, jnp.array(s.drill_kick), jnp.array(s.match_kick))
+        low, high = s.drill_kick
         speed = jax.random.uniform(k_speed, (2,), minval=low, maxval=high)
-        due = state.step_count % s.kick_interval == s.kick_interval // 2
+        due = state.memory.drill & (state.step_count % s.kick_interval == s.kick_interval // 2)
         kick = jnp.where(due, speed, 0)[:, None] * jnp.stack([jnp.cos(angle), jnp.sin(angle)], -1)
         qvel = state.physics.qvel.reshape(2, NV)
         return state.physics.replace(qvel=qvel.at[:, :2].add(kick).reshape(-1)), key
@@ -182,7 +182,7 @@ class HumanoidDuel:
         terminated = fallen.any()
         metrics = {f"reward/{name}": jnp.sum(term * alive) / alive.sum() for name, term in weighted.items()}
         return TimeStep(
-            observation=_observe(posture),
+            observation=posture.observation(),
             reward=jnp.stack(list(weighted.values())).sum(0),
             terminated=terminated,
             truncated=~terminated & (state.step_count >= limit),
@@ -195,6 +195,7 @@ class HumanoidDuel:
 
 
 _CONTEST_TERMS = ("opponent_off_balance", "approach", "ground", "time", "win")
+_CONTROL_DT = 0.02  # s
 _REACH = 0.5  # m between the torsos: closer, the approach is over
 
 
@@ -204,38 +205,3 @@ def _hold(physics: PhysicsState, memory: DuelMemory) -> PhysicsState:
     qpos = jnp.where(held, memory.start_qpos.reshape(2, NQ), physics.qpos.reshape(2, NQ))
     qvel = jnp.where(held, 0, physics.qvel.reshape(2, NV))
     return physics.replace(qpos=qpos.reshape(-1), qvel=qvel.reshape(-1))
-
-
-def _observe(own: Posture) -> jax.Array:
-    """Both agents' views `[2, 38]`, each in its own heading frame, so that the seats are interchangeable."""
-    other = own.of_others()
-    gap = other.position - own.position
-    other_facing = jnp.concatenate([other.facing, jnp.zeros((2, 1))], -1)
-    seen = [
-        to_heading_frame(gap, own.facing),
-        jnp.linalg.norm(gap[:, :2], axis=-1, keepdims=True),
-        to_heading_frame(other.velocity, own.facing),
-        to_heading_frame(other_facing, own.facing)[:, :2],
-        to_heading_frame(other.up, own.facing),
-        other.hinges,
-        other.hinge_speeds,
-    ]
-    return jnp.concatenate([own.felt(), *seen], -1)
-
-
-def _build_model(settings: HumanoidDuelSettings) -> mujoco.MjModel:
-    spec = mujoco.MjSpec()
-    spec.compiler.degree = False
-    spec.option.timestep = 0.02 / settings.substeps
-    spec.option.iterations, spec.option.ls_iterations = 2, 4
-    spec.option.disableflags |= mujoco.mjtDisableBit.mjDSBL_EULERDAMP  # the hinges' damping is stable without
-    add_ground(spec)
-    for name, rgba in (("red", (0.8, 0.25, 0.2, 1)), ("blue", (0.2, 0.4, 0.8, 1))):
-        duelist.add_duelist(spec, name, rgba)
-        for sole in duelist.SOLES:
-            spec.add_pair(geomname1=FLOOR, geomname2=f"{name}/{sole}", condim=3)
-    if settings.agent_contacts:
-        for red in duelist.LIMBS:
-            for blue in duelist.LIMBS:
-                spec.add_pair(geomname1=f"red/{red}", geomname2=f"blue/{blue}", condim=1)
-    return spec.compile()

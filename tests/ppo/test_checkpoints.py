@@ -67,6 +67,19 @@ def test_restores_what_was_saved_bit_for_bit(checkpoints, describe_target):
     assert meta == checkpoints.meta() == {"task": "toy", "versions": {"jax": "1"}}
 
 
+def test_a_part_restores_whatever_the_rest_of_the_state_looks_like(checkpoints):
+    state = make_state(seed=7)
+    checkpoints.save(7, state, {})
+
+    params, _ = checkpoints.restore(shapes_of(make_state().params), part="params")
+
+    chex.assert_trees_all_equal(params, state.params)
+    with pytest.raises(CheckpointError, match=r"params\.w is float32\[2, 3\], wanted float32\[2, 5\]"):
+        checkpoints.restore(make_state(width=5).params, part="params")
+    with pytest.raises(CheckpointError, match=r"policy\.b is not in it"):
+        checkpoints.restore(state.params, part="policy")
+
+
 def test_keeps_the_latest_two_and_every_fourth(checkpoints):
     for step in range(8):
         checkpoints.save(step, make_state(), {})

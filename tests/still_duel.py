@@ -1,0 +1,52 @@
+"""The duel on an engine without physics, so that the state which a rule judges is known."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from mjx_arena import PhysicsSettings
+from mjx_arena.bodies import duelist
+from mjx_arena.tasks import humanoid_duel
+from mjx_arena.tasks.humanoid_duel import DuelMemory, HumanoidDuel, HumanoidDuelSettings
+from mjx_arena.types import ArenaState, PhysicsState
+
+STANDING = duelist.STANDING_HEIGHT
+IDLE = jnp.zeros((2, 4))
+
+
+class StillPhysics:
+    """An engine in which `shift` is added to every coordinate and speed in a step, nothing by default."""
+
+    shift = 0.0
+
+    def __init__(self, model):
+        self.model = model
+
+    def init(self, qpos, qvel, fields=None):
+        empty = jnp.zeros(0)
+        return PhysicsState(qpos=qpos, qvel=qvel, act=empty, warmstart=jnp.zeros_like(qvel), sensordata=empty)
+
+    def step(self, state, ctrl, n_substeps, applied=None, fields=None):
+        return state.replace(qpos=state.qpos + self.shift, qvel=state.qvel + self.shift)
+
+
+def make_duel(**changes):
+    """A duel on `StillPhysics` with settings over the defaults."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(humanoid_duel, "make_physics", lambda model, settings: StillPhysics(model))
+        return HumanoidDuel(HumanoidDuelSettings(**changes), PhysicsSettings())
+
+
+def start(duel, qpos, qvel=None, drill=False, shadow=False, held=(False, False), step_count=0, seed=0):
+    """A state with both agents' coordinates `qpos` `[2, 11]` and speeds `qvel` `[2, 10]`."""
+    qpos = jnp.reshape(jnp.asarray(qpos, jnp.float32), -1)
+    qvel = jnp.zeros(20) if qvel is None else jnp.reshape(jnp.asarray(qvel, jnp.float32), -1)
+    memory = DuelMemory(drill=jnp.bool_(drill), shadow=jnp.bool_(shadow), held=jnp.array(held), start_qpos=qpos)
+    physics = duel.physics.init(qpos, qvel)
+    return ArenaState(physics=physics, key=jax.random.key(seed), step_count=jnp.int32(step_count), memory=memory)
+
+
+def stand(heights=(STANDING, STANDING), positions=((0, 0), (3, 4)), quats=((1, 0, 0, 0), (1, 0, 0, 0))):
+    """Coordinates `[2, 11]`; by default 5 m apart."""
+    return np.array([[*p, h, *q, 0, 0, 0, 0] for p, h, q in zip(positions, heights, quats, strict=True)], float)
