@@ -59,8 +59,7 @@ class Evaluator:
         self.arena, self.policy, self.mesh = arena, policy, mesh
         self.sampled, self.tile_rows = sampled, tile_rows
         self.per_device = -(-num_matches // mesh.size)
-        block = devices.safe_block_size(self.per_device, block_size)
-        self.batch = BatchedArena(arena, block)
+        self.block_size = block_size
         split = P(devices.AXIS)
         self._play = jax.jit(
             jax.shard_map(self._local_play, mesh=mesh, in_specs=(P(), split, P()), out_specs=split, check_vma=False)
@@ -82,13 +81,15 @@ class Evaluator:
     def film(self, members: PolicyState, slot: jax.Array, key: chex.PRNGKey, max_steps: int) -> list[np.ndarray]:
         """Poses `[T, nq]` of each of N matches, T `max_steps` at most, on one device; other arguments as in `play`."""
 
+        batch = self._batch(slot.shape[0])
+
         def frames(members, slot, key):
             key, k_reset = jax.random.split(key)
-            state, seen = self.batch.reset(k_reset, slot.shape[0])
+            state, seen = batch.reset(k_reset, slot.shape[0])
 
             def step(carry, key):
                 state, seen = carry
-                state, seen = self.batch.step_without_reset(state, self._act(members, slot, seen, key))
+                state, seen = batch.step_without_reset(state, self._act(members, slot, seen, key))
                 return (state, seen), (state.physics.qpos, seen.terminated | seen.truncated)
 
             return jax.lax.scan(step, (state, seen), jax.random.split(key, max_steps))[1]
@@ -96,6 +97,10 @@ class Evaluator:
         poses, ended = jax.device_get(jax.jit(frames)(members, slot, key))
         length = np.where(ended.any(0), ended.argmax(0) + 1, max_steps)
         return [poses[:steps, match] for match, steps in enumerate(length)]
+
+    def _batch(self, num_matches: int) -> BatchedArena:
+        """Of as many matches as one device plays."""
+        return BatchedArena(self.arena, devices.safe_block_size(num_matches, self.block_size))
 
     def _act(self, members: PolicyState, slot: jax.Array, seen: TimeStep, key: chex.PRNGKey) -> jax.Array:
         """Actions `[N, A, ...]` of whoever sits in each seat."""
@@ -110,7 +115,8 @@ class Evaluator:
         key = jax.random.fold_in(key, jax.lax.axis_index(devices.AXIS))
         key, k_reset = jax.random.split(key)
         num, agents = slot.shape
-        state, first = self.batch.reset(k_reset, num)
+        batch = self._batch(num)
+        state, first = batch.reset(k_reset, num)
         records = Records(jnp.zeros((num, agents)), jnp.zeros(num, bool), jnp.zeros(num, jnp.int32))
 
         def unfinished(carry):
@@ -119,7 +125,7 @@ class Evaluator:
         def step(carry):
             key, state, seen, records = carry
             key, k_act = jax.random.split(key)
-            state, seen = self.batch.step_without_reset(state, self._act(members, slot, seen, k_act))
+            state, seen = batch.step_without_reset(state, self._act(members, slot, seen, k_act))
             ending = (seen.terminated | seen.truncated) & (records.length == 0)
             new = Records(seen.outcome, seen.terminated, state.step_count)
             return key, state, seen, jax.tree.map(lambda new, old: where(ending, new, old), new, records)

@@ -153,6 +153,11 @@ def test_films_show_whole_matches_and_nothing_after(pair):
         np.testing.assert_array_equal(film[:, 0], 1 + np.arange(len(film)))
 
 
+def test_any_number_of_matches_can_be_filmed(pair):
+    members = stack(pair.member(1), pair.member(0))
+    assert len(pair.evaluator.film(members, jnp.tile(jnp.array([0, 1]), (17, 1)), jax.random.key(12), 1)) == 17
+
+
 def test_a_film_that_ends_before_the_match_shows_all_there_is(pair):
     members = stack(pair.member(1), pair.member(1))  # lasts until the time limit
     films = pair.evaluator.film(members, jnp.tile(jnp.array([0, 1]), (8, 1)), jax.random.key(13), LIMIT - 2)
