@@ -30,7 +30,7 @@ class RewardWeights:
     opponent_off_balance: float = 0.01  # x how far the opponent's torso is below standing, 1 at the fall height
     control: float = 0.002  # x mean squared control, subtracted
     approach: float = 0.03  # x speed towards an opponent out of reach, m/s, at most 1
-    ground: float = 0.05  # x speed at which both together move towards the opponent's side, m/s; adds up to 0
+    ground: float = 0.015  # x speed at which both together move towards the opponent's side, m/s; adds up to 0
     time: float = 0.0265  # subtracted: standing still for ever must not pay
     win: float = 3.0
     fall: float = 3.0  # subtracted from whoever falls
