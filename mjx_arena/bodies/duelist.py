@@ -51,14 +51,14 @@ def add_duelist(spec: mujoco.MjSpec, name: str, rgba: tuple[float, float, float,
     return torso
 
 
-def build_pair(control_dt: float, substeps: int, agent_contacts: bool) -> mujoco.MjModel:
-    """Two duelists, `red` and `blue`, on the ground, for engine steps of `control_dt / substeps` seconds.
+def build_pair(timestep: float, agent_contacts: bool) -> mujoco.MjModel:
+    """Two duelists, `red` and `blue`, on the ground, for engine steps of `timestep` seconds.
 
     Their limbs touch each other only with `agent_contacts`; those contacts are without friction.
     """
     spec = mujoco.MjSpec()
     spec.compiler.degree = False
-    spec.option.timestep = control_dt / substeps
+    spec.option.timestep = timestep
     spec.option.iterations, spec.option.ls_iterations = 2, 4
     spec.option.disableflags |= mujoco.mjtDisableBit.mjDSBL_EULERDAMP  # the hinges' damping is stable without
     add_ground(spec)

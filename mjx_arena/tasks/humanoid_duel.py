@@ -98,13 +98,12 @@ class HumanoidDuel:
     def __init__(self, settings: HumanoidDuelSettings, physics: PhysicsSettings):
         settings.validate()
         self.settings = settings
-        self.physics = make_physics(
-            duelist.build_pair(_CONTROL_DT, settings.substeps, settings.agent_contacts), physics
-        )
+        model = duelist.build_pair(0.02 / settings.substeps, settings.agent_contacts)
+        self.physics = make_physics(model, physics)
         self.mj_model = self.physics.model
         between_agents = self.mj_model.pair_geom1 != self.mj_model.geom(FLOOR).id
         self._shadow_margin = jnp.where(between_agents, -10.0, self.mj_model.pair_margin)  # no contact is that deep
-        self.control_dt = _CONTROL_DT
+        self.control_dt = float(self.mj_model.opt.timestep) * settings.substeps
 
     def reset(self, key: chex.PRNGKey) -> tuple[ArenaState, TimeStep]:
         s = self.settings
@@ -126,10 +125,8 @@ class HumanoidDuel:
             step_count=jnp.int32(0),
             memory=DuelMemory(drill=drill, shadow=shadow, held=held, start_qpos=qpos),
         )
-        posture = Posture.read(state.physics.qpos, state.physics.qvel)
-        return state, self._timestep(
-            state, posture, {name: jnp.zeros(2) for name in vars(s.reward)}, posture.height < 0
-        )
+        nothing = {name: jnp.zeros(2) for name in vars(s.reward)}
+        return state, self._timestep(state, Posture.read(qpos, speeds.reshape(-1)), nothing, jnp.zeros(2, bool))
 
     def step(self, state: ArenaState, action: jax.Array) -> tuple[ArenaState, TimeStep]:
         action = jnp.clip(action, -1, 1)
@@ -146,8 +143,7 @@ class HumanoidDuel:
         s = self.settings
         key, k_angle, k_speed = jax.random.split(state.key, 3)
         angle = jax.random.uniform(k_angle, (2,), maxval=2 * jnp.pi)
-        low, high = s.drill_kick
-        speed = jax.random.uniform(k_speed, (2,), minval=low, maxval=high)
+        speed = jax.random.uniform(k_speed, (2,), minval=s.drill_kick[0], maxval=s.drill_kick[1])
         due = state.memory.drill & (state.step_count % s.kick_interval == s.kick_interval // 2)
         kick = jnp.where(due, speed, 0)[:, None] * jnp.stack([jnp.cos(angle), jnp.sin(angle)], -1)
         qvel = state.physics.qvel.reshape(2, NV)
@@ -177,10 +173,8 @@ class HumanoidDuel:
         contest = ~(state.memory.drill | state.memory.shadow)
         terms = {name: term * contest if name in _CONTEST_TERMS else term for name, term in terms.items()}
         weighted = {name: getattr(s.reward, name) * term for name, term in terms.items()}
-        alive = ~state.memory.held
-        limit = jnp.where(state.memory.drill, s.drill_time_limit, s.time_limit)
+        alive, limit = ~state.memory.held, jnp.where(state.memory.drill, s.drill_time_limit, s.time_limit)
         terminated = fallen.any()
-        metrics = {f"reward/{name}": jnp.sum(term * alive) / alive.sum() for name, term in weighted.items()}
         return TimeStep(
             observation=posture.observation(),
             reward=jnp.stack(list(weighted.values())).sum(0),
@@ -190,12 +184,11 @@ class HumanoidDuel:
             alive=alive,
             rated=contest,
             action_mask=None,
-            metrics=metrics,
+            metrics={f"reward/{name}": jnp.sum(term * alive) / alive.sum() for name, term in weighted.items()},
         )
 
 
 _CONTEST_TERMS = ("opponent_off_balance", "approach", "ground", "time", "win")
-_CONTROL_DT = 0.02  # s
 _REACH = 0.5  # m between the torsos: closer, the approach is over
 
 

@@ -8,8 +8,9 @@ import pytest
 from still_duel import IDLE, STANDING, make_duel, stand, start
 
 import mjx_arena
-from mjx_arena import SettingError, check_arena
+from mjx_arena import PhysicsSettings, SettingError, check_arena
 from mjx_arena.bodies import duelist
+from mjx_arena.physics import ModelSettings
 from mjx_arena.physics.mjx import MjxPhysics
 from mjx_arena.tasks.humanoid_duel import HumanoidDuelSettings, RewardWeights
 
@@ -41,6 +42,11 @@ def test_agents_touch_each_other_only_if_they_are_to(contacts):
 def test_the_control_step_lasts_as_long_whatever_the_substeps():
     assert make_duel(substeps=4).control_dt == pytest.approx(make_duel().control_dt)
     assert make_duel(substeps=4).mj_model.opt.timestep == pytest.approx(make_duel().control_dt / 4)
+
+
+def test_another_time_step_of_the_engine_makes_another_control_step():
+    finer = mjx_arena.make("humanoid_duel", PhysicsSettings(model=ModelSettings(timestep=0.004)))
+    assert finer.control_dt == pytest.approx(0.008)
 
 
 # Starts.
