@@ -145,7 +145,7 @@ def score(own: jax.Array, records: Records) -> Score:
     return Score(
         matches=own.shape[0],
         wins=wins,
-        draws=1 - decided,
+        draws=float((own == 0).mean()),
         losses=losses,
         wins_of_decided=wins / decided if decided else float("nan"),
         survival=float(1 - records.terminated.mean()),
