@@ -58,7 +58,9 @@ class RunSettings:
         return self.num_arenas * self.ppo.horizon
 
     def resolved(self) -> "RunSettings":
-        """The same run with `total_arena_steps` turned into `iterations`, rounded up."""
+        """The same run with `total_arena_steps` turned into `iterations`, rounded up, and the engine's only device."""
+        if self.physics.on_host and self.devices is None:
+            return dataclasses.replace(self, devices=1).resolved()
         if self.total_arena_steps is None:
             return self
         require(self.total_arena_steps >= 1, "total_arena_steps", self.total_arena_steps, "must be at least 1, or null")
@@ -72,6 +74,9 @@ class RunSettings:
         for key in ("num_arenas", "iterations", "checkpoint_interval", "checkpoint_keep_interval"):
             require(getattr(self, key) >= 1, key, getattr(self, key), "must be at least 1")
         require(0 <= self.seed < 2**32, "seed", self.seed, "must lie between 0 and 4294967295")
+        if self.physics.on_host and self.devices is not None:
+            remedy = f"physics={self.physics.engine} uses every core from one device; take 1, or null"
+            require(self.devices == 1, "devices", self.devices, remedy)
         if self.devices is not None:
             require(self.devices >= 1, "devices", self.devices, "must be at least 1, or null for all there are")
             check_split(self, self.devices)

@@ -52,7 +52,7 @@ class Evaluator:
         policy: Policy,
         mesh: Mesh,
         num_matches: int,
-        block_size: int,
+        block_size: int | None,
         sampled: bool,
         tile_rows: int = 32,
     ):
@@ -206,7 +206,7 @@ class Evaluation:
         variant = tuple(sorted(plain.items()))
         if variant not in self._evaluators:
             arena = tasks.build(dataclasses.replace(self.settings.task, **plain), self.settings.physics)
-            block = self.settings.physics.block_size
+            block = self.settings.physics.wanted_block
             trainer = self._trainer
             self._evaluators[variant] = Evaluator(
                 arena, trainer.policy, trainer.mesh, self.num_matches, block, self.sampled

@@ -55,7 +55,7 @@ class SelfPlay:
         self.num_mirror = round(self.arenas_per_device * settings.league.mirror_fraction)
         if self.arena.num_agents == 1:
             self.num_mirror = self.arenas_per_device
-        block = devices.safe_block_size(self.arenas_per_device, settings.physics.block_size)
+        block = devices.safe_block_size(self.arenas_per_device, settings.physics.wanted_block)
         self.batch = BatchedArena(self.arena, block)
         self.policy = Policy(self.arena.observation_size, self.arena.action, settings.ppo)
         self.learner = Learner(self.policy, settings.ppo, devices.AXIS)
@@ -103,9 +103,9 @@ class SelfPlay:
 
     @property
     def bank_size(self) -> int:
-        """Whole blocks of fresh starts for each device."""
-        block = self.batch.block_size
-        return block * max(1, self.arenas_per_device // (_BANK_SHARE * block))
+        """Fresh starts for each device: whole blocks, or part of one."""
+        wanted, block = max(1, self.arenas_per_device // _BANK_SHARE), self.batch.block_size
+        return wanted // block * block or wanted
 
     def _local_init(self, key: chex.PRNGKey) -> RunState:
         key, k_learner, k_matches = jax.random.split(key, 3)

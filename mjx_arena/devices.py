@@ -40,12 +40,12 @@ def make_mesh(devices: int | None = None) -> Mesh:
     return Mesh(np.array(found[:devices]), (AXIS,))
 
 
-def safe_block_size(arenas_per_device: int, wanted: int) -> int:
-    """How many arenas to step together: all of them, except on CPUs.
+def safe_block_size(arenas_per_device: int, wanted: int | None) -> int:
+    """How many arenas to step together: all of them where `wanted` is None, and where the backend is not a CPU.
 
     There it is the largest divisor of `arenas_per_device` that is at most `wanted` and at most `MAX_CPU_BLOCK`.
     """
-    if jax.default_backend() != "cpu":
+    if wanted is None or jax.default_backend() != "cpu":
         return arenas_per_device  # an accelerator wants every arena at once
     limit = min(wanted, arenas_per_device, MAX_CPU_BLOCK)
     return next(size for size in range(limit, 0, -1) if arenas_per_device % size == 0)

@@ -25,4 +25,10 @@ def _mjx(model: mujoco.MjModel) -> Physics:
     return MjxPhysics(model)
 
 
-_ENGINES: dict[str, Callable[[mujoco.MjModel], Physics]] = {"mjx": _mjx}
+def _native(model: mujoco.MjModel) -> Physics:
+    from mjx_arena.physics.native import NativePhysics
+
+    return NativePhysics(model)
+
+
+_ENGINES: dict[str, Callable[[mujoco.MjModel], Physics]] = {"mjx": _mjx, "native": _native}

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from mjx_arena.settings import require
 
-ENGINES = ("mjx",)
+ENGINES = ("mjx", "native")
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,16 @@ class PhysicsSettings:
     engine: str = "mjx"
     block_size: int = 64  # arenas that one vmap steps together; blocks run one after another on each device
     model: ModelSettings = field(default_factory=ModelSettings)
+
+    @property
+    def on_host(self) -> bool:
+        """The engine is called by one device's program and uses every core itself."""
+        return self.engine == "native"
+
+    @property
+    def wanted_block(self) -> int | None:
+        """Arenas to step together; None for all of them."""
+        return None if self.on_host else self.block_size
 
     def validate(self, prefix: str = "physics") -> None:
         require(self.engine in ENGINES, f"{prefix}.engine", self.engine, f"must be one of {', '.join(ENGINES)}")

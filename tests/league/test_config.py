@@ -91,6 +91,7 @@ def test_total_arena_steps_are_rounded_up_to_iterations():
         (["seed=-1"], "seed", "-1", "must lie between 0"),
         (["devices=0"], "devices", "0", "must be at least 1, or null"),
         (["checkpoint_interval=0"], "checkpoint_interval", "0", "must be at least 1"),
+        (["physics=native", "devices=2"], "devices", "2", "native uses every core from one device; take 1, or null"),
         (["num_arenas=7", "devices=2"], "num_arenas", "7", "multiple of devices=2, for example 6 or 8"),
         (["num_arenas=1", "devices=2"], "num_arenas", "1", "multiple of devices=2, for example 2"),
         (["ppo.num_minibatches=7"], "ppo.num_minibatches", "7", "for example 6, 8 or 9"),

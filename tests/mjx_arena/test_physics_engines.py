@@ -1,4 +1,4 @@
-"""The MJX engine against MuJoCo's C engine, which is the oracle: same state, same controls, same step."""
+"""Every engine against plain loops over MuJoCo's C engine, which are the oracle: same state, same controls, same step."""
 
 import copy
 import subprocess
@@ -14,6 +14,8 @@ from c_engine import c_step, relative_error
 import mjx_arena
 from mjx_arena.physics import ModelSettings, PhysicsSettings
 from mjx_arena.physics.mjx import MjxPhysics
+from mjx_arena.physics.native import NativePhysics
+from mjx_arena.physics.validation import validate
 from mjx_arena.settings import SettingError
 
 NUM_RIGS = 16
@@ -60,9 +62,9 @@ def rig():
     return mujoco.MjModel.from_xml_string(RIG)
 
 
-@pytest.fixture(scope="module")
-def rig_physics(rig):
-    return MjxPhysics(rig)
+@pytest.fixture(scope="module", params=[MjxPhysics, NativePhysics], ids=["mjx", "native"])
+def rig_physics(rig, request):
+    return request.param(rig)
 
 
 @pytest.fixture(scope="module")
@@ -210,16 +212,17 @@ def _small_model(option="", sensors="", actuator=""):
 @pytest.mark.parametrize(("option", "sensors", "message"), REFUSED.values(), ids=REFUSED)
 def test_models_that_mjx_would_get_wrong_are_refused_with_the_reason(option, sensors, message):
     with pytest.raises(ValueError, match=message):
-        MjxPhysics(_small_model(option, sensors))
+        validate(_small_model(option, sensors))
 
 
-def test_actuator_delays_are_refused():
+@pytest.mark.parametrize("engine", [MjxPhysics, NativePhysics])
+def test_every_engine_refuses_them(engine):
     with pytest.raises(ValueError, match="delays"):
-        MjxPhysics(_small_model(actuator='delay="0.02" nsample="10"'))
+        engine(_small_model(actuator='delay="0.02" nsample="10"'))
 
 
 def test_a_plain_model_is_accepted():
-    MjxPhysics(_small_model('<option solver="CG"/>', '<framepos objtype="site" objname="s"/>'))
+    validate(_small_model('<option solver="CG"/>', '<framepos objtype="site" objname="s"/>'))
 
 
 def test_settings_lie_over_the_options_that_the_task_chose():
