@@ -65,8 +65,8 @@ class NativePhysics:
         for name in fields:
             if name not in MODEL_FIELDS:
                 raise TypeError(f"{name} is no field of a model that can vary by arena")
-        sizes = PhysicsState(model.nq, model.nv, model.na, model.nv, model.nsensordata)  # type: ignore[arg-type]
-        shapes = jax.tree.map(lambda size: jax.ShapeDtypeStruct((size,), jnp.float32), sizes)
+        sizes = (model.nq, model.nv, model.na, model.nv, model.nsensordata)
+        shapes = tuple(jax.ShapeDtypeStruct((size,), jnp.float32) for size in sizes)
         ranks = [jnp.ndim(value) for value in fields.values()]
 
         def on_host(qpos, qvel, act, warmstart, ctrl, applied, *values):
@@ -80,10 +80,10 @@ class NativePhysics:
                 tail = x.shape[x.ndim - rank :]
                 flat.append(np.broadcast_to(x, (*lead, *tail)).reshape(num, *tail))
             result = self._advance(n_substeps, flat[:6], dict(zip(fields, flat[6:], strict=True)))
-            return PhysicsState(*(x.reshape(*lead, x.shape[1]) for x in result))
+            return tuple(x.reshape(*lead, x.shape[1]) for x in result)
 
         arguments = (state.qpos, state.qvel, state.act, state.warmstart, ctrl, applied, *fields.values())
-        return jax.pure_callback(on_host, shapes, *arguments, vmap_method="expand_dims")
+        return PhysicsState(*jax.pure_callback(on_host, shapes, *arguments, vmap_method="expand_dims"))
 
     def _advance(self, n_substeps: int, inputs: Sequence[np.ndarray], fields: dict[str, np.ndarray]):
         """Steps `[num, ...]` simulations; returns the arrays of a `PhysicsState`. `inputs` are named by `_INPUTS`."""
@@ -91,13 +91,12 @@ class NativePhysics:
         sensors = mujoco.mjtStage.mjSTAGE_VEL if self.model.nsensor else mujoco.mjtStage.mjSTAGE_NONE
         with self._lock:
             batch = self._batch(num, tuple(fields))
-            broken = ~np.isfinite(inputs[0]).all(1)
             for name, value in zip(_INPUTS, inputs, strict=True):
                 batch.bind(name)[:] = value
-                broken |= ~np.isfinite(value).all(1)
             for name, value in fields.items():
                 batch.expand(name)[:] = value
             batch.bind("time")[:] = 0
+            broken = np.any(~np.isfinite(np.concatenate(inputs, 1)), axis=1)
             # The engine need not see what is broken already; it would only complain.
             batch.bind("qpos")[broken] = self.model.qpos0
             for name in _INPUTS[1:]:
@@ -110,7 +109,7 @@ class NativePhysics:
                     batch.forward(stage=sensors)
             except SimulationError as error:
                 broken[error.ids] = True
-            broken |= (batch.warning[:, _LOST, 1] > warnings).any(1)
+            broken[(batch.warning[:, _LOST, 1] > warnings).any(1)] = True
             outputs = [batch.bind(name).astype(np.float32) for name in _OUTPUTS]
         for output in outputs:
             output[broken] = np.nan

@@ -1,4 +1,4 @@
-"""Every engine against plain loops over MuJoCo's C engine, which are the oracle: same state, same controls, same step."""
+"""Every engine against plain loops over MuJoCo's C engine, the oracle: same state, same controls, same step."""
 
 import copy
 import subprocess
