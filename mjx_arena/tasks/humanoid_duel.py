@@ -32,7 +32,7 @@ class RewardWeights:
     approach: float = 0.03  # x speed towards an opponent out of reach, m/s, at most 1
     ground: float = 0.015  # x speed at which both together move towards the opponent's side, m/s; adds up to 0
     time: float = 0.0265  # subtracted: standing still for ever must not pay
-    win: float = 3.0
+    win: float = 3.0  # x height of the winner's own torso above the fall height, 1 when standing
     fall: float = 3.0  # subtracted from whoever falls
 
     def validate(self, prefix: str) -> None:
@@ -164,7 +164,7 @@ class HumanoidDuel:
             "approach": jnp.where(distance > _REACH, jnp.clip(closing, -1, 1), 0),
             "ground": jnp.sum(posture.velocity[:, :2].mean(0) * flat_gap, -1) / jnp.maximum(distance, 1e-6),
             "time": -jnp.ones(2),
-            "win": (fallen[::-1] & ~fallen).astype(jnp.float32),
+            "win": upright * (fallen[::-1] & ~fallen),
             "fall": -fallen.astype(jnp.float32),
         }
 

@@ -24,7 +24,7 @@ DEFAULTS = HumanoidDuelSettings()
 UPRIGHT = (0.25, 0.5)  # of the way from the fall height to standing
 HEIGHTS = [DEFAULTS.fall_height + share * (STANDING - DEFAULTS.fall_height) for share in UPRIGHT]
 TILTED = (np.cos(np.pi / 6), np.sin(np.pi / 6), 0, 0)  # rolled by 60 degrees: its up axis leans to z = 0.5
-HIGH, LOW = DEFAULTS.fall_height + 1e-3, DEFAULTS.fall_height - 1e-3
+LOW = DEFAULTS.fall_height - 1e-3
 SPEEDS = np.zeros((2, 10))
 SPEEDS[0, :3], SPEEDS[1, :3] = (0.3, 0.4, 9), (-0.6, 0.2, -9)
 ACTION = jnp.array([[1, -1, 0.5, 0], [0, 0, 3, 0]], jnp.float32)  # 3 is clipped to 1
@@ -62,11 +62,15 @@ def test_each_reward_term_has_its_hand_worked_value(term):
 
 @pytest.mark.parametrize(
     ("heights", "win", "fall"),
-    [((LOW, HIGH), (0, 1), (-1, 0)), ((HIGH, LOW), (1, 0), (0, -1)), ((LOW, LOW), (0, 0), (-1, -1))],
-    ids=["red falls", "blue falls", "both fall"],
+    [
+        ((LOW, STANDING), (0, 1), (-1, 0)),
+        ((HEIGHTS[1], LOW), (UPRIGHT[1], 0), (0, -1)),
+        ((LOW, LOW), (0, 0), (-1, -1)),
+    ],
+    ids=["red falls, blue stands", "blue falls, red crouches", "both fall"],
 )
-def test_a_win_pays_who_stands_and_a_fall_costs_who_fell(heights, win, fall):
-    np.testing.assert_array_equal(reward_of("win", stand(heights)), win)
+def test_a_win_pays_by_how_high_the_winner_stands_and_a_fall_costs_who_fell(heights, win, fall):
+    np.testing.assert_allclose(reward_of("win", stand(heights)), win, atol=1e-5)
     np.testing.assert_array_equal(reward_of("fall", stand(heights)), fall)
 
 
