@@ -50,7 +50,7 @@ def run(settings: RunSettings, rounds: int, announce: Callable[[str], None]) -> 
 
     announce("compiling the training iteration")
     started = time.perf_counter()
-    iterate = trainer.iterate.lower(state).compile()
+    iterate = trainer.compile(state)
     compile_seconds = time.perf_counter() - started
 
     announce("compiling its parts")

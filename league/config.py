@@ -25,7 +25,9 @@ from ppo.metrics import LoggerSettings
 from ppo.settings import PPOSettings
 
 # Keys that may differ between a run and its resumption; the group logger may too.
-RESUMABLE_KEYS = ("iterations", "total_arena_steps", "checkpoint_interval", "checkpoint_keep_interval")
+RESUMABLE_KEYS = (
+    *("iterations", "total_arena_steps", "checkpoint_interval", "checkpoint_keep_interval", "compilation_cache"),
+)
 _CHOOSING_KEYS = ("resume", "resume_step")
 
 
@@ -48,6 +50,7 @@ class RunSettings:
     resume_step: int | None = None
     checkpoint_interval: int = 25
     checkpoint_keep_interval: int = 100
+    compilation_cache: bool = True
 
     @property
     def task_name(self) -> str:

@@ -42,6 +42,7 @@ _SPLIT = P(devices.AXIS)
 # How a RunState lies on the devices: leaves of `matches` are split along their first axis, all else is replicated.
 RUN_STATE_SPEC = RunState(iteration=P(), key=P(), learner=P(), pool=P(), matches=_SPLIT)  # type: ignore[arg-type]
 _BANK_SHARE = 4  # one fresh start for every so many arenas; an iteration seldom ends more matches than that
+_SMALLEST_BANK = 64  # or as many as there are arenas: fewer would hardly differ from one another
 
 
 class SelfPlay:
@@ -60,13 +61,27 @@ class SelfPlay:
         self.policy = Policy(self.arena.observation_size, self.arena.action, settings.ppo)
         self.learner = Learner(self.policy, settings.ppo, devices.AXIS)
         self._init = jax.jit(self.shard(self._local_init, P(), RUN_STATE_SPEC))
-        self.iterate = jax.jit(
-            self.shard(self._local_iterate, (RUN_STATE_SPEC,), (RUN_STATE_SPEC, P())), donate_argnums=0
+        self._iterate = jax.jit(
+            self.shard(self._local_iterate, (RUN_STATE_SPEC, P()), (RUN_STATE_SPEC, P())), donate_argnums=0
         )
 
     def init(self) -> RunState:
         """The state before the first iteration. The pool's first member is the untrained policy."""
         return self._init(jax.random.key(self.settings.seed))
+
+    def iterate(self, state: RunState) -> tuple[RunState, dict[str, jax.Array]]:
+        """One iteration, with its metrics `{name: []}`. Gives up `state`."""
+        return self._iterate(state, self._length)
+
+    def compile(self, state: RunState) -> Callable[[RunState], tuple[RunState, dict[str, jax.Array]]]:
+        """`iterate`, compiled for states like this one."""
+        compiled = self._iterate.lower(state, self._length).compile()
+        return lambda state: compiled(state, self._length)
+
+    @property
+    def _length(self) -> np.int32:
+        """Iterations of the run; an argument of the program, so that a run may go on for longer without another one."""
+        return np.int32(self.settings.iterations)
 
     def state_shape(self) -> RunState:
         """Shapes, dtypes and shardings of a `RunState`, without computing one: the target of a restore."""
@@ -104,7 +119,8 @@ class SelfPlay:
     @property
     def bank_size(self) -> int:
         """Fresh starts for each device: whole blocks, or part of one."""
-        wanted, block = max(1, self.arenas_per_device // _BANK_SHARE), self.batch.block_size
+        arenas, block = self.arenas_per_device, self.batch.block_size
+        wanted = max(arenas // _BANK_SHARE, min(arenas, _SMALLEST_BANK))
         return wanted // block * block or wanted
 
     def _local_init(self, key: chex.PRNGKey) -> RunState:
@@ -115,12 +131,12 @@ class SelfPlay:
         matches = self._runner(pool, k_bank).start(k_start, self.arenas_per_device)
         return RunState(jnp.int32(0), key, learner, pool, _with_device_axis(matches))
 
-    def _local_iterate(self, state: RunState) -> tuple[RunState, dict[str, jax.Array]]:
+    def _local_iterate(self, state: RunState, length: jax.Array) -> tuple[RunState, dict[str, jax.Array]]:
         s = self.settings
         key, k_device = jax.random.split(state.key)
         k_rollout, k_update = jax.random.split(_own_key(k_device))
         matches, trajectory, steps = self.local_rollout(state, k_rollout)
-        progress = state.iteration / s.iterations
+        progress = state.iteration / length
         learner, metrics = self.learner.update(state.learner, trajectory, k_update, progress)
 
         totals = jax.tree.map(lambda x: jax.lax.psum(x.sum(0), devices.AXIS), steps)

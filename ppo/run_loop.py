@@ -37,6 +37,7 @@ class RunLoop:
     Args:
       iterate: `state -> (state, metrics)`, jitted, may donate its argument; `state.iteration` counts the calls.
         `metrics` are scalars; `updates`, `skipped_updates` and `nonfinite_arenas`, where they are there, are guarded.
+      compile: `state -> iterate`, ahead of the first iteration, so that its time does not count as training.
       checkpoints: where the state goes, with `meta`.
       writers: get a row every `log_interval` iterations.
       dump: writes what is known about non-finite states to a path.
@@ -49,6 +50,7 @@ class RunLoop:
         iterate: Iterate,
         settings: LoopSettings,
         *,
+        compile: Callable[[Any], Iterate] | None = None,
         checkpoints: Checkpoints,
         meta: dict[str, Any],
         writers: Sequence[Writer],
@@ -56,7 +58,7 @@ class RunLoop:
         dump_folder: Path,
         announce: Callable[[str], None] = print,
     ):
-        self._iterate, self._settings = iterate, settings
+        self._iterate, self._compile, self._settings = iterate, compile, settings
         self._checkpoints, self._meta, self._writers = checkpoints, meta, writers
         self._dump, self._dump_folder, self._announce = dump, dump_folder, announce
         self._pending: list[Metrics] = []  # on the device, one of each iteration since the last fetch
@@ -89,12 +91,10 @@ class RunLoop:
         return stop.exit_status
 
     def _compiled(self, state: Any) -> Iterate:
-        """Compiles ahead of the first iteration, so that its time does not count as training."""
-        lower = getattr(self._iterate, "lower", None)
-        if lower is None:
+        if self._compile is None:
             return self._iterate
         began = time.monotonic()
-        compiled = lower(state).compile()
+        compiled = self._compile(state)
         self._announce(f"compiled in {time.monotonic() - began:.1f} s")
         return compiled
 

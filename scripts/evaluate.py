@@ -11,7 +11,7 @@ from rich.table import Table
 
 from league import config
 from league.command import refuse_other_keys, run_script, take_own_keys
-from mjx_arena import devices
+from mjx_arena import compilation_cache, devices
 from mjx_arena.settings import SettingError, require
 from ppo import run_folder
 from ppo.checkpoints import Checkpoints
@@ -49,6 +49,8 @@ def main(overrides: list[str]) -> int:
     settings = config.from_mapping(run_folder.read_config(folder))
     pairings = config.load_pairings(CONF, settings.task_name, own.pairings)
     devices.configure(settings.devices)
+    if settings.compilation_cache:
+        compilation_cache.enable()
 
     from league.evaluation import Evaluation  # brings in the physics engines: only once the settings are known to work
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from league import config
 from league.command import run_script
 from league.config import RunSettings
-from mjx_arena import devices
+from mjx_arena import compilation_cache, devices
 from ppo import run_folder
 from ppo.checkpoints import Checkpoints
 from ppo.metrics import open_writers
@@ -34,6 +34,8 @@ def main(overrides: list[str]) -> int:
         settings = config.resumed(saved, settings, config.parse_overrides(overrides))
         settings = dataclasses.replace(settings, resume=str(folder), resume_step=step)
     devices.configure(settings.devices)
+    if settings.compilation_cache:
+        compilation_cache.enable()
     settings = dataclasses.replace(settings, devices=config.choose_devices(settings, len(jax.devices())))
     folder = folder or run_folder.create(settings.run_dir, settings.task_name)
     with run_folder.locked(folder):
@@ -78,6 +80,7 @@ def train(settings: RunSettings, folder: Path) -> int:
                     checkpoint_interval=settings.checkpoint_interval,
                     max_skipped_iterations=settings.ppo.max_skipped_iterations,
                 ),
+                compile=trainer.compile,
                 checkpoints=checkpoints,
                 meta={"task": settings.task_name, "settings": plain, "versions": run_folder.versions()},
                 writers=writers,

@@ -1,6 +1,6 @@
 """`scripts/train.py` as a person runs it.
 
-Every start compiles, and `iterations` is part of the program: starts that agree in it share a compilation cache.
+Every start compiles the same program; they share a compilation cache.
 """
 
 import json
@@ -121,6 +121,29 @@ def test_going_back_to_an_earlier_checkpoint_repeats_the_run(train, copied_run, 
     status, out, _ = train(f"resume={copied_run}", "resume_step=25")
     assert status == 0 and "dropped the checkpoint of iteration 40" in out
     assert rows_of(copied_run) == rows_of(whole_run)
+
+
+def test_the_native_engine_trains_and_resumes(train, tmp_path):
+    native = (*TINY[:-1], "physics=native")
+    assert train(*native, "iterations=4", "run_dir=whole")[0] == 0
+    assert train(*native, "iterations=2", "run_dir=halves")[0] == 0
+    assert train("resume=halves", "iterations=4")[0] == 0
+    assert rows_of(tmp_path / "halves") == rows_of(tmp_path / "whole")
+
+
+def test_programs_are_kept_in_the_users_cache_folder_unless_told_otherwise(environment, tmp_path):
+    own = {key: value for key, value in environment.items() if key != "JAX_COMPILATION_CACHE_DIR"}
+    for keep in ("true", "false"):
+        command = [
+            sys.executable,
+            str(ROOT / "scripts" / "train.py"),
+            *TINY,
+            "iterations=1",
+            f"compilation_cache={keep}",
+        ]
+        home = {"XDG_CACHE_HOME": str(tmp_path / keep), "HOME": str(tmp_path / keep)}
+        subprocess.run(command, cwd=tmp_path, env=own | home, check=True, timeout=300)
+    assert any((tmp_path / "true").rglob("jit*")) and not (tmp_path / "false" / "mjx-arena").exists()
 
 
 def test_a_complete_run_is_left_alone(train, copied_run, whole_run):

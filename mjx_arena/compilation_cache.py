@@ -1,0 +1,34 @@
+"""Compiled programs, kept from run to run in the user's cache folder."""
+
+import hashlib
+import platform
+from pathlib import Path
+
+import jax
+import platformdirs
+
+
+def enable() -> Path | None:
+    """Has JAX keep the programs that it compiles. Returns the folder; None where there is no place for one.
+
+    A folder that the user has chosen, as with `JAX_COMPILATION_CACHE_DIR`, stays. Must come before the first program.
+    """
+    if jax.config.jax_compilation_cache_dir:  # type: ignore[attr-defined]
+        return Path(jax.config.jax_compilation_cache_dir)  # type: ignore[attr-defined]
+    folder = platformdirs.user_cache_path("mjx-arena", appauthor=False) / f"jax-{jax.__version__}-{_machine()}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return None
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    return folder
+
+
+def _machine() -> str:
+    """A name for this kind of processor: a program compiled for one can crash another, say in a shared home folder."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        features = next(line for line in lines if line.lower().startswith(("flags", "features")))
+    except (OSError, StopIteration):
+        features = platform.processor()
+    return f"{platform.machine()}-{hashlib.sha256(features.encode()).hexdigest()[:8]}"
