@@ -134,13 +134,8 @@ def test_the_native_engine_trains_and_resumes(train, tmp_path):
 def test_programs_are_kept_in_the_users_cache_folder_unless_told_otherwise(environment, tmp_path):
     own = {key: value for key, value in environment.items() if key != "JAX_COMPILATION_CACHE_DIR"}
     for keep in ("true", "false"):
-        command = [
-            sys.executable,
-            str(ROOT / "scripts" / "train.py"),
-            *TINY,
-            "iterations=1",
-            f"compilation_cache={keep}",
-        ]
+        arguments = (*TINY, "iterations=1", f"compilation_cache={keep}")
+        command = [sys.executable, str(ROOT / "scripts" / "train.py"), *arguments]
         home = {"XDG_CACHE_HOME": str(tmp_path / keep), "HOME": str(tmp_path / keep)}
         subprocess.run(command, cwd=tmp_path, env=own | home, check=True, timeout=300)
     assert any((tmp_path / "true").rglob("jit*")) and not (tmp_path / "false" / "mjx-arena").exists()
