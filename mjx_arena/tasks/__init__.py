@@ -5,9 +5,17 @@ from mjx_arena.settings import SettingError
 from mjx_arena.tasks.humanoid_duel import HumanoidDuel, HumanoidDuelSettings
 from mjx_arena.types import Arena
 
-__all__ = ["build", "list_tasks", "settings_of"]
+__all__ = ["build", "list_tasks", "register", "settings_of"]
 
 _TASKS = {"humanoid_duel": (HumanoidDuelSettings, HumanoidDuel)}
+
+
+def register(settings_type: type, arena_type: type) -> None:
+    """Gives a game from elsewhere the name that its settings carry; it must not be taken by another one."""
+    name = settings_type().name
+    if _TASKS.get(name, (settings_type, arena_type)) != (settings_type, arena_type):
+        raise SettingError("task", name, "another task has this name")
+    _TASKS[name] = (settings_type, arena_type)
 
 
 def list_tasks() -> tuple[str, ...]:

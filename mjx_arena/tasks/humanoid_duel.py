@@ -51,7 +51,7 @@ class HumanoidDuelSettings:
     start_yaw: float = 0.3  # rad away from facing the opponent, uniform
     agent_contacts: bool = True  # false lets the agents pass through each other
     drill_share: float = 0.2  # of the matches
-    shadow_share: float = 0.1  # of the matches
+    shadow_share: float = 0.07  # of the matches
     drill_distance: float = 2.0  # m
     drill_time_limit: int = 500  # control steps
     kick_interval: int = 100  # control steps between two kicks, which come in random directions

@@ -1,0 +1,134 @@
+"""This project beside the trainers that people use today, on one arena: `python benchmarks/peers.py [--json FILE]`.
+
+Needs the extra `peers`. Every figure comes from a process of its own; the trainers take turns, round by round.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from trainers import SB3_ENVIRONMENTS, TRAINERS
+
+from ppo.run_folder import versions
+
+WORKER = Path(__file__).with_name("trainers.py")
+SB3 = "stable-baselines3"
+PEERS = ("brax", SB3)
+OWN = ("native", "mjx")
+
+Point = dict[str, Any]
+
+
+def play(name: str, seconds: float, goal: float | None, log: Path) -> list[Point]:
+    """The progress of one trainer in one process."""
+    command = [sys.executable, str(WORKER), name, str(seconds), *([] if goal is None else [str(goal)])]
+    with log.open("w", encoding="utf-8") as errors:
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=errors, text=True)
+    points = [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"seconds"')]
+    if done.returncode or len(points) < 3:
+        raise SystemExit(f"{name} ended with status {done.returncode} after {len(points)} updates; see {log}")
+    return points
+
+
+def speed(points: list[Point]) -> float:
+    """Arena steps per second after the first two updates, which compile and warm up."""
+    first, last = points[1], points[-1]
+    return (last["arena_steps"] - first["arena_steps"]) / (last["seconds"] - first["seconds"])
+
+
+def start_up(points: list[Point]) -> float:
+    """Seconds before the trainer runs at its speed: imports, building and compiling."""
+    return points[1]["seconds"] - points[1]["arena_steps"] / speed(points)
+
+
+def time_to(goal: float, points: list[Point]) -> float | None:
+    """Wall-clock seconds until the mean return reaches the goal; None if it never does."""
+    return next((p["seconds"] for p in points if (p["episode_return"] or 0) >= goal), None)
+
+
+def measure_speed(rounds: int, seconds: float, logs: Path, say) -> dict[str, Any]:
+    found: dict[str, dict[str, list[float]]] = {name: {"speed": [], "start_up": []} for name in TRAINERS}
+    for index in range(rounds):
+        for name in TRAINERS:
+            say(f"speed, round {index + 1} of {rounds}: {name}")
+            points = play(name, seconds, None, logs / f"speed-{name}-{index}.log")
+            found[name]["speed"].append(speed(points))
+            found[name]["start_up"].append(start_up(points))
+    best = max((f"sb3-{count}" for count in SB3_ENVIRONMENTS), key=lambda name: median(found[name]["speed"]))
+    found[SB3] = found[best]
+    figures = {
+        name: {
+            "arena_steps_per_second": median(values["speed"]),
+            "start_up_seconds": median(values["start_up"]),
+            "rounds": values["speed"],
+        }
+        for name, values in found.items()
+    }
+    figures[SB3]["environments"] = best.removeprefix("sb3-")
+    return figures
+
+
+def measure_learning(rounds: int, seconds: float, goal: float, sb3: str, logs: Path, say) -> dict[str, Any]:
+    workers = {"native": "native", "mjx": "mjx", "brax": "brax", SB3: f"sb3-{sb3}"}
+    found: dict[str, list[float | None]] = {name: [] for name in workers}
+    for index in range(rounds):
+        for name, worker in workers.items():
+            say(f"time to a return of {goal:g}, round {index + 1} of {rounds}: {name}")
+            found[name].append(time_to(goal, play(worker, seconds, goal, logs / f"learning-{name}-{index}.log")))
+    return {
+        name: {"seconds": median(s if s is not None else float("inf") for s in values), "rounds": values}
+        for name, values in found.items()
+    }
+
+
+def as_table(title: str, unit: str, figures: dict[str, float], more_is_better: bool) -> Table:
+    table = Table(title=title)
+    for column in ("trainer", unit, *(f"against {peer}" for peer in PEERS)):
+        table.add_column(column, justify="left" if column == "trainer" else "right")
+    for name in (*OWN, *PEERS):
+        ratios = [figures[name] / figures[p] if more_is_better else figures[p] / figures[name] for p in PEERS]
+        table.add_row(name, f"{figures[name]:,.0f}", *(f"x {ratio:.2f}" for ratio in ratios))
+    return table
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=60, help="of each speed measurement, start-up included")
+    parser.add_argument(
+        "--goal", type=float, default=500, help="mean return to learn, of at most 1000; 0 leaves it out"
+    )
+    parser.add_argument("--patience", type=float, default=600, help="seconds until learning is given up")
+    parser.add_argument("--logs", type=Path, default=Path("runs/peers"), help="folder for what the trainers print")
+    parser.add_argument("--json", type=Path, help="a file for the figures")
+    wanted = parser.parse_args()
+    wanted.logs.mkdir(parents=True, exist_ok=True)
+
+    console = Console()
+    with Console(stderr=True).status("") as status:
+        speeds = measure_speed(wanted.rounds, wanted.seconds, wanted.logs, status.update)
+        result: dict[str, Any] = {"speed": speeds, "versions": versions()}
+        if wanted.goal:
+            sb3 = speeds[SB3]["environments"]
+            learning = (wanted.rounds, wanted.patience, wanted.goal, sb3, wanted.logs, status.update)
+            result["learning"] = {"goal": wanted.goal} | measure_learning(*learning)
+    medians = {name: values["arena_steps_per_second"] for name, values in speeds.items()}
+    console.print(as_table("training speed", "arena steps/s", medians, more_is_better=True))
+    start_ups = ", ".join(f"{name} {speeds[name]['start_up_seconds']:.0f} s" for name in (*OWN, *PEERS))
+    console.print(f"start-up apart: {start_ups}; {SB3} with {speeds[SB3]['environments']} environments")
+    if wanted.goal:
+        seconds = {name: result["learning"][name]["seconds"] for name in (*OWN, *PEERS)}
+        title = f"time to a mean return of {wanted.goal:g}, start-up included"
+        console.print(as_table(title, "seconds", seconds, more_is_better=False))
+    if wanted.json:
+        wanted.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

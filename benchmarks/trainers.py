@@ -1,0 +1,163 @@
+"""One trainer in one process: `python benchmarks/trainers.py NAME SECONDS [GOAL]` prints its progress as JSON lines.
+
+A line is `{"seconds", "arena_steps", "episode_return"}`, after each update; seconds count from the trainer's start,
+compilation included. It ends after SECONDS, or once the mean return of the latest 100 or so episodes reaches GOAL.
+"""
+
+import contextlib
+import functools
+import json
+import sys
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+ARENAS, HORIZON, EPOCHS, MINIBATCHES = 768, 24, 4, 6  # samples of one update: 768 x 24, in minibatches of 3072
+HIDDEN, LEARNING_RATE = (128, 128), 1e-3
+DISCOUNT, GAE_LAMBDA, ENTROPY, CLIP, MAX_GRAD_NORM, VALUE_COEFFICIENT = 0.995, 0.95, 0.004, 0.2, 1.0, 1.0
+SB3_ENVIRONMENTS = (16, 64, 256)
+
+Report = Callable[[int, float | None], bool]  # (arena steps so far, mean return) -> go on?
+
+
+class _Enough(Exception):
+    """Leaves a trainer that has no other way out."""
+
+
+def ours(engine: str, report: Report) -> None:
+    from mjx_arena import devices, tasks
+
+    devices.configure(1 if engine == "native" else None)
+    import jax
+    from stand import Stand, StandSettings
+
+    from league.config import RunSettings
+    from league.selfplay import SelfPlay
+    from mjx_arena.physics import PhysicsSettings
+    from ppo.settings import PPOSettings
+
+    tasks.register(StandSettings, Stand)
+    ppo = PPOSettings(
+        horizon=HORIZON, epochs=EPOCHS, num_minibatches=MINIBATCHES, gamma=DISCOUNT, gae_lambda=GAE_LAMBDA,
+        clip_epsilon=CLIP, entropy_coefficient=ENTROPY, max_grad_norm=MAX_GRAD_NORM, actor_hidden=HIDDEN,
+        critic_hidden=HIDDEN, value_coefficient=VALUE_COEFFICIENT, learning_rate=LEARNING_RATE,
+    )  # fmt: skip
+    trainer = SelfPlay(RunSettings(StandSettings(), PhysicsSettings(engine=engine), ppo, num_arenas=ARENAS))
+    state, steps, window = trainer.init(), 0, deque()
+    while True:
+        state, metrics = trainer.iterate(state)
+        steps += ARENAS * HORIZON
+        ended, mean = (float(x) for x in jax.device_get((metrics["matches"], metrics["episode_return"])))
+        window.append((ended, mean if ended else 0.0))
+        while sum(count for count, _ in window) - window[0][0] >= 100:
+            window.popleft()
+        total = sum(count for count, _ in window)
+        if not report(steps, sum(count * mean for count, mean in window) / total if total else None):
+            return
+
+
+def brax(report: Report) -> None:
+    import jax
+    import numpy as np
+    from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+    def device_put_replicated(tree, targets):  # brax 0.14.2 calls what jax 0.10 no longer has
+        sharding = NamedSharding(Mesh(np.array(targets), ("devices",)), PartitionSpec("devices"))
+        return jax.tree.map(lambda x: jax.device_put(np.stack([x] * len(targets)), sharding), tree)
+
+    if not hasattr(jax, "device_put_replicated"):
+        jax.device_put_replicated = device_put_replicated
+    from brax.envs.base import Env, State
+    from brax.training.agents.ppo import networks, train
+    from stand import CONTROLS, OBSERVATIONS, TIME_LIMIT, Stand, StandSettings
+
+    from mjx_arena.physics import PhysicsSettings
+
+    arena = Stand(StandSettings(), PhysicsSettings())
+
+    class BraxStand(Env):
+        """The physics of the arena under brax's own batching, resets and time limit."""
+
+        observation_size, action_size, backend = OBSERVATIONS, CONTROLS, "mjx"
+
+        def reset(self, rng):
+            state, seen = arena.reset(rng)
+            return State(state, seen.observation[0], jax.numpy.zeros(()), jax.numpy.zeros(()), {}, {})
+
+        def step(self, state, action):
+            inner, seen = arena.step(state.pipeline_state, action[None])
+            done = seen.terminated.astype(jax.numpy.float32)
+            return state.replace(pipeline_state=inner, obs=seen.observation[0], reward=seen.reward[0], done=done)
+
+    def progress(steps: int, metrics: dict[str, Any]) -> None:
+        if steps and not report(int(steps), _mean_return(metrics)):
+            raise _Enough
+
+    def _mean_return(metrics: dict[str, Any]) -> float | None:
+        value = metrics.get("episode/sum_reward")
+        return None if value is None else float(value)
+
+    train.train(
+        BraxStand(), num_timesteps=10**9, num_evals=10**9 // (ARENAS * HORIZON) // 4, run_evals=False,
+        episode_length=TIME_LIMIT, num_envs=ARENAS, unroll_length=HORIZON, batch_size=ARENAS // MINIBATCHES,
+        num_minibatches=MINIBATCHES, num_updates_per_batch=EPOCHS, learning_rate=LEARNING_RATE, entropy_cost=ENTROPY,
+        discounting=DISCOUNT, gae_lambda=GAE_LAMBDA, clipping_epsilon=CLIP, max_grad_norm=MAX_GRAD_NORM,
+        normalize_observations=True, progress_fn=progress, log_training_metrics=True,
+        training_metrics_steps=ARENAS * HORIZON * 4,
+        network_factory=functools.partial(
+            networks.make_ppo_networks, policy_hidden_layer_sizes=HIDDEN, value_hidden_layer_sizes=HIDDEN,
+            activation=jax.numpy.tanh,
+        ),
+    )  # fmt: skip
+
+
+def stable_baselines3(environments: int, report: Report) -> None:
+    import torch
+    from stable_baselines3 import PPO
+    from stable_baselines3.common.callbacks import BaseCallback
+    from stable_baselines3.common.monitor import Monitor
+    from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
+    from stand import StandEnv
+
+    class Progress(BaseCallback):
+        def _on_step(self) -> bool:
+            return True
+
+        def _on_rollout_start(self) -> None:  # so the update before it is done
+            returns = [episode["r"] for episode in self.model.ep_info_buffer or ()]
+            if self.num_timesteps and not report(self.num_timesteps, sum(returns) / len(returns) if returns else None):
+                raise _Enough
+
+    horizon = ARENAS * HORIZON // environments
+    vectorised = DummyVecEnv([lambda: Monitor(StandEnv()) for _ in range(environments)])
+    PPO(
+        "MlpPolicy", VecNormalize(vectorised, norm_reward=False), n_steps=horizon, n_epochs=EPOCHS,
+        batch_size=ARENAS * HORIZON // MINIBATCHES,
+        learning_rate=LEARNING_RATE, gamma=DISCOUNT, gae_lambda=GAE_LAMBDA, clip_range=CLIP, ent_coef=ENTROPY,
+        max_grad_norm=MAX_GRAD_NORM, vf_coef=VALUE_COEFFICIENT, device="cpu",
+        policy_kwargs={"net_arch": {"pi": list(HIDDEN), "vf": list(HIDDEN)}, "activation_fn": torch.nn.Tanh},
+    ).learn(10**9, callback=Progress())  # fmt: skip
+
+
+TRAINERS: dict[str, Callable[[Report], None]] = {
+    "native": functools.partial(ours, "native"),
+    "mjx": functools.partial(ours, "mjx"),
+    "brax": brax,
+} | {f"sb3-{count}": functools.partial(stable_baselines3, count) for count in SB3_ENVIRONMENTS}
+
+
+def main(name: str, seconds: float, goal: float | None) -> None:
+    started = time.monotonic()
+
+    def report(arena_steps: int, episode_return: float | None) -> bool:
+        now = time.monotonic() - started
+        print(json.dumps({"seconds": now, "arena_steps": arena_steps, "episode_return": episode_return}), flush=True)
+        return now < seconds and not (goal is not None and episode_return is not None and episode_return >= goal)
+
+    with contextlib.suppress(_Enough):
+        TRAINERS[name](report)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], float(sys.argv[2]), float(sys.argv[3]) if len(sys.argv) > 3 else None)
