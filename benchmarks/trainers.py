@@ -4,9 +4,9 @@ A line is `{"seconds", "arena_steps", "episode_return"}`, after each update; sec
 compilation included. It ends after SECONDS, or once the mean return of the latest 100 or so episodes reaches GOAL.
 """
 
-import contextlib
 import functools
 import json
+import os
 import sys
 import time
 from collections import deque
@@ -18,11 +18,9 @@ HIDDEN, LEARNING_RATE = (128, 128), 1e-3
 DISCOUNT, GAE_LAMBDA, ENTROPY, CLIP, MAX_GRAD_NORM, VALUE_COEFFICIENT = 0.995, 0.95, 0.004, 0.2, 1.0, 1.0
 SB3_ENVIRONMENTS = (16, 64, 256)
 
-Report = Callable[[int, float | None], bool]  # (arena steps so far, mean return) -> go on?
-
-
-class _Enough(Exception):
-    """Leaves a trainer that has no other way out."""
+Report = Callable[
+    [int, float | None], None
+]  # of arena steps so far and the mean return; ends the process when it is due
 
 
 def ours(engine: str, report: Report) -> None:
@@ -53,11 +51,10 @@ def ours(engine: str, report: Report) -> None:
         while sum(count for count, _ in window) - window[0][0] >= 100:
             window.popleft()
         total = sum(count for count, _ in window)
-        if not report(steps, sum(count * mean for count, mean in window) / total if total else None):
-            return
+        report(steps, sum(count * mean for count, mean in window) / total if total else None)
 
 
-def brax(report: Report) -> None:
+def brax(report: Report, learning: bool = False) -> None:
     import jax
     import numpy as np
     from jax.sharding import Mesh, NamedSharding, PartitionSpec
@@ -91,19 +88,16 @@ def brax(report: Report) -> None:
             return state.replace(pipeline_state=inner, obs=seen.observation[0], reward=seen.reward[0], done=done)
 
     def progress(steps: int, metrics: dict[str, Any]) -> None:
-        if steps and not report(int(steps), _mean_return(metrics)):
-            raise _Enough
-
-    def _mean_return(metrics: dict[str, Any]) -> float | None:
         value = metrics.get("episode/sum_reward")
-        return None if value is None else float(value)
+        if steps:
+            report(int(steps), None if value is None else float(value))
 
     train.train(
         BraxStand(), num_timesteps=10**9, num_evals=10**9 // (ARENAS * HORIZON) // 4, run_evals=False,
         episode_length=TIME_LIMIT, num_envs=ARENAS, unroll_length=HORIZON, batch_size=ARENAS // MINIBATCHES,
         num_minibatches=MINIBATCHES, num_updates_per_batch=EPOCHS, learning_rate=LEARNING_RATE, entropy_cost=ENTROPY,
         discounting=DISCOUNT, gae_lambda=GAE_LAMBDA, clipping_epsilon=CLIP, max_grad_norm=MAX_GRAD_NORM,
-        normalize_observations=True, progress_fn=progress, log_training_metrics=True,
+        normalize_observations=True, progress_fn=progress, log_training_metrics=learning,
         training_metrics_steps=ARENAS * HORIZON * 4,
         network_factory=functools.partial(
             networks.make_ppo_networks, policy_hidden_layer_sizes=HIDDEN, value_hidden_layer_sizes=HIDDEN,
@@ -126,8 +120,8 @@ def stable_baselines3(environments: int, report: Report) -> None:
 
         def _on_rollout_start(self) -> None:  # so the update before it is done
             returns = [episode["r"] for episode in self.model.ep_info_buffer or ()]
-            if self.num_timesteps and not report(self.num_timesteps, sum(returns) / len(returns) if returns else None):
-                raise _Enough
+            if self.num_timesteps:
+                report(self.num_timesteps, sum(returns) / len(returns) if returns else None)
 
     horizon = ARENAS * HORIZON // environments
     vectorised = DummyVecEnv([lambda: Monitor(StandEnv()) for _ in range(environments)])
@@ -150,12 +144,15 @@ TRAINERS: dict[str, Callable[[Report], None]] = {
 def main(name: str, seconds: float, goal: float | None) -> None:
     started = time.monotonic()
 
-    def report(arena_steps: int, episode_return: float | None) -> bool:
+    def report(arena_steps: int, episode_return: float | None) -> None:
         now = time.monotonic() - started
         print(json.dumps({"seconds": now, "arena_steps": arena_steps, "episode_return": episode_return}), flush=True)
-        return now < seconds and not (goal is not None and episode_return is not None and episode_return >= goal)
+        if now >= seconds or (goal is not None and (episode_return or 0) >= goal):
+            os._exit(0)  # from within a trainer, some of which would turn an exception into an error of their own
 
-    with contextlib.suppress(_Enough):
+    if name == "brax" and goal is not None:
+        brax(report, learning=True)  # what it needs to log returns costs it speed
+    else:
         TRAINERS[name](report)
 
 
