@@ -13,7 +13,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
-from trainers import SB3_ENVIRONMENTS, TRAINERS
+from trainers import LEAGUES, OPPONENTS, SB3_ENVIRONMENTS, TRAINERS
 
 from ppo.run_folder import versions
 
@@ -36,9 +36,9 @@ def play(name: str, seconds: float, goal: float | None, log: Path) -> list[Point
     return points
 
 
-def speed(points: list[Point]) -> float:
-    """Arena steps per second after the first two updates, which compile and warm up."""
-    first, last = points[1], points[-1]
+def speed(points: list[Point], warm_up: int = 2) -> float:
+    """Arena steps per second after the first updates, which compile and warm up."""
+    first, last = points[warm_up - 1], points[-1]
     return (last["arena_steps"] - first["arena_steps"]) / (last["seconds"] - first["seconds"])
 
 
@@ -87,6 +87,17 @@ def measure_learning(rounds: int, seconds: float, goal: float, sb3: str, logs: P
     }
 
 
+def measure_league(rounds: int, seconds: float, logs: Path, say) -> dict[str, Any]:
+    """Seconds of an iteration by the number of opponents, once as many are in the pool."""
+    found: dict[str, list[float]] = {name: [] for name in LEAGUES}
+    for index in range(rounds):
+        for name, count in zip(LEAGUES, OPPONENTS, strict=True):
+            say(f"league, round {index + 1} of {rounds}: {count} opponents")
+            points = play(name, seconds, None, logs / f"{name}-{index}.log")
+            found[name].append(points[0]["arena_steps"] / speed(points, warm_up=max(OPPONENTS) + 4))
+    return {name: {"iteration_seconds": median(values), "rounds": values} for name, values in found.items()}
+
+
 def as_table(title: str, unit: str, figures: dict[str, float], more_is_better: bool) -> Table:
     table = Table(title=title)
     for column in ("trainer", unit, *(f"against {peer}" for peer in PEERS)):
@@ -118,6 +129,7 @@ def main() -> None:
             sb3 = speeds[SB3]["environments"]
             learning = (wanted.rounds, wanted.patience, wanted.goal, sb3, wanted.logs, status.update)
             result["learning"] = {"goal": wanted.goal} | measure_learning(*learning)
+        result["league"] = measure_league(wanted.rounds, 2 * wanted.seconds, wanted.logs, status.update)
     medians = {name: values["arena_steps_per_second"] for name, values in speeds.items()}
     console.print(as_table("training speed", "arena steps/s", medians, more_is_better=True))
     start_ups = ", ".join(f"{name} {speeds[name]['start_up_seconds']:.0f} s" for name in (*OWN, *PEERS))
@@ -126,6 +138,10 @@ def main() -> None:
         seconds = {name: result["learning"][name]["seconds"] for name in (*OWN, *PEERS)}
         title = f"time to a mean return of {wanted.goal:g}, start-up included"
         console.print(as_table(title, "seconds", seconds, more_is_better=False))
+    alone = result["league"]["league-1"]["iteration_seconds"]
+    for name, count in zip(LEAGUES, OPPONENTS, strict=True):
+        iteration = result["league"][name]["iteration_seconds"]
+        console.print(f"an iteration against {count} opponents: {iteration:.3f} s, x {iteration / alone:.2f}")
     if wanted.json:
         wanted.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
 

@@ -17,6 +17,7 @@ ARENAS, HORIZON, EPOCHS, MINIBATCHES = 768, 24, 4, 6  # samples of one update: 7
 HIDDEN, LEARNING_RATE = (128, 128), 1e-3
 DISCOUNT, GAE_LAMBDA, ENTROPY, CLIP, MAX_GRAD_NORM, VALUE_COEFFICIENT = 0.995, 0.95, 0.004, 0.2, 1.0, 1.0
 SB3_ENVIRONMENTS = (16, 64, 256)
+OPPONENTS = (1, 8, 64)
 
 Report = Callable[
     [int, float | None], None
@@ -27,11 +28,9 @@ def ours(engine: str, report: Report) -> None:
     from mjx_arena import devices, tasks
 
     devices.configure(1 if engine == "native" else None)
-    import jax
     from stand import Stand, StandSettings
 
     from league.config import RunSettings
-    from league.selfplay import SelfPlay
     from mjx_arena.physics import PhysicsSettings
     from ppo.settings import PPOSettings
 
@@ -41,11 +40,33 @@ def ours(engine: str, report: Report) -> None:
         clip_epsilon=CLIP, entropy_coefficient=ENTROPY, max_grad_norm=MAX_GRAD_NORM, actor_hidden=HIDDEN,
         critic_hidden=HIDDEN, value_coefficient=VALUE_COEFFICIENT, learning_rate=LEARNING_RATE,
     )  # fmt: skip
-    trainer = SelfPlay(RunSettings(StandSettings(), PhysicsSettings(engine=engine), ppo, num_arenas=ARENAS))
+    _train(RunSettings(StandSettings(), PhysicsSettings(engine=engine), ppo, num_arenas=ARENAS), report)
+
+
+def league(opponents: int, report: Report) -> None:
+    """The duel, the learner in one seat of 1024 arenas and one of so many members in the other."""
+    from mjx_arena import devices
+
+    devices.configure(1)
+    from league.config import RunSettings
+    from league.settings import LeagueSettings
+    from mjx_arena.physics import PhysicsSettings
+    from mjx_arena.tasks.humanoid_duel import HumanoidDuelSettings
+
+    pool = LeagueSettings(pool_slots=opponents, snapshot_interval=1, mirror_fraction=0.0, matchmaker="uniform")
+    _train(RunSettings(HumanoidDuelSettings(), PhysicsSettings(engine="native"), league=pool, num_arenas=1024), report)
+
+
+def _train(settings, report: Report) -> None:
+    import jax
+
+    from league.selfplay import SelfPlay
+
+    trainer = SelfPlay(settings)
     state, steps, window = trainer.init(), 0, deque()
     while True:
         state, metrics = trainer.iterate(state)
-        steps += ARENAS * HORIZON
+        steps += settings.arena_steps_per_iteration
         ended, mean = (float(x) for x in jax.device_get((metrics["matches"], metrics["episode_return"])))
         window.append((ended, mean if ended else 0.0))
         while sum(count for count, _ in window) - window[0][0] >= 100:
@@ -139,6 +160,7 @@ TRAINERS: dict[str, Callable[[Report], None]] = {
     "mjx": functools.partial(ours, "mjx"),
     "brax": brax,
 } | {f"sb3-{count}": functools.partial(stable_baselines3, count) for count in SB3_ENVIRONMENTS}
+LEAGUES = {f"league-{count}": functools.partial(league, count) for count in OPPONENTS}
 
 
 def main(name: str, seconds: float, goal: float | None) -> None:
@@ -153,7 +175,7 @@ def main(name: str, seconds: float, goal: float | None) -> None:
     if name == "brax" and goal is not None:
         brax(report, learning=True)  # what it needs to log returns costs it speed
     else:
-        TRAINERS[name](report)
+        (TRAINERS | LEAGUES)[name](report)
 
 
 if __name__ == "__main__":
