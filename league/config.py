@@ -165,13 +165,27 @@ def compose(overrides: list[str], conf_dir: str | Path) -> RunSettings:
     return settings
 
 
-def load_pairings(conf_dir: str | Path, task: str, names: tuple[str, ...] | None = None) -> dict[str, Any]:
+@dataclasses.dataclass(frozen=True)
+class Pairing:
+    """Whom a run's policy plays, and where."""
+
+    opponent: str | float  # `self`, `initial` (the untrained policy), or the share of the run at which it was saved
+    task: dict[str, Any] = dataclasses.field(default_factory=dict)  # settings in place of the run's own
+    physics: PhysicsSettings | None = None  # in place of the run's own
+
+
+def load_pairings(conf_dir: str | Path, task: str, names: tuple[str, ...] | None = None) -> dict[str, Pairing]:
     """The pairings of `evaluation/<task>.yaml`, or those that are named. Raises SettingError for other names."""
     text = (Path(conf_dir) / "evaluation" / f"{task}.yaml").read_text(encoding="utf-8")
-    pairings: dict[str, Any] = OmegaConf.to_container(OmegaConf.create(text))  # type: ignore[assignment]
+    found: dict[str, Any] = OmegaConf.to_container(OmegaConf.create(text))  # type: ignore[assignment]
     for name in names or ():
-        require(name in pairings, "pairings", name, f"choose from {', '.join(pairings)}")
-    return {name: pairing for name, pairing in pairings.items() if names is None or name in names}
+        require(name in found, "pairings", name, f"choose from {', '.join(found)}")
+    return {name: _pairing(**values) for name, values in found.items() if names is None or name in names}
+
+
+def _pairing(opponent: str | float, task: dict[str, Any] | None = None, physics: dict[str, Any] | None = None):
+    changes = {key: tuple(value) if isinstance(value, list) else value for key, value in (task or {}).items()}
+    return Pairing(opponent, changes, None if physics is None else instantiate(PhysicsSettings, physics))
 
 
 def parse_overrides(overrides: list[str]) -> dict[str, str]:

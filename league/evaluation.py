@@ -1,7 +1,6 @@
 """Fresh matches between frozen policies, each played from its first step to its end."""
 
 import dataclasses
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import chex
@@ -9,11 +8,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import struct
-from jax.sharding import Mesh
+from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from league import opponents
-from league.config import RunSettings
+from league.config import Pairing, RunSettings
 from league.selfplay import SelfPlay
 from mjx_arena import devices, tasks
 from mjx_arena.batch import BatchedArena, where
@@ -165,21 +164,21 @@ class Evaluation:
         self.iteration = step if step is not None else checkpoints.latest_step() or 0
         self.subject = self._restore(step)
 
-    def play(self, opponent: str | float, task: Mapping[str, Any], key: chex.PRNGKey) -> Score:
-        """The subject's score against `opponent`, on the run's task with the settings `task` in place of its own.
+    def play(self, pairing: Pairing, key: chex.PRNGKey) -> Score:
+        """The subject's score. Raises SettingError for an opponent that is none."""
+        evaluator = self._evaluator(pairing)
+        subject, opponent = jax.device_put(
+            (self.subject, self._member(pairing.opponent)), NamedSharding(evaluator.mesh, P())
+        )
+        return evaluator.duel(subject, opponent, key)[0]
 
-        `opponent` is `self`, `initial` for the untrained policy, or the share of the subject's iterations at whose
-        nearest checkpoint the opponent is taken. Raises SettingError for other words.
-        """
-        return self._evaluator(task).duel(self.subject, self._member(opponent), key)[0]
-
-    def film(self, opponent: str | float, task: Mapping[str, Any], key: chex.PRNGKey) -> list[np.ndarray]:
+    def film(self, pairing: Pairing, key: chex.PRNGKey) -> list[np.ndarray]:
         """Poses `[T, nq]` of matches with the subject in the first seat; arguments as in `play`."""
         slot = jnp.broadcast_to(
             jnp.minimum(jnp.arange(self.arena.num_agents), 1), (self.num_matches, self.arena.num_agents)
         )
-        members = stack(self.subject, self._member(opponent))
-        return self._evaluator(task).film(members, slot, key, self.settings.task.time_limit)
+        members = stack(self.subject, self._member(pairing.opponent))
+        return self._evaluator(pairing).film(members, slot, key, self.settings.task.time_limit)
 
     @property
     def arena(self) -> Arena:
@@ -200,15 +199,14 @@ class Evaluation:
         shape = self._trainer.state_shape().learner.policy
         return self.checkpoints.restore(shape, step, {"task": self.settings.task_name}, part="learner.policy")[0]
 
-    def _evaluator(self, changes: Mapping[str, Any]) -> Evaluator:
-        """One program for each variant of the task."""
-        plain = {key: tuple(value) if isinstance(value, list) else value for key, value in changes.items()}
-        variant = tuple(sorted(plain.items()))
+    def _evaluator(self, pairing: Pairing) -> Evaluator:
+        """One program for each variant of the task on each engine."""
+        physics = self.settings.physics if pairing.physics is None else pairing.physics
+        variant = (tuple(sorted(pairing.task.items())), physics)
         if variant not in self._evaluators:
-            arena = tasks.build(dataclasses.replace(self.settings.task, **plain), self.settings.physics)
-            block = self.settings.physics.wanted_block
-            trainer = self._trainer
+            arena = tasks.build(dataclasses.replace(self.settings.task, **pairing.task), physics)
+            mesh = devices.make_mesh(1) if physics.on_host else self._trainer.mesh
             self._evaluators[variant] = Evaluator(
-                arena, trainer.policy, trainer.mesh, self.num_matches, block, self.sampled
+                arena, self._trainer.policy, mesh, self.num_matches, physics.wanted_block, self.sampled
             )
         return self._evaluators[variant]

@@ -65,7 +65,7 @@ def main(overrides: list[str]) -> int:
             for index, (name, pairing) in enumerate(pairings.items()):
                 status.update(f"playing {name}")
                 key = jax.random.fold_in(jax.random.key(own.seed), index)
-                score = evaluation.play(pairing["opponent"], pairing.get("task", {}), key)
+                score = evaluation.play(pairing, key)
                 scores[name] = score._asdict()
                 shares = (score.wins, score.draws, score.losses, score.wins_of_decided, score.survival)
                 table.add_row(name, *(f"{share:.1%}" for share in shares), f"{score.mean_length:.0f}")

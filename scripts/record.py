@@ -59,7 +59,7 @@ def main(overrides: list[str]) -> int:
 
     with Checkpoints(folder / run_folder.CHECKPOINTS, read_only=True) as checkpoints:
         evaluation = Evaluation(settings, checkpoints, own.checkpoint, own.matches, own.sampled)
-        matches = evaluation.film(pairing["opponent"], pairing["task"], jax.random.key(own.seed))
+        matches = evaluation.film(pairing, jax.random.key(own.seed))
     poses = np.concatenate(matches)
     arena = evaluation.arena
     if out.suffix == ".png":
