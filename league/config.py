@@ -41,7 +41,7 @@ class RunSettings:
     league: LeagueSettings = dataclasses.field(default_factory=LeagueSettings)
     logger: LoggerSettings = dataclasses.field(default_factory=LoggerSettings)
     num_arenas: int = 512
-    iterations: int = 1000
+    iterations: int = 1500
     total_arena_steps: int | None = None
     seed: int = 0
     devices: int | None = None
