@@ -14,7 +14,10 @@ from mjx_arena.tasks import build, settings_of
 
 ROOT = Path(__file__).resolve().parents[2]
 DEVICES = os.environ.get("MJX_ARENA_TEST_DEVICES", "1")
-TINY = ("num_arenas=8", "ppo.horizon=4", "league.pool_slots=3", "iterations=2", f"devices={DEVICES}")
+TINY = (
+    *("num_arenas=8", "ppo.horizon=4", "league.pool_slots=3", "iterations=2", f"devices={DEVICES}"),
+    "compilation_cache=false",
+)
 
 
 def script(name, *arguments):
@@ -35,12 +38,13 @@ def run(tmp_path_factory):
 
 def test_evaluate_scores_each_pairing_and_writes_them_as_json(run, tmp_path):
     out = tmp_path / "scores.json"
-    status, text, error = script("evaluate", f"run={run}", "matches=8", "pairings=[untrained,mirror]", f"out={out}")
+    pairings = "pairings=[untrained,mirror_replayed]"  # one on the run's engine, one on another
+    status, text, error = script("evaluate", f"run={run}", "matches=8", pairings, f"out={out}")
     assert status == 0, error
     assert "untrained" in text and "mirror" in text and "balance" not in text
     result = json.loads(out.read_text())
     assert result["iteration"] == 2
-    assert set(result["scores"]) == {"untrained", "mirror"}
+    assert set(result["scores"]) == {"untrained", "mirror_replayed"}
     for score in result["scores"].values():
         assert score["matches"] == 8
         assert score["wins"] + score["draws"] + score["losses"] == pytest.approx(1)
