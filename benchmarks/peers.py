@@ -25,14 +25,15 @@ OWN = ("native", "mjx")
 Point = dict[str, Any]
 
 
-def play(name: str, seconds: float, goal: float | None, log: Path) -> list[Point]:
-    """The progress of one trainer in one process."""
+def play(name: str, seconds: float, goal: float | None, log: Path, least: int = 3) -> list[Point]:
+    """The progress of one trainer in one process, of `least` updates or more."""
     command = [sys.executable, str(WORKER), name, str(seconds), *([] if goal is None else [str(goal)])]
     with log.open("w", encoding="utf-8") as errors:
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=errors, text=True)
     points = [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"seconds"')]
-    if done.returncode or len(points) < 3:
-        raise SystemExit(f"{name} ended with status {done.returncode} after {len(points)} updates; see {log}")
+    if done.returncode or len(points) < least:
+        problem = f"{name} ended with status {done.returncode} after {len(points)} updates of at least {least}"
+        raise SystemExit(f"{problem}; see {log}, or give it more --seconds")
     return points
 
 
@@ -93,8 +94,9 @@ def measure_league(rounds: int, seconds: float, logs: Path, say) -> dict[str, An
     for index in range(rounds):
         for name, count in zip(LEAGUES, OPPONENTS, strict=True):
             say(f"league, round {index + 1} of {rounds}: {count} opponents")
-            points = play(name, seconds, None, logs / f"{name}-{index}.log")
-            found[name].append(points[0]["arena_steps"] / speed(points, warm_up=max(OPPONENTS) + 4))
+            warm_up = max(OPPONENTS) + 4
+            points = play(name, seconds, None, logs / f"{name}-{index}.log", least=warm_up + 3)
+            found[name].append(points[0]["arena_steps"] / speed(points, warm_up))
     return {name: {"iteration_seconds": median(values), "rounds": values} for name, values in found.items()}
 
 

@@ -19,9 +19,8 @@ DISCOUNT, GAE_LAMBDA, ENTROPY, CLIP, MAX_GRAD_NORM, VALUE_COEFFICIENT = 0.995, 0
 SB3_ENVIRONMENTS = (16, 64, 256)
 OPPONENTS = (1, 8, 64)
 
-Report = Callable[
-    [int, float | None], None
-]  # of arena steps so far and the mean return; ends the process when it is due
+# Takes the arena steps so far and the mean return; ends the process when it is due.
+Report = Callable[[int, float | None], None]
 
 
 def ours(engine: str, report: Report) -> None:
