@@ -16,19 +16,29 @@ def make_physics(model: mujoco.MjModel, settings: PhysicsSettings) -> Physics:
         value = getattr(settings.model, key)
         if value is not None:
             setattr(model.opt, key, value)
-    return _ENGINES[settings.engine](model)
+    return _ENGINES[settings.engine](model, settings)
 
 
-def _mjx(model: mujoco.MjModel) -> Physics:
+def _mjx(model: mujoco.MjModel, settings: PhysicsSettings) -> Physics:
     from mjx_arena.physics.mjx import MjxPhysics  # importing MJX costs seconds: only when it is used
 
     return MjxPhysics(model)
 
 
-def _native(model: mujoco.MjModel) -> Physics:
+def _native(model: mujoco.MjModel, settings: PhysicsSettings) -> Physics:
     from mjx_arena.physics.native import NativePhysics
 
     return NativePhysics(model)
 
 
-_ENGINES: dict[str, Callable[[mujoco.MjModel], Physics]] = {"mjx": _mjx, "native": _native}
+def _warp(model: mujoco.MjModel, settings: PhysicsSettings) -> Physics:
+    from mjx_arena.physics.warp import WarpPhysics
+
+    return WarpPhysics(model, settings)
+
+
+_ENGINES: dict[str, Callable[[mujoco.MjModel, PhysicsSettings], Physics]] = {
+    "mjx": _mjx,
+    "native": _native,
+    "warp": _warp,
+}

@@ -29,14 +29,13 @@ class MjxPhysics:
 
     def init(self, qpos: jax.Array, qvel: jax.Array, fields: dict[str, jax.Array] | None = None) -> PhysicsState:
         """State at `qpos` `[nq]`, `qvel` `[nv]` with its sensors evaluated and a cold solver."""
-        mjx_model = self._model_with(fields)
-        data = self._template.replace(qpos=qpos, qvel=qvel)
+        act = jnp.zeros(self.model.na)
         return PhysicsState(
             qpos=qpos,
             qvel=qvel,
-            act=jnp.zeros(self.model.na),
+            act=act,
             warmstart=jnp.zeros(self.model.nv),
-            sensordata=self._sensors(mjx_model, data),
+            sensordata=self.sensors(qpos, qvel, act, fields),
         )
 
     def step(
@@ -61,16 +60,18 @@ class MjxPhysics:
 
         carry = (state.qpos, state.qvel, state.act, state.warmstart)
         qpos, qvel, act, warmstart = jax.lax.fori_loop(0, n_substeps, substep, carry)
-        data = template.replace(qpos=qpos, qvel=qvel, act=act)
-        return PhysicsState(
-            qpos=qpos, qvel=qvel, act=act, warmstart=warmstart, sensordata=self._sensors(mjx_model, data)
-        )
+        sensordata = self.sensors(qpos, qvel, act, fields)
+        return PhysicsState(qpos=qpos, qvel=qvel, act=act, warmstart=warmstart, sensordata=sensordata)
+
+    def sensors(
+        self, qpos: jax.Array, qvel: jax.Array, act: jax.Array, fields: dict[str, jax.Array] | None = None
+    ) -> jax.Array:
+        """Of a state: `[nsensordata]`."""
+        if self.model.nsensor == 0:
+            return jnp.zeros(0)
+        mjx_model, data = self._model_with(fields), self._template.replace(qpos=qpos, qvel=qvel, act=act)
+        data = mjx.com_vel(mjx_model, mjx.com_pos(mjx_model, mjx.kinematics(mjx_model, data)))
+        return mjx_sensor.sensor_vel(mjx_model, mjx_sensor.sensor_pos(mjx_model, data)).sensordata
 
     def _model_with(self, fields: dict[str, jax.Array] | None):
         return self._mjx_model.tree_replace(fields) if fields else self._mjx_model
-
-    def _sensors(self, mjx_model, data) -> jax.Array:
-        if self.model.nsensor == 0:
-            return jnp.zeros(0)
-        data = mjx.com_vel(mjx_model, mjx.com_pos(mjx_model, mjx.kinematics(mjx_model, data)))
-        return mjx_sensor.sensor_vel(mjx_model, mjx_sensor.sensor_pos(mjx_model, data)).sensordata

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from mjx_arena.settings import require
 
-ENGINES = ("mjx", "native")
+ENGINES = ("mjx", "native", "warp")
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,9 @@ class ModelSettings:
 @dataclass(frozen=True)
 class PhysicsSettings:
     engine: str = "mjx"
-    block_size: int = 64  # arenas that one vmap steps together; blocks run one after another on each device
+    block_size: int = 64  # arenas that the engine mjx steps together; blocks run one after another on each CPU device
+    max_contacts: int | None = None  # room of the engine warp for contacts of an arena; None: for all that can be
+    max_constraints: int | None = None  # and for rows of constraints
     model: ModelSettings = field(default_factory=ModelSettings)
 
     @property
@@ -37,9 +39,12 @@ class PhysicsSettings:
     @property
     def wanted_block(self) -> int | None:
         """Arenas to step together; None for all of them."""
-        return None if self.on_host else self.block_size
+        return self.block_size if self.engine == "mjx" else None
 
     def validate(self, prefix: str = "physics") -> None:
         require(self.engine in ENGINES, f"{prefix}.engine", self.engine, f"must be one of {', '.join(ENGINES)}")
         require(self.block_size > 0, f"{prefix}.block_size", self.block_size, "must be at least 1")
+        for key in ("max_contacts", "max_constraints"):
+            value = getattr(self, key)
+            require(value is None or value > 0, f"{prefix}.{key}", value, "must be positive, or null for all")
         self.model.validate(f"{prefix}.model")

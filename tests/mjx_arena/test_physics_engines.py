@@ -10,11 +10,10 @@ import mujoco
 import numpy as np
 import pytest
 from c_engine import c_step, relative_error
+from engines import ENGINES, build
 
 import mjx_arena
 from mjx_arena.physics import ModelSettings, PhysicsSettings
-from mjx_arena.physics.mjx import MjxPhysics
-from mjx_arena.physics.native import NativePhysics
 from mjx_arena.physics.validation import validate
 from mjx_arena.settings import SettingError
 
@@ -62,9 +61,9 @@ def rig():
     return mujoco.MjModel.from_xml_string(RIG)
 
 
-@pytest.fixture(scope="module", params=[MjxPhysics, NativePhysics], ids=["mjx", "native"])
+@pytest.fixture(scope="module", params=ENGINES)
 def rig_physics(rig, request):
-    return request.param(rig)
+    return build(request.param, rig)
 
 
 @pytest.fixture(scope="module")
@@ -215,10 +214,10 @@ def test_models_that_mjx_would_get_wrong_are_refused_with_the_reason(option, sen
         validate(_small_model(option, sensors))
 
 
-@pytest.mark.parametrize("engine", [MjxPhysics, NativePhysics])
+@pytest.mark.parametrize("engine", ENGINES)
 def test_every_engine_refuses_them(engine):
     with pytest.raises(ValueError, match="delays"):
-        engine(_small_model(actuator='delay="0.02" nsample="10"'))
+        build(engine, _small_model(actuator='delay="0.02" nsample="10"'))
 
 
 def test_a_plain_model_is_accepted():
@@ -237,6 +236,8 @@ def test_settings_lie_over_the_options_that_the_task_chose():
     [
         (PhysicsSettings(engine="bullet"), "physics.engine=bullet"),
         (PhysicsSettings(block_size=0), "physics.block_size=0"),
+        (PhysicsSettings(max_contacts=0), "physics.max_contacts=0"),
+        (PhysicsSettings(max_constraints=-1), "physics.max_constraints=-1"),
         (PhysicsSettings(model=ModelSettings(iterations=0)), "physics.model.iterations=0"),
         (PhysicsSettings(model=ModelSettings(timestep=-0.01)), "physics.model.timestep=-0.01"),
     ],

@@ -1,4 +1,4 @@
-"""Single steps of the duel's model on MJX against MuJoCo's C engine, which is the oracle."""
+"""Single steps of the duel's model on every engine against plain calls of MuJoCo in C, the oracle."""
 
 import jax
 import jax.numpy as jnp
@@ -6,10 +6,10 @@ import mujoco
 import numpy as np
 import pytest
 from c_engine import c_step, relative_error
+from engines import ENGINES, build
 
 import mjx_arena
 from mjx_arena.physics import ModelSettings, PhysicsSettings
-from mjx_arena.physics.mjx import MjxPhysics
 from mjx_arena.types import PhysicsState
 
 NUM_STATES = 200
@@ -37,25 +37,30 @@ def duel_cases(duel_model):
     return [np.array(values, np.float32) for values in zip(*cases, strict=True)]
 
 
-@pytest.fixture(scope="module")
-def duel_steps(duel_model, duel_cases):
-    """What both engines make of the cases: `(qpos, qvel)` of MJX, `(qpos, qvel)` of C, contacts `(floor, agents)`."""
-    qpos, qvel, ctrl = duel_cases
-    physics = MjxPhysics(duel_model)
+@pytest.fixture(scope="module", params=ENGINES)
+def engine_steps(request, duel_model, duel_cases):
+    """`(qpos, qvel)` that the engine makes of the cases."""
+    physics = build(request.param, duel_model)
 
     def step(qpos, qvel, ctrl):
         empty = jnp.zeros(0)
         return physics.step(PhysicsState(qpos, qvel, empty, jnp.zeros_like(qvel), empty), ctrl, 1)
 
-    state = jax.jit(jax.vmap(step))(qpos, qvel, ctrl)
+    state = jax.jit(jax.vmap(step))(*duel_cases)
+    return np.asarray(state.qpos), np.asarray(state.qvel)
+
+
+@pytest.fixture(scope="module")
+def c_steps(duel_model, duel_cases):
+    """`(qpos, qvel, contacts)` of MuJoCo; contacts are `(floor, agents)` for each case."""
     expected, contacts = [], []
-    for case in zip(qpos, qvel, ctrl, strict=True):
+    for case in zip(*duel_cases, strict=True):
         data = c_step(duel_model, *case)
         expected.append((data.qpos.copy(), data.qvel.copy()))
         with_floor = (data.contact.geom == duel_model.geom("floor").id).any(1)
         contacts.append((with_floor.sum(), (~with_floor).sum()))
-    c_qpos, c_qvel = map(np.array, zip(*expected, strict=True))
-    return (np.asarray(state.qpos), np.asarray(state.qvel)), (c_qpos, c_qvel), np.array(contacts)
+    qpos, qvel = map(np.array, zip(*expected, strict=True))
+    return qpos, qvel, np.array(contacts)
 
 
 def _random_duel(rng, model, data):
@@ -96,32 +101,30 @@ def _possible(model, data, qpos):
     return bool((data.contact.dist > -radius).all())
 
 
-def test_the_cases_cover_contacts_limits_and_saturation(duel_steps, duel_cases, duel_model):
-    _, (_, c_qvel), contacts = duel_steps
+def test_the_cases_cover_contacts_limits_and_saturation(c_steps, duel_cases, duel_model):
+    _, qvel, contacts = c_steps
     assert (contacts[:, 0] > 0).mean() > 0.4, "soles on the floor"
     assert (contacts[:, 1] > 0).mean() > 0.1, "agents touching each other"
     assert (contacts > 0).all(1).sum() > 10, "both at once"
-    assert np.abs(c_qvel - duel_cases[1]).max() > 5, "contacts that change speeds by m/s and rad/s"
+    assert np.abs(qvel - duel_cases[1]).max() > 5, "contacts that change speeds by m/s and rad/s"
     hinges = duel_cases[0].reshape(-1, 2, 11)[:, 0, 7:]
     low, high = _hinge_limits(duel_model)
     assert ((hinges < low) | (hinges > high)).any(0).all(), "every hinge beyond a limit"
 
 
-def test_positions_agree_with_c_to_1e_4(duel_steps):
-    (qpos, _), (c_qpos, _), _ = duel_steps
-    assert np.abs(qpos - c_qpos).max() <= 1e-4
+def test_positions_agree_with_c_to_1e_4(engine_steps, c_steps):
+    assert np.abs(engine_steps[0] - c_steps[0]).max() <= 1e-4
 
 
-def test_velocities_agree_with_c_to_1e_3_of_the_fastest(duel_steps):
-    (_, qvel), (_, c_qvel), _ = duel_steps
-    assert relative_error(qvel, c_qvel).max() <= 1e-3
+def test_velocities_agree_with_c_to_1e_3_of_the_fastest(engine_steps, c_steps):
+    assert relative_error(engine_steps[1], c_steps[1]).max() <= 1e-3
 
 
-def test_velocities_agree_with_c_to_1e_5_of_the_fastest_in_most_states(duel_steps):
-    (_, qvel), (_, c_qvel), _ = duel_steps
-    assert np.median(relative_error(qvel, c_qvel)) <= 1e-5
+def test_velocities_agree_with_c_to_1e_5_of_the_fastest_in_most_states(engine_steps, c_steps):
+    assert np.median(relative_error(engine_steps[1], c_steps[1])) <= 1e-5
 
 
-def test_a_model_without_sensors_has_none(duel_model):
-    physics = MjxPhysics(duel_model)
-    assert physics.init(jnp.array(duel_model.qpos0, jnp.float32), jnp.zeros(duel_model.nv)).sensordata.shape == (0,)
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_model_without_sensors_has_none(duel_model, engine):
+    state = build(engine, duel_model).init(jnp.array(duel_model.qpos0, jnp.float32), jnp.zeros(duel_model.nv))
+    assert state.sensordata.shape == (0,)

@@ -1,0 +1,118 @@
+"""The Warp engine: MJX over MuJoCo Warp, for NVIDIA GPUs. On a CPU it is slow and good for checks alone.
+
+Warp keeps contacts and constraints in buffers of a fixed size, shared by all arenas, and leaves out what does not fit.
+Here that ends the run with an error. The engine is not reproducible bit for bit.
+"""
+
+import contextlib
+import io
+
+import jax
+import jax.numpy as jnp
+import mujoco
+import numpy as np
+
+from mjx_arena.physics.mjx import MjxPhysics
+from mjx_arena.physics.settings import PhysicsSettings
+from mjx_arena.settings import SettingError
+from mjx_arena.types import PhysicsState
+
+with contextlib.redirect_stdout(io.StringIO()):  # the import prints a line when Warp is absent
+    from mujoco import mjx
+try:
+    import warp
+except ImportError:
+    warp = None
+
+_ROOM_FOR_ALL = PhysicsSettings(engine="warp")
+# Bits of Warp's `OverflowType`: the solver or its line search came to the last of its iterations, as it mostly does.
+_HARMLESS = 1 << 9 | 1 << 10
+_INPUTS = ("qpos", "qvel", "act", "qacc_warmstart", "ctrl", "qfrc_applied")
+
+
+class WarpPhysics:
+    """Steps `model` with `impl="warp"`; sensors come from MJX, which evaluates the same ones.
+
+    Raises ValueError for a model that the engines would not simulate alike, SettingError where Warp is missing.
+    """
+
+    def __init__(self, model: mujoco.MjModel, settings: PhysicsSettings = _ROOM_FOR_ALL):
+        if warp is None:
+            raise SettingError("physics.engine", "warp", "needs the extra: pip install -e '.[warp]'")
+        warp.config.log_level = warp.LOG_WARNING  # type: ignore[attr-defined] # what is below goes to stdout
+        self._jax = MjxPhysics(model)
+        self.model = model
+        bounds = mjx.make_data(model, impl="jax")._impl
+        # MJX finds one contact where MuJoCo may find two, for capsules that lie side by side.
+        self.max_contacts = settings.max_contacts or 2 * max(bounds.ncon, 1)
+        self.max_constraints = settings.max_constraints or 2 * max(bounds.nefc, 1)
+        with contextlib.redirect_stdout(io.StringIO()):
+            warp_model = mjx.put_model(model, impl="warp")
+            self._warp_model = warp_model.tree_replace({"opt._impl.warn_overflow": 0})  # it would print, to stdout
+            self._one = mjx.make_data(model, impl="warp", naconmax=self.max_contacts, njmax=self.max_constraints)
+
+    def init(self, qpos: jax.Array, qvel: jax.Array, fields: dict[str, jax.Array] | None = None) -> PhysicsState:
+        """State at `qpos` `[nq]`, `qvel` `[nv]` with its sensors evaluated and a cold solver."""
+        return self._jax.init(qpos, qvel, fields)
+
+    def step(
+        self,
+        state: PhysicsState,
+        ctrl: jax.Array,
+        n_substeps: int,
+        applied: jax.Array | None = None,
+        fields: dict[str, jax.Array] | None = None,
+    ) -> PhysicsState:
+        """See `mjx_arena.types.Physics.step`. Fails the program where contacts exceed a buffer."""
+
+        @jax.custom_batching.custom_vmap
+        def advance(inputs, fields):
+            batch = jax.tree.map(lambda x: x[None], (inputs, fields))
+            return jax.tree.map(lambda x: x[0], self._advance(1, n_substeps, *batch))
+
+        @advance.def_vmap
+        def _(num, mapped, *arguments):
+            arguments = jax.tree.map(
+                lambda is_mapped, x: x if is_mapped else jnp.broadcast_to(x, (num, *x.shape)), tuple(mapped), arguments
+            )
+            result = self._advance(num, n_substeps, *arguments)
+            return result, jax.tree.map(lambda _: True, result)
+
+        applied = jnp.zeros(self.model.nv) if applied is None else applied
+        values = (state.qpos, state.qvel, state.act, state.warmstart, ctrl, applied)
+        qpos, qvel, act, warmstart = advance(dict(zip(_INPUTS, values, strict=True)), fields or {})
+        sensordata = self._jax.sensors(qpos, qvel, act, fields)
+        return PhysicsState(qpos=qpos, qvel=qvel, act=act, warmstart=warmstart, sensordata=sensordata)
+
+    def _advance(self, num: int, n_substeps: int, inputs: dict[str, jax.Array], fields: dict[str, jax.Array]):
+        """Steps `[num, ...]` simulations: positions, velocities, activations and warm starts afterwards."""
+        template = self._data(num)
+
+        def one(inputs, fields):
+            model = self._warp_model.tree_replace(fields) if fields else self._warp_model
+            data = jax.lax.fori_loop(0, n_substeps, lambda _, data: mjx.step(model, data), template.replace(**inputs))
+            return (data.qpos, data.qvel, data.act, data.qacc_warmstart), data._impl.overflow
+
+        result, overflow = jax.vmap(one)(inputs, fields)
+        jax.lax.cond(jnp.any(overflow & ~_HARMLESS != 0), lambda: jax.debug.callback(self._overflowed), lambda: None)
+        return result
+
+    def _data(self, num: int):
+        """Data of one simulation, with the contact buffer of `num`: every value in that is the same."""
+        contacts = num * self.max_contacts
+
+        def widened(path, leaf):
+            if not jax.tree_util.keystr(path).startswith("._impl.contact__"):
+                return leaf
+            with jax.ensure_compile_time_eval():
+                value = np.asarray(leaf).flat[0] if leaf.size else 0
+            return jnp.full((contacts, *leaf.shape[1:]), value, leaf.dtype)
+
+        data = jax.tree_util.tree_map_with_path(widened, self._one)
+        return data.tree_replace({"_impl.naconmax": contacts, "_impl.naccdmax": contacts})
+
+    def _overflowed(self) -> None:
+        raise RuntimeError(
+            f"physics.max_contacts={self.max_contacts} or physics.max_constraints={self.max_constraints} is too small "
+            "for this game: contacts were lost. Choose larger ones, or null for the most that the model can have"
+        )
