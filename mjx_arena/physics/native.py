@@ -4,8 +4,8 @@ One host call advances every arena: the call is a pure function of the whole sta
 """
 
 import copy
+import math
 import threading
-from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
@@ -61,46 +61,46 @@ class NativePhysics:
         return self._call(n_substeps, state, ctrl, jnp.zeros(self.model.nv) if applied is None else applied, fields)
 
     def _call(self, n_substeps: int, state: PhysicsState, ctrl, applied, fields) -> PhysicsState:
-        model, fields = self.model, fields or {}
-        for name in fields:
+        for name in fields or {}:
             if name not in MODEL_FIELDS:
                 raise TypeError(f"{name} is no field of a model that can vary by arena")
-        sizes = (model.nq, model.nv, model.na, model.nv, model.nsensordata)
-        shapes = tuple(jax.ShapeDtypeStruct((size,), jnp.float32) for size in sizes)
-        ranks = [jnp.ndim(value) for value in fields.values()]
+        fields = {name: jnp.asarray(value) for name, value in (fields or {}).items()}
+        shapes = {name: value.shape for name, value in fields.items()}
+        # One row in and one row out: every further argument of a callback costs time.
+        values = [state.qpos, state.qvel, state.act, state.warmstart, ctrl, applied, *map(jnp.ravel, fields.values())]
+        row = jnp.concatenate([jnp.asarray(value, jnp.float32) for value in values])
 
-        def on_host(qpos, qvel, act, warmstart, ctrl, applied, *values):
-            # One axis per vmap lies in front of each argument's own, of length 1 where the argument is not mapped.
-            own = [1, 1, 1, 1, 1, 1, *ranks]
-            arrays = [np.asarray(x) for x in (qpos, qvel, act, warmstart, ctrl, applied, *values)]
-            lead = np.broadcast_shapes(*(x.shape[: x.ndim - rank] for x, rank in zip(arrays, own, strict=True)))
-            num = int(np.prod(lead))
-            flat = []
-            for x, rank in zip(arrays, own, strict=True):
-                tail = x.shape[x.ndim - rank :]
-                flat.append(np.broadcast_to(x, (*lead, *tail)).reshape(num, *tail))
-            result = self._advance(n_substeps, flat[:6], dict(zip(fields, flat[6:], strict=True)))
-            return tuple(x.reshape(*lead, x.shape[1]) for x in result)
+        def on_host(rows):
+            """The axes of any vmaps lie in front."""
+            rows = np.asarray(rows)
+            result = self._advance(n_substeps, rows.reshape(-1, rows.shape[-1]), shapes)
+            return result.reshape(*rows.shape[:-1], result.shape[-1])
 
-        arguments = (state.qpos, state.qvel, state.act, state.warmstart, ctrl, applied, *fields.values())
-        return PhysicsState(*jax.pure_callback(on_host, shapes, *arguments, vmap_method="expand_dims"))
+        sizes = [x.size for x in (state.qpos, state.qvel, state.act, state.warmstart)] + [self.model.nsensordata]
+        shape = jax.ShapeDtypeStruct((sum(sizes),), jnp.float32)
+        result = jax.pure_callback(on_host, shape, row, vmap_method="expand_dims")
+        return PhysicsState(*jnp.split(result, np.cumsum(sizes)[:-1]))
 
-    def _advance(self, n_substeps: int, inputs: Sequence[np.ndarray], fields: dict[str, np.ndarray]):
-        """Steps `[num, ...]` simulations; returns the arrays of a `PhysicsState`. `inputs` are named by `_INPUTS`."""
-        num = inputs[0].shape[0]
-        sensors = mujoco.mjtStage.mjSTAGE_VEL if self.model.nsensor else mujoco.mjtStage.mjSTAGE_NONE
+    def _advance(self, n_substeps: int, rows: np.ndarray, shapes: dict[str, tuple[int, ...]]) -> np.ndarray:
+        """Steps simulations. A row is a state with its controls, forces, and fields of `shapes`, or a `PhysicsState`."""
+        model = self.model
+        # How MuJoCo lays out a simulation: the time, then what a row begins with, in the same order.
+        state = slice(1, 1 + model.nq + 3 * model.nv + model.na + model.nu)
+        kept = slice(1, 1 + model.nq + 2 * model.nv + model.na)
+        width = state.stop - state.start
+        sensors = mujoco.mjtStage.mjSTAGE_VEL if model.nsensor else mujoco.mjtStage.mjSTAGE_NONE
         with self._lock:
-            batch = self._batch(num, tuple(fields))
-            for name, value in zip(_INPUTS, inputs, strict=True):
-                batch.bind(name)[:] = value
-            for name, value in fields.items():
-                batch.expand(name)[:] = value
-            batch.bind("time")[:] = 0
-            broken = np.any(~np.isfinite(np.concatenate(inputs, 1)), axis=1)
+            batch = self._batch(len(rows), tuple(shapes))
+            batch.state[:, 0] = 0
+            batch.state[:, state] = rows[:, :width]
+            for name, shape in shapes.items():
+                size = math.prod(shape)
+                batch.expand(name)[:] = rows[:, width : width + size].reshape(-1, *shape)
+                width += size
+            broken = ~np.isfinite(rows).all(1)
             # The engine need not see what is broken already; it would only complain.
-            batch.bind("qpos")[broken] = self.model.qpos0
-            for name in _INPUTS[1:]:
-                batch.bind(name)[broken] = 0
+            batch.state[broken, state] = 0
+            batch.bind("qpos")[broken] = model.qpos0
             warnings = batch.warning[:, _LOST, 1].copy()
             try:
                 if n_substeps:
@@ -110,10 +110,11 @@ class NativePhysics:
             except SimulationError as error:
                 broken[error.ids] = True
             broken[(batch.warning[:, _LOST, 1] > warnings).any(1)] = True
-            outputs = [batch.bind(name).astype(np.float32) for name in _OUTPUTS]
-        for output in outputs:
-            output[broken] = np.nan
-        return outputs
+            result = np.empty((len(rows), kept.stop - 1 + model.nsensordata), np.float32)
+            result[:, : kept.stop - 1] = batch.state[:, kept]
+            result[:, kept.stop - 1 :] = batch.bind("sensordata")
+        result[broken] = np.nan
+        return result
 
     def _batch(self, num: int, fields: tuple[str, ...]) -> Batch:
         """One for each number of simulations and set of fields, made when it is first needed."""
@@ -124,10 +125,6 @@ class NativePhysics:
                 batch.expand(name)
             self._batches[num, fields] = batch
         return self._batches[num, fields]
-
-
-_INPUTS = ("qpos", "qvel", "act", "qacc_warmstart", "ctrl", "qfrc_applied")
-_OUTPUTS = ("qpos", "qvel", "act", "qacc_warmstart", "sensordata")
 
 
 def _keep_quiet() -> None:
