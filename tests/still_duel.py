@@ -42,9 +42,16 @@ def start(duel, qpos, qvel=None, drill=False, shadow=False, held=(False, False),
     """A state with both agents' coordinates `qpos` `[2, 11]` and speeds `qvel` `[2, 10]`."""
     qpos = jnp.reshape(jnp.asarray(qpos, jnp.float32), -1)
     qvel = jnp.zeros(20) if qvel is None else jnp.reshape(jnp.asarray(qvel, jnp.float32), -1)
-    memory = DuelMemory(drill=jnp.bool_(drill), shadow=jnp.bool_(shadow), held=jnp.array(held), start_qpos=qpos)
+    key = jax.random.key(seed)
+    memory = DuelMemory(
+        drill=jnp.bool_(drill),
+        shadow=jnp.bool_(shadow),
+        held=jnp.array(held),
+        start_qpos=qpos,
+        kicks=duel._draw_kicks(key),
+    )
     physics = duel.physics.init(qpos, qvel)
-    return ArenaState(physics=physics, key=jax.random.key(seed), step_count=jnp.int32(step_count), memory=memory)
+    return ArenaState(physics=physics, key=key, step_count=jnp.int32(step_count), memory=memory)
 
 
 def stand(heights=(STANDING, STANDING), positions=((0, 0), (3, 4)), quats=((1, 0, 0, 0), (1, 0, 0, 0))):

@@ -82,7 +82,7 @@ class NativePhysics:
         return PhysicsState(*jnp.split(result, np.cumsum(sizes)[:-1]))
 
     def _advance(self, n_substeps: int, rows: np.ndarray, shapes: dict[str, tuple[int, ...]]) -> np.ndarray:
-        """Steps simulations. A row is a state with its controls, forces, and fields of `shapes`, or a `PhysicsState`."""
+        """Steps simulations. A row is a state, its controls, forces and fields of `shapes`; or a `PhysicsState`."""
         model = self.model
         # How MuJoCo lays out a simulation: the time, then what a row begins with, in the same order.
         state = slice(1, 1 + model.nq + 3 * model.nv + model.na + model.nu)

@@ -86,6 +86,7 @@ class DuelMemory(struct.PyTreeNode):
     shadow: jax.Array  # [] bool
     held: jax.Array  # [2] bool: the dummy of a drill
     start_qpos: jax.Array  # [nq] where the dummy is held
+    kicks: jax.Array  # [K, 2, 2] m/s that each kick adds to the bodies, in world coordinates, in a drill
 
 
 class HumanoidDuel:
@@ -107,7 +108,7 @@ class HumanoidDuel:
 
     def reset(self, key: chex.PRNGKey) -> tuple[ArenaState, TimeStep]:
         s = self.settings
-        key, k_drill, k_dummy, k_gap, k_yaw, k_joint, k_speed = jax.random.split(key, 7)
+        key, k_drill, k_dummy, k_kick, k_gap, k_yaw, k_joint, k_speed = jax.random.split(key, 8)
         kind = jax.random.uniform(k_drill)
         drill, shadow = kind < s.drill_share, kind >= 1 - s.shadow_share
         held = drill & (jnp.arange(2) == jax.random.randint(k_dummy, (), 0, 2))
@@ -123,31 +124,36 @@ class HumanoidDuel:
             physics=self.physics.init(qpos, speeds.reshape(-1)),
             key=key,
             step_count=jnp.int32(0),
-            memory=DuelMemory(drill=drill, shadow=shadow, held=held, start_qpos=qpos),
+            memory=DuelMemory(drill=drill, shadow=shadow, held=held, start_qpos=qpos, kicks=self._draw_kicks(k_kick)),
         )
         nothing = {name: jnp.zeros(2) for name in vars(s.reward)}
         return state, self._timestep(state, Posture.read(qpos, speeds.reshape(-1)), nothing, jnp.zeros(2, bool))
 
     def step(self, state: ArenaState, action: jax.Array) -> tuple[ArenaState, TimeStep]:
         action = jnp.clip(action, -1, 1)
-        physics, key = self._kick(state)
         fields = {"pair_margin": jnp.where(state.memory.shadow, self._shadow_margin, self.mj_model.pair_margin)}
-        physics = self.physics.step(physics, action.reshape(-1), self.settings.substeps, fields=fields)
-        state = state.replace(physics=_hold(physics, state.memory), key=key, step_count=state.step_count + 1)
+        physics = self.physics.step(self._kick(state), action.reshape(-1), self.settings.substeps, fields=fields)
+        state = state.replace(physics=_hold(physics, state.memory), step_count=state.step_count + 1)
         posture = Posture.read(state.physics.qpos, state.physics.qvel)
         fallen = (posture.height < self.settings.fall_height) & ~state.memory.held
         return state, self._timestep(state, posture, self._rewards(posture, action, fallen), fallen)
 
-    def _kick(self, state: ArenaState) -> tuple[PhysicsState, chex.PRNGKey]:
-        """In a drill adds a velocity in a random horizontal direction to the free roots, when a kick is due."""
+    def _draw_kicks(self, key: chex.PRNGKey) -> jax.Array:
+        """`[K, 2, 2]` m/s in random horizontal directions, for as many kicks as a drill has time for."""
         s = self.settings
-        key, k_angle, k_speed = jax.random.split(state.key, 3)
-        angle = jax.random.uniform(k_angle, (2,), maxval=2 * jnp.pi)
-        speed = jax.random.uniform(k_speed, (2,), minval=s.drill_kick[0], maxval=s.drill_kick[1])
-        due = state.memory.drill & (state.step_count % s.kick_interval == s.kick_interval // 2)
-        kick = jnp.where(due, speed, 0)[:, None] * jnp.stack([jnp.cos(angle), jnp.sin(angle)], -1)
+        count = max(1, -(-(s.drill_time_limit - s.kick_interval // 2) // s.kick_interval))
+        k_angle, k_speed = jax.random.split(key)
+        angle = jax.random.uniform(k_angle, (count, 2), maxval=2 * jnp.pi)
+        speed = jax.random.uniform(k_speed, (count, 2), minval=s.drill_kick[0], maxval=s.drill_kick[1])
+        return speed[..., None] * jnp.stack([jnp.cos(angle), jnp.sin(angle)], -1)
+
+    def _kick(self, state: ArenaState) -> PhysicsState:
+        """In a drill adds the next kick's velocity to the free roots, when one is due."""
+        interval = self.settings.kick_interval
+        due = state.memory.drill & (state.step_count % interval == interval // 2)
+        kick = jnp.where(due, state.memory.kicks[state.step_count // interval], 0)
         qvel = state.physics.qvel.reshape(2, NV)
-        return state.physics.replace(qvel=qvel.at[:, :2].add(kick).reshape(-1)), key
+        return state.physics.replace(qvel=qvel.at[:, :2].add(kick).reshape(-1))
 
     def _rewards(self, posture: Posture, action: jax.Array, fallen: jax.Array) -> dict[str, jax.Array]:
         """Terms `[2]` before their weights, named as in `RewardWeights`."""

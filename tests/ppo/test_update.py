@@ -7,6 +7,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from scipy import stats
 
 from mjx_arena.types import Box
 from ppo import rollout
@@ -15,7 +19,7 @@ from ppo.loss import Samples
 from ppo.policy import Policy
 from ppo.rollout import RowStep, RowView, Trajectory
 from ppo.settings import PPOSettings
-from ppo.update import Learner, adapt_learning_rate
+from ppo.update import Learner, adapt_learning_rate, shuffled
 
 T, R, O = 4, 8, 2  # noqa: E741
 BASE = PPOSettings(
@@ -303,3 +307,24 @@ def test_samples_that_do_not_divide_into_minibatches_are_refused():
     state = learner.init(jax.random.key(0))
     with pytest.raises(ValueError, match=r"32 samples .* ppo.num_minibatches=5"):
         learner.update(state, trajectory_of(learner, state), jax.random.key(1), jnp.float32(0))
+
+
+@given(size=st.integers(1, 3000), seed=st.integers(0, 2**31 - 1))
+@hypothesis_settings(max_examples=30, deadline=None)
+def test_shuffling_keeps_every_number_once(size, seed):
+    order = np.asarray(shuffled(jax.random.key(seed), size))
+    np.testing.assert_array_equal(np.sort(order), np.arange(size))
+
+
+def test_every_number_comes_to_every_place_alike():
+    order = np.asarray(jax.vmap(lambda key: shuffled(key, 8))(jax.random.split(jax.random.key(0), 8000)))
+    counts = np.stack([np.bincount(place, minlength=8) for place in order.T])
+    assert stats.chisquare(counts.ravel()).pvalue > 1e-3
+
+
+def test_neighbours_share_a_minibatch_no_more_often_than_others():
+    order = np.asarray(jax.vmap(lambda key: shuffled(key, 4096))(jax.random.split(jax.random.key(1), 200)))
+    minibatch = np.argsort(order, axis=1) // 1024
+    together = (minibatch[:, ::2] == minibatch[:, 1::2]).mean()
+    expected = 1023 / 4095
+    assert abs(together - expected) < 4 * np.sqrt(expected * (1 - expected) / (200 * 2048))
