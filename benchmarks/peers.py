@@ -110,42 +110,59 @@ def as_table(title: str, unit: str, figures: dict[str, float], more_is_better: b
     return table
 
 
+def show_speed(figures: dict[str, Any], console: Console) -> None:
+    medians = {name: values["arena_steps_per_second"] for name, values in figures.items()}
+    console.print(as_table("training speed", "arena steps/s", medians, more_is_better=True))
+    start_ups = ", ".join(f"{name} {figures[name]['start_up_seconds']:.0f} s" for name in (*OWN, *PEERS))
+    console.print(f"start-up apart: {start_ups}; {SB3} with {figures[SB3]['environments']} environments")
+
+
+def show_learning(figures: dict[str, Any], console: Console) -> None:
+    seconds = {name: figures[name]["seconds"] for name in (*OWN, *PEERS)}
+    title = f"time to a mean return of {figures['goal']:g}, start-up included"
+    console.print(as_table(title, "seconds", seconds, more_is_better=False))
+
+
+def show_league(figures: dict[str, Any], console: Console) -> None:
+    alone = figures["league-1"]["iteration_seconds"]
+    for name, count in zip(LEAGUES, OPPONENTS, strict=True):
+        iteration = figures[name]["iteration_seconds"]
+        console.print(f"an iteration against {count} opponents: {iteration:.3f} s, x {iteration / alone:.2f}")
+
+
+SHOW = {"speed": show_speed, "learning": show_learning, "league": show_league}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--parts", nargs="+", choices=tuple(SHOW), default=list(SHOW), help="speed comes first")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=60, help="of each speed measurement, start-up included")
-    parser.add_argument(
-        "--goal", type=float, default=500, help="mean return to learn, of at most 1000; 0 leaves it out"
-    )
+    parser.add_argument("--goal", type=float, default=300, help="mean return to learn, of at most 1000")
     parser.add_argument("--patience", type=float, default=600, help="seconds until learning is given up")
+    parser.add_argument("--environments", default="64", help=f"of {SB3}, where the part speed does not find the best")
     parser.add_argument("--logs", type=Path, default=Path("runs/peers"), help="folder for what the trainers print")
-    parser.add_argument("--json", type=Path, help="a file for the figures")
+    parser.add_argument("--json", type=Path, help="a file for the figures; those of other parts that it holds stay")
     wanted = parser.parse_args()
     wanted.logs.mkdir(parents=True, exist_ok=True)
+    found: dict[str, Any] = {}
+    if wanted.json and wanted.json.exists():
+        found = json.loads(wanted.json.read_text(encoding="utf-8"))
+    found["versions"] = versions()
 
-    console = Console()
-    with Console(stderr=True).status("") as status:
-        speeds = measure_speed(wanted.rounds, wanted.seconds, wanted.logs, status.update)
-        result: dict[str, Any] = {"speed": speeds, "versions": versions()}
-        if wanted.goal:
-            sb3 = speeds[SB3]["environments"]
-            learning = (wanted.rounds, wanted.patience, wanted.goal, sb3, wanted.logs, status.update)
-            result["learning"] = {"goal": wanted.goal} | measure_learning(*learning)
-        result["league"] = measure_league(wanted.rounds, 2 * wanted.seconds, wanted.logs, status.update)
-    medians = {name: values["arena_steps_per_second"] for name, values in speeds.items()}
-    console.print(as_table("training speed", "arena steps/s", medians, more_is_better=True))
-    start_ups = ", ".join(f"{name} {speeds[name]['start_up_seconds']:.0f} s" for name in (*OWN, *PEERS))
-    console.print(f"start-up apart: {start_ups}; {SB3} with {speeds[SB3]['environments']} environments")
-    if wanted.goal:
-        seconds = {name: result["learning"][name]["seconds"] for name in (*OWN, *PEERS)}
-        title = f"time to a mean return of {wanted.goal:g}, start-up included"
-        console.print(as_table(title, "seconds", seconds, more_is_better=False))
-    alone = result["league"]["league-1"]["iteration_seconds"]
-    for name, count in zip(LEAGUES, OPPONENTS, strict=True):
-        iteration = result["league"][name]["iteration_seconds"]
-        console.print(f"an iteration against {count} opponents: {iteration:.3f} s, x {iteration / alone:.2f}")
-    if wanted.json:
-        wanted.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    for part in (part for part in SHOW if part in wanted.parts):
+        with Console(stderr=True).status("") as status:
+            if part == "speed":
+                found[part] = measure_speed(wanted.rounds, wanted.seconds, wanted.logs, status.update)
+            elif part == "learning":
+                sb3 = found["speed"][SB3]["environments"] if "speed" in found else wanted.environments
+                figures = measure_learning(wanted.rounds, wanted.patience, wanted.goal, sb3, wanted.logs, status.update)
+                found[part] = {"goal": wanted.goal} | figures
+            else:
+                found[part] = measure_league(wanted.rounds, 1.5 * wanted.seconds, wanted.logs, status.update)
+        SHOW[part](found[part], Console())
+        if wanted.json:
+            wanted.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

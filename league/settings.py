@@ -15,7 +15,7 @@ class LeagueSettings:
     matchmaker: str = "mix"
     latest_share: float = 0.25  # of the matchmaker `mix`: draws of the newest member, the rest is uniform
     result_decay: float = 0.99  # per game, of the decayed results
-    tile_rows: int = 32  # opponents that share one gather of weights
+    tile_rows: int = 16  # opponents that share one gather of weights
 
     def validate(self, prefix: str = "league") -> None:
         def check(condition: bool, key: str, remedy: str) -> None:

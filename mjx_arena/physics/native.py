@@ -97,7 +97,8 @@ class NativePhysics:
                 size = math.prod(shape)
                 batch.expand(name)[:] = rows[:, width : width + size].reshape(-1, *shape)
                 width += size
-            broken = ~np.isfinite(rows).all(1)
+            with np.errstate(invalid="ignore", over="ignore"):
+                broken = ~np.isfinite(rows.sum(1))  # a sum that overflows is of no state that could go on
             # The engine need not see what is broken already; it would only complain.
             batch.state[broken, state] = 0
             batch.bind("qpos")[broken] = model.qpos0
