@@ -56,7 +56,7 @@ def train(settings: RunSettings, folder: Path) -> int:
         if settings.resume is None:
             state, done = trainer.init(), None
             announce(f"training {settings.task_name} on {_machine()} in {folder}")
-            if settings.physics.engine == "mjx" and jax.default_backend() == "cpu":
+            if settings.physics.engine != "native" and jax.default_backend() == "cpu":
                 announce("on a CPU physics=native is faster: the same arenas on MuJoCo in C")
         else:
             expected = {"task": settings.task_name}
