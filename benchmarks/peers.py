@@ -13,7 +13,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
-from trainers import LEAGUES, OPPONENTS, SB3_ENVIRONMENTS, TRAINERS
+from trainers import LEAGUE_STEPS, LEAGUES, OPPONENTS, SB3_ENVIRONMENTS, TRAINERS
 
 from ppo.run_folder import versions
 
@@ -25,15 +25,16 @@ OWN = ("native", "mjx")
 Point = dict[str, Any]
 
 
-def play(name: str, seconds: float, goal: float | None, log: Path, least: int = 3) -> list[Point]:
-    """The progress of one trainer in one process, of `least` updates or more."""
-    command = [sys.executable, str(WORKER), name, str(seconds), *([] if goal is None else [str(goal)])]
+def play(name: str, log: Path, least: int = 3, **limits: float) -> list[Point]:
+    """The progress of one trainer in one process, of `least` updates or more; `limits` are those of `trainers.py`."""
+    options = [f"--{limit}={value}" for limit, value in limits.items()]
+    command = [sys.executable, str(WORKER), name, *options]
     with log.open("w", encoding="utf-8") as errors:
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=errors, text=True)
     points = [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"seconds"')]
     if done.returncode or len(points) < least:
         problem = f"{name} ended with status {done.returncode} after {len(points)} updates of at least {least}"
-        raise SystemExit(f"{problem}; see {log}, or give it more --seconds")
+        raise SystemExit(f"{problem}; see {log}")
     return points
 
 
@@ -53,12 +54,13 @@ def time_to(goal: float, points: list[Point]) -> float | None:
     return next((p["seconds"] for p in points if (p["episode_return"] or 0) >= goal), None)
 
 
-def measure_speed(rounds: int, seconds: float, logs: Path, say) -> dict[str, Any]:
+def measure_speed(rounds: int, steps: float, logs: Path, say) -> dict[str, Any]:
+    """All over the same arena steps: what a step costs depends on how much of it the bodies spend on their feet."""
     found: dict[str, dict[str, list[float]]] = {name: {"speed": [], "start_up": []} for name in TRAINERS}
     for index in range(rounds):
         for name in TRAINERS:
             say(f"speed, round {index + 1} of {rounds}: {name}")
-            points = play(name, seconds, None, logs / f"speed-{name}-{index}.log")
+            points = play(name, logs / f"speed-{name}-{index}.log", steps=steps)
             found[name]["speed"].append(speed(points))
             found[name]["start_up"].append(start_up(points))
     best = max((f"sb3-{count}" for count in SB3_ENVIRONMENTS), key=lambda name: median(found[name]["speed"]))
@@ -75,27 +77,28 @@ def measure_speed(rounds: int, seconds: float, logs: Path, say) -> dict[str, Any
     return figures
 
 
-def measure_learning(rounds: int, seconds: float, goal: float, sb3: str, logs: Path, say) -> dict[str, Any]:
+def measure_learning(rounds: int, patience: float, goal: float, sb3: str, logs: Path, say) -> dict[str, Any]:
     workers = {"native": "native", "mjx": "mjx", "brax": "brax", SB3: f"sb3-{sb3}"}
     found: dict[str, list[float | None]] = {name: [] for name in workers}
     for index in range(rounds):
         for name, worker in workers.items():
             say(f"time to a return of {goal:g}, round {index + 1} of {rounds}: {name}")
-            found[name].append(time_to(goal, play(worker, seconds, goal, logs / f"learning-{name}-{index}.log")))
+            points = play(worker, logs / f"learning-{name}-{index}.log", goal=goal, seconds=patience)
+            found[name].append(time_to(goal, points))
     return {
         name: {"seconds": median(s if s is not None else float("inf") for s in values), "rounds": values}
         for name, values in found.items()
     }
 
 
-def measure_league(rounds: int, seconds: float, logs: Path, say) -> dict[str, Any]:
+def measure_league(rounds: int, logs: Path, say) -> dict[str, Any]:
     """Seconds of an iteration by the number of opponents, once as many are in the pool."""
     found: dict[str, list[float]] = {name: [] for name in LEAGUES}
     for index in range(rounds):
         for name, count in zip(LEAGUES, OPPONENTS, strict=True):
             say(f"league, round {index + 1} of {rounds}: {count} opponents")
             warm_up = max(OPPONENTS) + 4
-            points = play(name, seconds, None, logs / f"{name}-{index}.log", least=warm_up + 3)
+            points = play(name, logs / f"{name}-{index}.log", least=warm_up + 20, steps=LEAGUE_STEPS * (warm_up + 20))
             found[name].append(points[0]["arena_steps"] / speed(points, warm_up))
     return {name: {"iteration_seconds": median(values), "rounds": values} for name, values in found.items()}
 
@@ -137,7 +140,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--parts", nargs="+", choices=tuple(SHOW), default=list(SHOW), help="speed comes first")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=60, help="of each speed measurement, start-up included")
+    parser.add_argument("--steps", type=float, default=600_000, help="arena steps of each speed measurement")
     parser.add_argument("--goal", type=float, default=300, help="mean return to learn, of at most 1000")
     parser.add_argument("--patience", type=float, default=600, help="seconds until learning is given up")
     parser.add_argument("--environments", default="64", help=f"of {SB3}, where the part speed does not find the best")
@@ -153,13 +156,13 @@ def main() -> None:
     for part in (part for part in SHOW if part in wanted.parts):
         with Console(stderr=True).status("") as status:
             if part == "speed":
-                found[part] = measure_speed(wanted.rounds, wanted.seconds, wanted.logs, status.update)
+                found[part] = measure_speed(wanted.rounds, wanted.steps, wanted.logs, status.update)
             elif part == "learning":
                 sb3 = found["speed"][SB3]["environments"] if "speed" in found else wanted.environments
                 figures = measure_learning(wanted.rounds, wanted.patience, wanted.goal, sb3, wanted.logs, status.update)
                 found[part] = {"goal": wanted.goal} | figures
             else:
-                found[part] = measure_league(wanted.rounds, 1.5 * wanted.seconds, wanted.logs, status.update)
+                found[part] = measure_league(wanted.rounds, wanted.logs, status.update)
         SHOW[part](found[part], Console())
         if wanted.json:
             wanted.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")

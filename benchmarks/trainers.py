@@ -1,13 +1,15 @@
-"""One trainer in one process: `python benchmarks/trainers.py NAME SECONDS [GOAL]` prints its progress as JSON lines.
+"""One trainer in one process: `python benchmarks/trainers.py NAME [--steps N] [--goal RETURN]` prints its progress.
 
-A line is `{"seconds", "arena_steps", "episode_return"}`, after each update; seconds count from the trainer's start,
-compilation included. It ends after SECONDS, or once the mean return of the latest 100 or so episodes reaches GOAL.
+A line of JSON, `{"seconds", "arena_steps", "episode_return"}`, after each update; seconds count from the trainer's
+start, compilation included. It ends after so many arena steps, once the mean return of the latest 100 or so episodes
+reaches the goal, or after so many seconds in any case.
 """
 
+import argparse
 import functools
 import json
+import math
 import os
-import sys
 import time
 from collections import deque
 from collections.abc import Callable
@@ -18,6 +20,8 @@ HIDDEN, LEARNING_RATE = (128, 128), 1e-3
 DISCOUNT, GAE_LAMBDA, ENTROPY, CLIP, MAX_GRAD_NORM, VALUE_COEFFICIENT = 0.995, 0.95, 0.004, 0.2, 1.0, 1.0
 SB3_ENVIRONMENTS = (16, 64, 256)
 OPPONENTS = (1, 8, 64)
+LEAGUE_ARENAS = 1024
+LEAGUE_STEPS = LEAGUE_ARENAS * HORIZON  # arena steps of an iteration of the league
 
 # Takes the arena steps so far and the mean return; ends the process when it is due.
 Report = Callable[[int, float | None], None]
@@ -43,7 +47,7 @@ def ours(engine: str, report: Report) -> None:
 
 
 def league(opponents: int, report: Report) -> None:
-    """The duel, the learner in one seat of 1024 arenas and one of so many members in the other."""
+    """The duel, the learner in one seat of every arena and one of so many members in the other."""
     from mjx_arena import devices
 
     devices.configure(1)
@@ -52,8 +56,10 @@ def league(opponents: int, report: Report) -> None:
     from mjx_arena.physics import PhysicsSettings
     from mjx_arena.tasks.humanoid_duel import HumanoidDuelSettings
 
-    pool = LeagueSettings(pool_slots=opponents, snapshot_interval=1, mirror_fraction=0.0, matchmaker="uniform")
-    _train(RunSettings(HumanoidDuelSettings(), PhysicsSettings(engine="native"), league=pool, num_arenas=1024), report)
+    # One slot more than there are opponents: the member that the next snapshot overwrites is no longer drawn.
+    pool = LeagueSettings(pool_slots=opponents + 1, snapshot_interval=1, mirror_fraction=0.0, matchmaker="uniform")
+    physics = PhysicsSettings(engine="native")
+    _train(RunSettings(HumanoidDuelSettings(), physics, league=pool, num_arenas=LEAGUE_ARENAS), report)
 
 
 def _train(settings, report: Report) -> None:
@@ -162,20 +168,27 @@ TRAINERS: dict[str, Callable[[Report], None]] = {
 LEAGUES = {f"league-{count}": functools.partial(league, count) for count in OPPONENTS}
 
 
-def main(name: str, seconds: float, goal: float | None) -> None:
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("name", choices=(*TRAINERS, *LEAGUES))
+    parser.add_argument("--steps", type=float, default=math.inf)
+    parser.add_argument("--goal", type=float, default=math.inf)
+    parser.add_argument("--seconds", type=float, default=math.inf)
+    wanted = parser.parse_args()
     started = time.monotonic()
 
     def report(arena_steps: int, episode_return: float | None) -> None:
         now = time.monotonic() - started
         print(json.dumps({"seconds": now, "arena_steps": arena_steps, "episode_return": episode_return}), flush=True)
-        if now >= seconds or (goal is not None and (episode_return or 0) >= goal):
+        learned = episode_return is not None and episode_return >= wanted.goal
+        if learned or arena_steps >= wanted.steps or now >= wanted.seconds:
             os._exit(0)  # from within a trainer, some of which would turn an exception into an error of their own
 
-    if name == "brax" and goal is not None:
+    if wanted.name == "brax" and wanted.goal < math.inf:
         brax(report, learning=True)  # what it needs to log returns costs it speed
     else:
-        (TRAINERS | LEAGUES)[name](report)
+        (TRAINERS | LEAGUES)[wanted.name](report)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], float(sys.argv[2]), float(sys.argv[3]) if len(sys.argv) > 3 else None)
+    main()

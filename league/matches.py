@@ -130,6 +130,9 @@ class MatchRunner:
     def _members_act(self, carry: Matches, key: chex.PRNGKey) -> jax.Array:
         """Sampled actions `[L, A - 1, ...]` of the members."""
         seats = self._other_seats(carry.seat)
+        if seats.size == 0:  # tiles of nobody would still be computed
+            kind = self.batch.arena.action
+            return jnp.zeros((*seats.shape, *_action_shape(kind)), jnp.float32 if isinstance(kind, Box) else jnp.int32)
 
         def rows(x):
             own = jnp.take_along_axis(x[self.num_mirror :], seats.reshape(*seats.shape, *[1] * (x.ndim - 2)), 1)
