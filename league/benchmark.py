@@ -144,7 +144,7 @@ class _Parts:
 
     def _members(self, state: RunState, tile_rows: int | None) -> jax.Array:
         """Mean actions of members on one row for each of a device's arenas, every slot drawn alike."""
-        policy, slots = self.trainer.policy, self.trainer.settings.league.pool_slots
+        policy, slots = self.trainer.policy, self.trainer.settings.league.player_pool_length
         rows = state.matches.observation[: self.trainer.arenas_per_device, 0]
         slot = jnp.arange(rows.shape[0]) % slots
 

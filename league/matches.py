@@ -80,7 +80,7 @@ class MatchRunner:
         episode_return = carry.episode_return + transition.timestep.reward
         statistics = self._statistics(carry, transition, arena, episode_return)
         seat, slot, generation = self._redraw(carry, transition.ended[self.num_mirror :], k_draw)
-        row_step = self._row_step(transition, carry.seat)
+        row_step = self._row_step(carry, transition)
         carry = Matches(
             arena=arena,
             observation=transition.observation,
@@ -159,15 +159,17 @@ class MatchRunner:
         index = position.reshape(*position.shape, *[1] * (by_position.ndim - 2))
         return jnp.concatenate([mirror, jnp.take_along_axis(by_position, index, 1)])
 
-    def _row_step(self, transition: Transition, seat: jax.Array) -> RowStep:
-        timestep, num_agents = transition.timestep, self.batch.arena.num_agents
+    def _row_step(self, carry: Matches, transition: Transition) -> RowStep:
+        timestep, seat, num_agents = transition.timestep, carry.seat, self.batch.arena.num_agents
 
         def per_agent(x):
             return self._learner_rows(jnp.broadcast_to(x[:, None], (x.shape[0], num_agents)), seat)
 
+        # Whoever is eliminated has no future in the match, although the match goes on.
+        eliminated = carry.alive & ~timestep.alive & ~transition.broken[:, None]
         return RowStep(
             reward=self._learner_rows(timestep.reward, seat),
-            terminated=per_agent(timestep.terminated),
+            terminated=self._learner_rows(timestep.terminated[:, None] | eliminated, seat),
             truncated=per_agent(timestep.truncated),
             final_observation=self._learner_rows(timestep.observation, seat),
             valid=per_agent(~transition.broken),

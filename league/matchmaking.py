@@ -19,21 +19,72 @@ def latest(pool: Pool, settings: LeagueSettings) -> jax.Array:
 def uniform(pool: Pool, settings: LeagueSettings) -> jax.Array:
     """Every member alike: probabilities `[K]`."""
     del settings
-    members = drawable(pool).astype(jnp.float32)
-    return members / members.sum()
+    return _shares(drawable(pool).astype(jnp.float32))
+
+
+def delta_uniform(pool: Pool, settings: LeagueSettings) -> jax.Array:
+    """The younger members alike, from the share `delta` of history on: probabilities `[K]`.
+
+    Bansal et al., "Emergent Complexity via Multi-Agent Competition" (2018), section 4.2.
+    """
+    age_rank = jnp.sum(pool.occupied & (pool.iteration < pool.iteration[:, None]), 1)
+    youngest = pool.occupied.sum() - 1
+    return _shares(drawable(pool) * (age_rank >= jnp.floor(settings.delta * youngest)))
+
+
+def pfsp(pool: Pool, settings: LeagueSettings) -> jax.Array:
+    """Prioritised fictitious self-play: probabilities `[K]` by a weight of the learner's win rate against each member.
+
+    Vinyals et al., "Grandmaster level in StarCraft II using multi-agent reinforcement learning" (2019). Where all
+    weights vanish, every member alike.
+    """
+    weight = PFSP_WEIGHTS[settings.pfsp_weight](pool.results.win_rate(), settings.pfsp_power)
+    return _shares(weight * drawable(pool), instead=uniform(pool, settings))
+
+
+def openai_five(pool: Pool, settings: LeagueSettings) -> jax.Array:
+    """The newest member in 80 % of draws, else by the exponential of `Pool.quality`: probabilities `[K]`.
+
+    OpenAI et al., "Dota 2 with Large Scale Deep Reinforcement Learning" (2019), appendix N.
+    """
+    return 0.8 * latest(pool, settings) + 0.2 * by_quality(pool)
+
+
+def by_quality(pool: Pool) -> jax.Array:
+    """Probabilities `[K]` of members by the exponential of their quality."""
+    return jax.nn.softmax(jnp.where(drawable(pool), pool.quality, -jnp.inf))
 
 
 def mix(pool: Pool, settings: LeagueSettings) -> jax.Array:
-    """The newest member with probability `latest_share`, else uniform: probabilities `[K]`."""
-    share = settings.latest_share
-    return share * latest(pool, settings) + (1 - share) * uniform(pool, settings)
+    """Each of the others with its share `league.mix`: probabilities `[K]`."""
+    shares = {name: share for name, share in vars(settings.mix).items() if share > 0}
+    total = sum(shares.values())
+    parts = [share / total * MATCHMAKERS[name](pool, settings) for name, share in shares.items()]
+    return jnp.stack(parts).sum(0)
 
 
 MATCHMAKERS: dict[str, Callable[[Pool, LeagueSettings], jax.Array]] = {
     "latest": latest,
     "uniform": uniform,
+    "delta_uniform": delta_uniform,
+    "pfsp": pfsp,
+    "openai_five": openai_five,
     "mix": mix,
 }
+# Weights of a member by x `[K]`, the learner's win rate against it, and the power of `hard`.
+PFSP_WEIGHTS: dict[str, Callable[[jax.Array, float], jax.Array]] = {
+    "hard": lambda x, power: (1 - x) ** power,
+    "var": lambda x, power: x * (1 - x),
+    "linear": lambda x, power: 1 - x,
+    "capped": lambda x, power: jnp.minimum(0.5, 1 - x),
+}
+
+
+def _shares(weight: jax.Array, instead: jax.Array | None = None) -> jax.Array:
+    """`weight` `[K]` over its sum; `instead` where that is nothing."""
+    total = weight.sum()
+    shares = weight / jnp.maximum(total, 1e-10)
+    return shares if instead is None else jnp.where(total < 1e-10, instead, shares)
 
 
 def draw(probability: jax.Array, key: chex.PRNGKey, shape: tuple[int, ...]) -> jax.Array:

@@ -16,6 +16,7 @@ from flax import struct
 from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 
+from league import matchmaking
 from league import pool as pools
 from league.config import RunSettings
 from league.matches import Matches, MatchRunner, StepStatistics
@@ -112,8 +113,9 @@ class SelfPlay:
         """`function` of one device's part, over the whole mesh."""
         return jax.shard_map(function, mesh=self.mesh, in_specs=in_specs, out_specs=out_specs, check_vma=False)
 
-    def _runner(self, pool: Pool, key: chex.PRNGKey) -> MatchRunner:
+    def _runner(self, pool: Pool, key: chex.PRNGKey, arena_steps: jax.Array) -> MatchRunner:
         bank = self.batch.make_bank(key, self.bank_size)
+        bank = bank.replace(state=self.batch.progressed(bank.state, arena_steps))
         return MatchRunner(self.batch, self.policy, self.settings.league, self.num_mirror, pool, bank)
 
     @property
@@ -126,9 +128,9 @@ class SelfPlay:
     def _local_init(self, key: chex.PRNGKey) -> RunState:
         key, k_learner, k_matches = jax.random.split(key, 3)
         learner = self.learner.init(k_learner)
-        pool = pools.create(learner.policy, self.settings.league.pool_slots)
+        pool = pools.create(learner.policy, self.settings.league)
         k_bank, k_start = jax.random.split(_own_key(k_matches))
-        matches = self._runner(pool, k_bank).start(k_start, self.arenas_per_device)
+        matches = self._runner(pool, k_bank, jnp.float32(0)).start(k_start, self.arenas_per_device)
         return RunState(jnp.int32(0), key, learner, pool, _with_device_axis(matches))
 
     def _local_iterate(self, state: RunState, length: jax.Array) -> tuple[RunState, dict[str, jax.Array]]:
@@ -140,25 +142,25 @@ class SelfPlay:
         learner, metrics = self.learner.update(state.learner, trajectory, k_update, progress)
 
         totals = jax.tree.map(lambda x: jax.lax.psum(x.sum(0), devices.AXIS), steps)
-        results = state.pool.results.recorded(totals.results, s.league.result_decay)
-        pool = state.pool.replace(results=results)
+        drawn_with = matchmaking.MATCHMAKERS[s.league.matchmaker](state.pool, s.league)
+        pool = pools.recorded(state.pool, totals.results, drawn_with, s.league)
         iteration = state.iteration + 1
         metrics |= self._match_metrics(totals, pool)
-        pool = jax.lax.cond(
-            iteration % s.league.snapshot_interval == 0,
-            lambda: pools.add(pool, learner.policy, iteration),
-            lambda: pool,
-        )
+        in_play = jax.lax.psum(jnp.zeros(pool.occupied.shape, jnp.int32).at[matches.slot].add(1), devices.AXIS)
+        ready = pools.due(pool, iteration, s.league) & (in_play[pool.next] == 0)
+        pool = jax.lax.cond(ready, lambda: pools.add(pool, learner.policy, iteration, s.league), lambda: pool)
         return RunState(iteration, key, learner, pool, matches), metrics
 
     def local_rollout(self, state: RunState, key: chex.PRNGKey) -> tuple[Matches, Trajectory, StepStatistics]:
         """One device's part of a rollout: the matches afterwards, the trajectory of its rows, statistics by step."""
         k_bank, k_play = jax.random.split(key)
-        runner = self._runner(state.pool, k_bank)
+        played = state.iteration.astype(jnp.float32) * self.settings.arena_steps_per_iteration
+        runner = self._runner(state.pool, k_bank, played)
+        matches = _without_device_axis(state.matches)
+        matches = matches.replace(arena=self.batch.progressed(matches.arena, played))
         matches, trajectory, steps = rollout.collect(
-            runner, self.policy, state.learner.policy, _without_device_axis(state.matches), k_play,
-            self.settings.ppo.horizon,
-        )  # fmt: skip
+            runner, self.policy, state.learner.policy, matches, k_play, self.settings.ppo.horizon
+        )
         return _with_device_axis(matches), trajectory, steps
 
     def _match_metrics(self, totals: StepStatistics, pool: Pool) -> dict[str, jax.Array]:
@@ -179,6 +181,7 @@ class SelfPlay:
             "league/win_rate": (wins + draws / 2) / games,
             "league/win_rate_pool": jnp.sum(pool.results.win_rate() * played) / played.sum(),
             "league/members": pool.occupied.sum(),
+            "league/elo": pool.learner_elo,
             "nonfinite_arenas": totals.broken,
         } | {name: value / per_step for name, value in totals.metrics.items()}
 

@@ -1,19 +1,49 @@
 """Settings of the league, group `league` of the configuration."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mjx_arena.settings import require
 
-MATCHMAKERS = ("latest", "uniform", "mix")
+MATCHMAKERS = ("latest", "uniform", "delta_uniform", "pfsp", "openai_five", "mix")
+PFSP_WEIGHTS = ("hard", "var", "linear", "capped")
+EVICTIONS = ("fifo", "easiest")
+
+
+@dataclass(frozen=True)
+class MixSettings:
+    """Shares of the matchmakers that the matchmaker `mix` draws from; they need not add up to 1."""
+
+    latest: float = 0.25
+    uniform: float = 0.75
+    delta_uniform: float = 0.0
+    pfsp: float = 0.0
+    openai_five: float = 0.0
+
+    def validate(self, prefix: str) -> None:
+        for key, value in vars(self).items():
+            require(value >= 0, f"{prefix}.{key}", value, "a share must not be negative")
+        require(sum(vars(self).values()) > 0, prefix, vars(self), "one share must be positive")
 
 
 @dataclass(frozen=True)
 class LeagueSettings:
-    pool_slots: int = 32
-    snapshot_interval: int = 50  # iterations between two snapshots of the learner
+    """The keys `player_pool_length` and `update_win_rate` to `max_update_steps` mean what they do in TimeChamber."""
+
+    player_pool_length: int = 32  # members that the pool holds, anchors included
     mirror_fraction: float = 0.5  # share of arenas in which all agents are the learner
     matchmaker: str = "mix"
-    latest_share: float = 0.25  # of the matchmaker `mix`: draws of the newest member, the rest is uniform
+    mix: MixSettings = field(default_factory=MixSettings)
+    pfsp_weight: str = "hard"  # of the matchmaker `pfsp`, by x, the learner's win rate
+    pfsp_power: float = 2.0  # of the weight `hard`, (1 - x)^power
+    delta: float = 0.5  # of the matchmaker `delta_uniform`: 0 draws from all of history, 1 the newest alone
+    quality_step: float = 0.01  # of the matchmaker `openai_five`: how fast a member that loses falls out of favour
+    update_win_rate: float | None = None  # a snapshot is taken above this win rate since the last one; None: never so
+    games_to_check: int = 400  # games since the last snapshot before that win rate counts
+    max_update_steps: int = 50  # iterations after which a snapshot is taken in any case
+    eviction: str = (
+        "fifo"  # who goes when the pool is full: the oldest (fifo), or whom the learner beats most (easiest)
+    )
+    keep_untrained: bool = True  # the untrained policy, the pool's first member, never goes
     result_decay: float = 0.99  # per game, of the decayed results
     tile_rows: int = 16  # opponents that share one gather of weights
 
@@ -21,10 +51,20 @@ class LeagueSettings:
         def check(condition: bool, key: str, remedy: str) -> None:
             require(condition, f"{prefix}.{key}", getattr(self, key), remedy)
 
-        check(self.pool_slots >= 1, "pool_slots", "the pool needs at least 1 slot")
-        check(self.snapshot_interval >= 1, "snapshot_interval", "must be at least 1 iteration")
+        check(self.player_pool_length >= 2, "player_pool_length", "needs 2 slots: one to play, one to fill")
         check(0 <= self.mirror_fraction <= 1, "mirror_fraction", "must lie between 0 and 1")
-        check(self.matchmaker in MATCHMAKERS, "matchmaker", f"must be one of {', '.join(MATCHMAKERS)}")
-        check(0 <= self.latest_share <= 1, "latest_share", "must lie between 0 and 1")
+        for key, names in (("matchmaker", MATCHMAKERS), ("pfsp_weight", PFSP_WEIGHTS), ("eviction", EVICTIONS)):
+            check(getattr(self, key) in names, key, f"must be one of {', '.join(names)}")
+        self.mix.validate(f"{prefix}.mix")
+        check(self.pfsp_power > 0, "pfsp_power", "must be positive")
+        check(0 <= self.delta <= 1, "delta", "must lie between 0 and 1")
+        check(self.quality_step > 0, "quality_step", "must be positive")
+        check(
+            self.update_win_rate is None or 0 <= self.update_win_rate < 1,
+            "update_win_rate",
+            "must lie in [0, 1), or be null",
+        )
+        check(self.games_to_check >= 0, "games_to_check", "must not be negative")
+        check(self.max_update_steps >= 1, "max_update_steps", "must be at least 1 iteration")
         check(0 < self.result_decay <= 1, "result_decay", "must lie in (0, 1]")
         check(self.tile_rows >= 1, "tile_rows", "must be at least 1 row")

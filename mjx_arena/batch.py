@@ -46,6 +46,11 @@ class BatchedArena:
         """`size` fresh reset states `[F, ...]`."""
         return Bank(*self.reset(key, size))
 
+    def progressed(self, state: ArenaState, arena_steps: jax.Array) -> ArenaState:
+        """States `[N, ...]` once the run has played `arena_steps` `[]`, of arenas that have a `Curriculum`."""
+        progressed = getattr(self.arena, "progressed", None)
+        return state if progressed is None else jax.vmap(progressed, in_axes=(0, None))(state, arena_steps)
+
     def step_without_reset(self, state: ArenaState, action: jax.Array) -> tuple[ArenaState, TimeStep]:
         """Plays `action` `[N, A, ...]` and leaves matches that end as they are."""
         return self.blockwise(jax.vmap(self.arena.step), state, action)

@@ -91,3 +91,11 @@ class Arena(Protocol):
     def step(self, state: ArenaState, action: jax.Array) -> tuple[ArenaState, TimeStep]:
         """Plays one control step; `action` is `[A, n]` for `Box(n)` (clipped to [-1, 1]) and `[A]` for `Discrete`."""
         ...
+
+
+class Curriculum(Protocol):
+    """What an `Arena` may have besides, if its games change over training. What changes lies in the state."""
+
+    def progressed(self, state: ArenaState, arena_steps: jax.Array) -> ArenaState:
+        """The same match once the run has played `arena_steps` `[]` in all its arenas together."""
+        ...

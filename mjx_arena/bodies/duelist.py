@@ -7,10 +7,9 @@ alone resists a sideways fall. Units: m, kg, rad. Positive hip angles swing the 
 import jax
 import jax.numpy as jnp
 import mujoco
-from flax import struct
 
 from mjx_arena.bodies.ground import FLOOR, add_ground
-from mjx_arena.geometry import heading, rotation_matrix, to_heading_frame
+from mjx_arena.bodies.posture import Posture
 
 STANDING_HEIGHT = 1.14  # of the torso's origin above the floor, legs straight
 HINGES = ("hip_left", "knee_left", "hip_right", "knee_right")  # in the order of joints and of controls
@@ -92,71 +91,33 @@ def _add_hinge(spec, body, name: str, limits: tuple[float, float], gear: float) 
     motor.gear[0] = gear
 
 
-class Posture(struct.PyTreeNode):
-    """How n duelists stand and move, in world coordinates unless said otherwise. Axis 0 of every field is n."""
+def observation(posture: Posture) -> jax.Array:
+    """Of two duelists: what each feels of itself and sees of the other `[2, 38]`, all in its own frames.
 
-    position: jax.Array  # [n, 3] of the torso's origin, m
-    velocity: jax.Array  # [n, 3] of the torso's origin, m/s
-    spin: jax.Array  # [n, 3] of the torso, in its own coordinates, rad/s
-    rotation: jax.Array  # [n, 3, 3] from the torso's coordinates to the world's
-    facing: jax.Array  # [n, 2] unit vector of the heading
-    hinges: jax.Array  # [n, 4] rad
-    hinge_speeds: jax.Array  # [n, 4] rad/s
+    Nothing in it depends on where the two are or on which of them is first: the seats are interchangeable.
+    """
+    return jnp.concatenate([_felt(posture), _seen(posture)], -1)
 
-    @classmethod
-    def read(cls, qpos: jax.Array, qvel: jax.Array) -> "Posture":
-        """Of a model whose joints are those of n duelists, one after the other."""
-        qpos, qvel = qpos.reshape(qpos.size // NQ, NQ), qvel.reshape(qvel.size // NV, NV)
-        rotation = rotation_matrix(qpos[:, 3:7])
-        return cls(
-            position=qpos[:, :3],
-            velocity=qvel[:, :3],
-            spin=qvel[:, 3:6],
-            rotation=rotation,
-            facing=heading(rotation),
-            hinges=qpos[:, 7:],
-            hinge_speeds=qvel[:, 6:],
-        )
 
-    @property
-    def height(self) -> jax.Array:
-        return self.position[:, 2]
+def _felt(posture: Posture) -> jax.Array:
+    """`[n, 18]`."""
+    velocity = posture.in_own_frame(posture.velocity)
+    parts = [posture.height[:, None], posture.vertical, velocity, posture.spin, posture.hinges, posture.hinge_speeds]
+    return jnp.concatenate(parts, -1)
 
-    @property
-    def up(self) -> jax.Array:
-        """The torso's up axis `[n, 3]`."""
-        return self.rotation[:, :, 2]
 
-    def of_others(self) -> "Posture":
-        """In each place the posture of the other one, of two."""
-        return jax.tree.map(lambda x: x[::-1], self)
-
-    def observation(self) -> jax.Array:
-        """Of two: what each feels of itself and sees of the other `[2, 38]`, all in its own frames.
-
-        Nothing in it depends on where the two are or on which of them is first: the seats are interchangeable.
-        """
-        return jnp.concatenate([self._felt(), self._seen()], -1)
-
-    def _felt(self) -> jax.Array:
-        """`[n, 18]`."""
-        vertical = self.rotation[:, 2, :]  # the world's up axis in the torso's coordinates
-        velocity = to_heading_frame(self.velocity, self.facing)
-        parts = [self.height[:, None], vertical, velocity, self.spin, self.hinges, self.hinge_speeds]
-        return jnp.concatenate(parts, -1)
-
-    def _seen(self) -> jax.Array:
-        """`[2, 20]`."""
-        other = self.of_others()
-        gap = other.position - self.position
-        facing = jnp.concatenate([other.facing, jnp.zeros((2, 1))], -1)
-        parts = [
-            to_heading_frame(gap, self.facing),
-            jnp.linalg.norm(gap[:, :2], axis=-1, keepdims=True),
-            to_heading_frame(other.velocity, self.facing),
-            to_heading_frame(facing, self.facing)[:, :2],
-            to_heading_frame(other.up, self.facing),
-            other.hinges,
-            other.hinge_speeds,
-        ]
-        return jnp.concatenate(parts, -1)
+def _seen(posture: Posture) -> jax.Array:
+    """`[2, 20]`."""
+    other = posture.of_others()
+    gap = other.position - posture.position
+    facing = jnp.concatenate([other.facing, jnp.zeros((2, 1))], -1)
+    parts = [
+        posture.in_own_frame(gap),
+        jnp.linalg.norm(gap[:, :2], axis=-1, keepdims=True),
+        posture.in_own_frame(other.velocity),
+        posture.in_own_frame(facing)[:, :2],
+        posture.in_own_frame(other.up),
+        other.hinges,
+        other.hinge_speeds,
+    ]
+    return jnp.concatenate(parts, -1)

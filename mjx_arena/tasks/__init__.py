@@ -2,12 +2,18 @@
 
 from mjx_arena.physics import PhysicsSettings
 from mjx_arena.settings import SettingError
+from mjx_arena.tasks.ant_battle import AntBattle, AntBattleSettings
+from mjx_arena.tasks.ant_sumo import AntSumo, AntSumoSettings
 from mjx_arena.tasks.humanoid_duel import HumanoidDuel, HumanoidDuelSettings
 from mjx_arena.types import Arena
 
 __all__ = ["build", "list_tasks", "register", "settings_of"]
 
-_TASKS = {"humanoid_duel": (HumanoidDuelSettings, HumanoidDuel)}
+_TASKS = {
+    "ant_battle": (AntBattleSettings, AntBattle),
+    "ant_sumo": (AntSumoSettings, AntSumo),
+    "humanoid_duel": (HumanoidDuelSettings, HumanoidDuel),
+}
 
 
 def register(settings_type: type, arena_type: type) -> None:

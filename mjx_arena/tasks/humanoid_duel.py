@@ -13,8 +13,9 @@ import jax.numpy as jnp
 from flax import struct
 
 from mjx_arena.bodies import duelist
-from mjx_arena.bodies.duelist import NQ, NV, Posture
+from mjx_arena.bodies.duelist import NQ, NV
 from mjx_arena.bodies.ground import FLOOR
+from mjx_arena.bodies.posture import Posture
 from mjx_arena.geometry import yaw_quaternion
 from mjx_arena.physics import PhysicsSettings, make_physics
 from mjx_arena.settings import require
@@ -127,14 +128,14 @@ class HumanoidDuel:
             memory=DuelMemory(drill=drill, shadow=shadow, held=held, start_qpos=qpos, kicks=self._draw_kicks(k_kick)),
         )
         nothing = {name: jnp.zeros(2) for name in vars(s.reward)}
-        return state, self._timestep(state, Posture.read(qpos, speeds.reshape(-1)), nothing, jnp.zeros(2, bool))
+        return state, self._timestep(state, Posture.read(qpos, speeds.reshape(-1), 2), nothing, jnp.zeros(2, bool))
 
     def step(self, state: ArenaState, action: jax.Array) -> tuple[ArenaState, TimeStep]:
         action = jnp.clip(action, -1, 1)
         fields = {"pair_margin": jnp.where(state.memory.shadow, self._shadow_margin, self.mj_model.pair_margin)}
         physics = self.physics.step(self._kick(state), action.reshape(-1), self.settings.substeps, fields=fields)
         state = state.replace(physics=_hold(physics, state.memory), step_count=state.step_count + 1)
-        posture = Posture.read(state.physics.qpos, state.physics.qvel)
+        posture = Posture.read(state.physics.qpos, state.physics.qvel, 2)
         fallen = (posture.height < self.settings.fall_height) & ~state.memory.held
         return state, self._timestep(state, posture, self._rewards(posture, action, fallen), fallen)
 
@@ -182,7 +183,7 @@ class HumanoidDuel:
         alive, limit = ~state.memory.held, jnp.where(state.memory.drill, s.drill_time_limit, s.time_limit)
         terminated = fallen.any()
         return TimeStep(
-            observation=posture.observation(),
+            observation=duelist.observation(posture),
             reward=jnp.stack(list(weighted.values())).sum(0),
             terminated=terminated,
             truncated=~terminated & (state.step_count >= limit),

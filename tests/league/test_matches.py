@@ -24,7 +24,7 @@ MIRROR, LEAGUE, STEPS, MEMBERS, SLOTS = 2, 6, 80, 3, 4
 # Most of the time goes into compiling: leave out what makes programs of a few rows faster.
 QUICK = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 LEARNER = 1  # plays as member 1 does: it beats member 0, loses to member 2, and against member 1 the higher seat wins
-SETTINGS = LeagueSettings(pool_slots=SLOTS, matchmaker="uniform", tile_rows=4)
+SETTINGS = LeagueSettings(player_pool_length=SLOTS, matchmaker="uniform", tile_rows=4)
 VARIANTS = {
     "box-2": (2, Box(1)),
     "box-3": (3, Box(1)),
@@ -53,9 +53,9 @@ def member_of(policy, arena, number):
 
 def pool_for(policy, arena):
     """Member m in slot m; the last slot is empty."""
-    pool = pools.create(member_of(policy, arena, 0), SLOTS)
+    pool = pools.create(member_of(policy, arena, 0), SETTINGS)
     for number in range(1, MEMBERS):
-        pool = pools.add(pool, member_of(policy, arena, number), jnp.int32(number))
+        pool = pools.add(pool, member_of(policy, arena, number), jnp.int32(number), SETTINGS)
     return pool
 
 
@@ -243,7 +243,7 @@ def test_nobody_plays_an_illegal_choice(toy_arena):
     policy = policy_for(arena)
     fresh = policy.init(jax.random.key(0))  # hardly has a preference
     player = Player(arena, policy, fresh)
-    pool = pools.create(fresh, SLOTS)
+    pool = pools.create(fresh, SETTINGS)
     start = player.start(pool, jax.random.key(0))
     _, (_, after, view, _, _) = player.play(pool, start, jax.random.key(1), 40)
     assert view.action_mask.shape == (40, MIRROR * agents + LEAGUE, 3)
@@ -259,11 +259,11 @@ def test_ties_at_the_time_limit_are_draws(toy_arena):
     policy = policy_for(arena)
     fresh = policy.init(jax.random.key(0))
     player = Player(arena, policy, fresh)
-    pool = pools.create(fresh, 1)
+    pool = pools.create(fresh, SETTINGS)
     start = player.start(pool, jax.random.key(0))
     _, (_, _, _, rows, statistics) = player.play(pool, start, jax.random.key(1), 12)
     assert rows.truncated.sum(0).tolist() == [3] * (2 * MIRROR + LEAGUE) and not rows.terminated.any()
-    np.testing.assert_array_equal(statistics.results.sum(0), [[0, 3 * LEAGUE, 0]])
+    np.testing.assert_array_equal(statistics.results.sum((0, 1)), [0, 3 * LEAGUE, 0])
     assert statistics.draws.sum() == statistics.matches.sum() == 3 * (MIRROR + LEAGUE)
     assert statistics.match_steps.sum() == 12 * (MIRROR + LEAGUE)
 
@@ -305,7 +305,7 @@ def test_any_share_of_mirror_arenas_works(toy_arena, agents, mirror):
     arena = toy_arena(agents)
     policy = policy_for(arena)
     player = Player(arena, policy, policy.init(jax.random.key(0)), mirror=mirror)
-    pool = pools.create(player.learner, SLOTS)
+    pool = pools.create(player.learner, SETTINGS)
     start = jax.eval_shape(player._start, pool, jax.random.key(0))
     end, (_, _, view, rows, _) = jax.eval_shape(
         lambda pool, start, key: player._play(pool, start, key, 5), pool, start, jax.random.key(0)
@@ -313,3 +313,34 @@ def test_any_share_of_mirror_arenas_works(toy_arena, agents, mirror):
     num_rows = mirror * agents + (MIRROR + LEAGUE - mirror)
     assert view.observation.shape == (5, num_rows, agents + 1) and rows.reward.shape == (5, num_rows)
     assert jax.tree.map(lambda x: (x.shape, x.dtype), end) == jax.tree.map(lambda x: (x.shape, x.dtype), start)
+
+
+def test_an_elimination_ends_the_match_for_the_agent_alone(toy_arena):
+    """Its row terminates once, when it goes; the others' rows go on, and so does the match."""
+
+    class Elimination:
+        """Agent 0 is out after the third step of a match of six."""
+
+        def __init__(self, arena):
+            self.arena = arena
+
+        def __getattr__(self, name):
+            return getattr(self.arena, name)
+
+        def step(self, state, action):
+            state, timestep = self.arena.step(state, action)
+            gone = (jnp.arange(3) == 0) & (state.step_count >= 3)
+            return state, timestep.replace(alive=timestep.alive & ~gone)
+
+    arena = Elimination(toy_arena(3, Box(1), lengths=(6, 6)))
+    policy = policy_for(arena)
+    player = Player(arena, policy, policy.init(jax.random.key(0)), mirror=MIRROR + LEAGUE)
+    pool = pools.create(player.learner, SETTINGS)
+    start = player.start(pool, jax.random.key(0))
+    _, (_, _, view, rows, _) = player.play(pool, start, jax.random.key(1), 12)
+    terminated = np.asarray(rows.terminated).reshape(12, MIRROR + LEAGUE, 3)
+    steps = [np.flatnonzero(terminated[:, :, agent].all(1)).tolist() for agent in range(3)]
+    assert steps == [[2, 5, 8, 11], [5, 11], [5, 11]]
+    assert terminated.sum() == 8 * (MIRROR + LEAGUE)
+    alive = np.asarray(view.alive).reshape(12, MIRROR + LEAGUE, 3)
+    assert not alive[3:6, :, 0].any() and alive[6:9].all()

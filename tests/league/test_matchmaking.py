@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as npst
 
 from league import matchmaking, pool
 from league.settings import MATCHMAKERS as NAMES
-from league.settings import LeagueSettings
+from league.settings import PFSP_WEIGHTS, LeagueSettings, MixSettings
 from ppo import normalizer
 from ppo.policy import PolicyState
 
@@ -19,16 +19,27 @@ K = 6
 draw = jax.jit(matchmaking.draw, static_argnums=2)
 
 
+POLICY = PolicyState(params={"w": jnp.zeros(2)}, normalizer=normalizer.init(1))
+
+
 def pool_of(members, slots=K):
-    policy = PolicyState(params={"w": jnp.zeros(2)}, normalizer=normalizer.init(1))
-    filled = pool.create(policy, slots)
+    room = LeagueSettings(player_pool_length=slots, keep_untrained=False)
+    filled = pool.create(POLICY, room)
     for iteration in range(1, members):
-        filled = pool.add(filled, policy, jnp.int32(iteration))
+        filled = pool.add(filled, POLICY, jnp.int32(iteration), room)
     return filled
 
 
+def with_win_rates(filled, rates):
+    """The pool after 1000 games with each member, of which the learner won those shares."""
+    wins = jnp.round(1000 * jnp.array(rates))
+    decayed = jnp.stack([wins, jnp.zeros_like(wins), 1000 - wins], 1)
+    return filled.replace(results=filled.results.replace(decayed=decayed))
+
+
 def test_settings_and_matchmakers_name_the_same():
-    assert set(NAMES) == set(matchmaking.MATCHMAKERS)
+    assert set(NAMES) == set(matchmaking.MATCHMAKERS) and set(PFSP_WEIGHTS) == set(matchmaking.PFSP_WEIGHTS)
+    assert set(vars(MixSettings())) == set(NAMES) - {"mix"}
 
 
 @pytest.mark.parametrize(
@@ -42,26 +53,75 @@ def test_settings_and_matchmakers_name_the_same():
 )
 def test_probabilities_by_hand(members, latest, uniform):
     filled = pool_of(members, 4)
-    setting = LeagueSettings(pool_slots=4, latest_share=0.25)
+    setting = LeagueSettings(mix=MixSettings(latest=0.5, uniform=1.5))
     np.testing.assert_allclose(matchmaking.latest(filled, setting), latest)
     np.testing.assert_allclose(matchmaking.uniform(filled, setting), uniform, rtol=1e-6)
     mixed = 0.25 * np.array(latest) + 0.75 * np.array(uniform)
     np.testing.assert_allclose(matchmaking.mix(filled, setting), mixed, rtol=1e-6)
 
 
+@pytest.mark.parametrize("weight", PFSP_WEIGHTS)
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("slots", [1, 2, 5])
-def test_probabilities_sum_to_one_and_spare_the_empty_and_the_retiring(name, slots):
+@pytest.mark.parametrize("slots", [2, 3, 5])
+def test_probabilities_sum_to_one_and_spare_the_empty_and_the_retiring(name, slots, weight):
+    shares = MixSettings(latest=0.1, uniform=0.2, delta_uniform=0.3, pfsp=0.2, openai_five=0.2)
+    setting = LeagueSettings(player_pool_length=slots, pfsp_weight=weight, mix=shares)
     filled = pool_of(1, slots)
     for iteration in range(1, 2 * slots + 2):
-        for share in (0.0, 0.4, 1.0):
-            probability = matchmaking.MATCHMAKERS[name](filled, LeagueSettings(latest_share=share))
-            assert float(probability.sum()) == pytest.approx(1, abs=1e-6)
-            assert np.all(np.asarray(probability) >= 0)
-            assert np.all(np.asarray(probability)[~np.asarray(filled.occupied)] == 0)
-            if slots > 1:
-                assert probability[pool.next_slot(filled)] == 0
-        filled = pool.add(filled, jax.tree.map(lambda x: x[0], filled.policies), jnp.int32(iteration))
+        probability = np.asarray(matchmaking.MATCHMAKERS[name](filled, setting))
+        assert float(probability.sum()) == pytest.approx(1, abs=1e-6)
+        assert np.all(probability >= 0) and probability[filled.next] == 0
+        assert np.all(probability[~np.asarray(filled.occupied)] == 0)
+        rates = jax.random.uniform(jax.random.key(iteration), (slots,))
+        filled = pool.add(with_win_rates(filled, rates), POLICY, jnp.int32(iteration), setting)
+
+
+# Worked out independently: facts of mini-AlphaStar's payoff, see also `league.matchmaking.pfsp`.
+RATES = [0.9, 0.7, 0.5, 0.2]
+PFSP_ORACLE = {
+    "hard": [0.010101, 0.090909, 0.252525, 0.646465],
+    "var": [0.126761, 0.295775, 0.352113, 0.225352],
+    "linear": [0.1 / 1.7, 0.3 / 1.7, 0.5 / 1.7, 0.8 / 1.7],
+    "capped": [0.1 / 1.4, 0.3 / 1.4, 0.5 / 1.4, 0.5 / 1.4],
+}
+
+
+@pytest.mark.parametrize("weight", PFSP_WEIGHTS)
+def test_pfsp_by_the_oracle(weight):
+    filled = with_win_rates(pool_of(4, 5), [*RATES, 0])
+    found = matchmaking.pfsp(filled, LeagueSettings(pfsp_weight=weight))
+    np.testing.assert_allclose(found, [*PFSP_ORACLE[weight], 0], atol=1e-6)
+
+
+@pytest.mark.parametrize("weight", PFSP_WEIGHTS)
+def test_pfsp_draws_all_alike_once_all_are_beaten(weight):
+    filled = with_win_rates(pool_of(4, 5), [1.0] * 5)
+    np.testing.assert_allclose(
+        matchmaking.pfsp(filled, LeagueSettings(pfsp_weight=weight)), [0.25] * 4 + [0], rtol=1e-6
+    )
+
+
+def test_a_member_that_nobody_has_met_counts_as_an_even_match():
+    filled = with_win_rates(pool_of(3, 4), [0.5, 0.9, 0.0, 0.0])
+    unseen = filled.results.decayed.at[2].set(0)
+    filled = filled.replace(results=filled.results.replace(decayed=unseen))
+    found = matchmaking.pfsp(filled, LeagueSettings(pfsp_weight="linear"))
+    np.testing.assert_allclose(found, np.array([0.5, 0.1, 0.5, 0]) / 1.1, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("delta", "expected"),
+    [(0.0, [0.25] * 4), (0.5, [0, 1 / 3, 1 / 3, 1 / 3]), (0.7, [0, 0, 0.5, 0.5]), (1.0, [0, 0, 0, 1])],
+)
+def test_delta_uniform_draws_from_the_later_part_of_history(delta, expected):
+    found = matchmaking.delta_uniform(pool_of(4, 5), LeagueSettings(delta=delta))
+    np.testing.assert_allclose(found, [*expected, 0], rtol=1e-6)
+
+
+def test_openai_five_by_hand():
+    filled = pool_of(3, 4).replace(quality=jnp.array([np.log(1.0), np.log(3.0), np.log(4.0), 5.0]))
+    found = matchmaking.openai_five(filled, LeagueSettings())
+    np.testing.assert_allclose(found, [0.2 / 8, 0.6 / 8, 0.8 + 0.8 / 8, 0], rtol=1e-5)
 
 
 @pytest.mark.parametrize("probability", [[0.5, 0, 0.3, 0.2, 0, 0], [0, 0.1, 0.1, 0.1, 0.1, 0.6], [1 / 6] * 6])

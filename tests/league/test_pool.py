@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from league import pool
+from league.settings import LeagueSettings
 from ppo import normalizer
 from ppo.policy import PolicyState
 
@@ -23,16 +24,29 @@ def values_of(stacked):
     return list(values.pop())
 
 
+def settings_for(slots, **changes):
+    return LeagueSettings(player_pool_length=slots, **{"keep_untrained": False, **changes})
+
+
+def filled_pool(settings, iterations):
+    """The untrained policy, 10, and a snapshot 10 + i of each iteration i."""
+    filled = pool.create(policy_of(10.0), settings)
+    for iteration in iterations:
+        filled = pool.add(filled, policy_of(10.0 + iteration), jnp.int32(iteration), settings)
+    return filled
+
+
 def test_a_new_pool_has_one_member():
-    created = pool.create(policy_of(7.0), 3)
+    created = pool.create(policy_of(7.0), settings_for(3))
     assert created.occupied.tolist() == [True, False, False]
     assert values_of(created.policies)[0] == 7
-    assert int(created.newest) == 0 and int(pool.next_slot(created)) == 1
-    assert not np.any(created.results.total)
+    assert int(created.newest) == 0 and int(created.next) == 1
+    assert not np.any(created.results.total) and float(created.learner_elo) == 1000
 
 
 def test_slots_are_filled_in_order_and_the_oldest_goes_first():
-    filled = pool.create(policy_of(10.0), 3)
+    settings = settings_for(3)
+    filled = filled_pool(settings, [])
     expected = [
         # after the snapshot of iteration i, which holds 10 + i
         (1, [10, 11, 0], [1, 1, 0], [0, 1, 0]),
@@ -42,7 +56,7 @@ def test_slots_are_filled_in_order_and_the_oldest_goes_first():
         (5, [13, 14, 15], [2, 2, 2], [3, 4, 5]),
         (6, [16, 14, 15], [3, 2, 2], [6, 4, 5]),
     ]
-    add = jax.jit(pool.add)
+    add = jax.jit(lambda *arguments: pool.add(*arguments, settings))
     for iteration, values, generation, iterations in expected:
         filled = add(filled, policy_of(10.0 + iteration), jnp.int32(iteration))
         assert values_of(filled.policies) == values
@@ -51,21 +65,40 @@ def test_slots_are_filled_in_order_and_the_oldest_goes_first():
         assert int(filled.newest) == iteration % 3
 
 
-def test_a_new_tenant_starts_without_results():
-    filled = pool.create(policy_of(1.0), 2)
-    filled = pool.add(filled, policy_of(2.0), jnp.int32(1))
-    counts = jnp.array([[1, 2, 3], [4, 5, 6]])
-    filled = filled.replace(results=filled.results.recorded(counts, 1.0))
-    filled = pool.add(filled, policy_of(3.0), jnp.int32(2))
-    np.testing.assert_array_equal(filled.results.total, [[0, 0, 0], [4, 5, 6]])
-    np.testing.assert_array_equal(filled.results.decayed, [[0, 0, 0], [4, 5, 6]])
+def test_the_untrained_policy_stays_while_others_go():
+    filled = filled_pool(settings_for(3, keep_untrained=True), range(1, 6))
+    assert values_of(filled.policies) == [10, 15, 14]
+
+
+def test_the_member_that_is_beaten_most_goes_first():
+    settings = settings_for(4, eviction="easiest")
+    filled = filled_pool(settings, range(1, 3))
+    counts = jnp.array([[6, 0, 4], [9, 0, 1], [2, 0, 8], [0, 0, 0]])
+    filled = pool.recorded(filled, counts, jnp.full(4, 0.25), settings)
+    filled = pool.add(filled, policy_of(13.0), jnp.int32(3), settings)
+    assert int(filled.next) == 1
+    filled = pool.add(filled, policy_of(14.0), jnp.int32(4), settings)
+    assert values_of(filled.policies) == [10, 14, 12, 13] and int(filled.next) == 0
+
+
+def test_a_new_tenant_starts_without_results_and_with_the_learner_s_rating():
+    settings = settings_for(2, result_decay=1.0)
+    filled = filled_pool(settings, [1])
+    filled = pool.recorded(filled, jnp.array([[1, 2, 3], [6, 5, 4]]), jnp.full(2, 0.5), settings)
+    assert filled.since.tolist() == [7, 7, 7]
+    rating = float(filled.learner_elo)
+    filled = pool.add(filled, policy_of(3.0), jnp.int32(2), settings)
+    np.testing.assert_array_equal(filled.results.total, [[0, 0, 0], [6, 5, 4]])
+    np.testing.assert_array_equal(filled.results.decayed, [[0, 0, 0], [6, 5, 4]])
+    assert filled.since.tolist() == [0, 0, 0] and float(filled.elo[0]) == rating
 
 
 def test_the_member_to_be_overwritten_next_retires():
-    filled = pool.create(policy_of(1.0), 3)
+    settings = settings_for(3)
+    filled = filled_pool(settings, [])
     drawable = [pool.drawable(filled).tolist()]
     for iteration in range(1, 5):
-        filled = pool.add(filled, policy_of(1.0), jnp.int32(iteration))
+        filled = pool.add(filled, policy_of(1.0), jnp.int32(iteration), settings)
         drawable.append(pool.drawable(filled).tolist())
     assert drawable == [
         [True, False, False],
@@ -76,18 +109,49 @@ def test_the_member_to_be_overwritten_next_retires():
     ]
 
 
-def test_a_pool_of_one_keeps_its_only_member():
-    single = pool.create(policy_of(1.0), 1)
-    assert pool.drawable(single).tolist() == [True]
-    single = pool.add(single, policy_of(2.0), jnp.int32(1))
-    assert values_of(single.policies) == [2] and single.generation.tolist() == [2]
-    assert pool.drawable(single).tolist() == [True]
+GATE = LeagueSettings(update_win_rate=0.7, games_to_check=20, max_update_steps=5)
 
 
-@pytest.mark.parametrize("slots", [1, 3])
+@pytest.mark.parametrize(
+    ("counts", "iteration", "expected"),
+    [
+        ((15, 0, 5), 1, True),
+        ((14, 0, 6), 1, False),  # not above 0.7
+        ((13, 3, 4), 1, True),  # draws count half
+        ((19, 0, 0), 1, False),  # too few games
+        ((0, 0, 40), 4, False),
+        ((0, 0, 40), 5, True),  # long enough
+    ],
+)
+def test_a_snapshot_is_due_after_enough_wins_or_in_any_case_after_a_while(counts, iteration, expected):
+    filled = pool.create(policy_of(1.0), GATE)
+    counts = jnp.zeros((GATE.player_pool_length, 3), jnp.int32).at[0].set(jnp.array(counts))
+    filled = pool.recorded(filled, counts, jnp.ones(GATE.player_pool_length), GATE)
+    assert bool(pool.due(filled, jnp.int32(iteration), GATE)) == expected
+
+
+def test_without_a_win_rate_only_time_counts():
+    settings = LeagueSettings(update_win_rate=None, max_update_steps=5)
+    filled = pool.create(policy_of(1.0), settings).replace(since=jnp.array([1000, 0, 0]))
+    assert [bool(pool.due(filled, jnp.int32(i), settings)) for i in (1, 4, 5)] == [False, False, True]
+
+
+def test_members_that_lose_fall_out_of_favour():
+    """OpenAI Five: q falls by eta / (N p) for every win of the learner, and by nothing for a loss."""
+    settings = settings_for(4, quality_step=0.01)
+    filled = filled_pool(settings, [1])
+    filled = pool.recorded(
+        filled, jnp.array([[3, 0, 0], [0, 2, 5], [0, 0, 0], [0, 0, 0]]), jnp.array([0.6, 0.4, 0, 0]), settings
+    )
+    np.testing.assert_allclose(filled.quality, [-3 * 0.01 / (2 * 0.6), 0, 0, 0], rtol=1e-6)
+    filled = pool.add(filled, policy_of(3.0), jnp.int32(2), settings)
+    assert float(filled.quality[2]) == 0, "newcomers have the best quality there is"
+
+
+@pytest.mark.parametrize("slots", [2, 3])
 def test_members_share_no_buffer_with_the_learner(slots):
     learner = policy_of(1.0)
-    filled = pool.create(learner, slots)
+    filled = pool.create(learner, settings_for(slots))
     pointers = {leaf.unsafe_buffer_pointer() for leaf in jax.tree.leaves(learner)}
     assert not pointers & {leaf.unsafe_buffer_pointer() for leaf in jax.tree.leaves(filled)}
     step = jax.jit(lambda policy: jax.tree.map(lambda x: (x + 41).astype(x.dtype), policy), donate_argnums=0)
@@ -97,20 +161,22 @@ def test_members_share_no_buffer_with_the_learner(slots):
     assert values_of(jax.tree.map(lambda x: x[None], moved)) == [42]
 
 
-@pytest.mark.parametrize("slots", [1, 3])
+@pytest.mark.parametrize("slots", [2, 3])
 def test_a_donated_iteration_leaves_members_alone(slots):
     @jax.jit
     def fresh():
-        return policy_of(1.0), pool.create(policy_of(0.0), slots)
+        return policy_of(1.0), pool.create(policy_of(0.0), settings_for(slots))
 
     def iterate(policy, members, iteration):
         policy = jax.tree.map(lambda x: x + jnp.ones_like(x), policy)
-        snapshot = jax.lax.cond(iteration % 2 == 0, lambda: pool.add(members, policy, iteration), lambda: members)
+        snapshot = jax.lax.cond(
+            iteration % 2 == 0, lambda: pool.add(members, policy, iteration, settings_for(slots)), lambda: members
+        )
         return policy, snapshot
 
     iterate = jax.jit(iterate, donate_argnums=(0, 1))
     policy, members = fresh()
     for iteration in range(1, 6):  # the learner holds 1 + iteration; snapshots are taken of 3 and 5
         policy, members = iterate(policy, members, jnp.int32(iteration))
-    assert values_of(members.policies) == ([5] if slots == 1 else [0, 3, 5])
+    assert values_of(members.policies) == ([5, 3] if slots == 2 else [0, 3, 5])
     assert values_of(jax.tree.map(lambda x: x[None], policy)) == [6]

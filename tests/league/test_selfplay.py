@@ -25,7 +25,7 @@ class ToySettings:
 SETTINGS = RunSettings(
     task=ToySettings(),
     ppo=PPOSettings(horizon=6, epochs=1, num_minibatches=2, actor_hidden=(4,), critic_hidden=(4,)),
-    league=LeagueSettings(pool_slots=SLOTS, snapshot_interval=INTERVAL, tile_rows=4),
+    league=LeagueSettings(player_pool_length=SLOTS, max_update_steps=INTERVAL, keep_untrained=False, tile_rows=4),
     num_arenas=12,
     iterations=10,
     devices=1,
@@ -148,3 +148,24 @@ def test_a_dump_holds_the_last_broken_arena(trainer, run, tmp_path):
     with np.load(tmp_path / "broken.npz") as dump:
         assert dump["seen"].tolist() == [False]
         assert dump["qpos"].shape == (1, 1) and dump["action"].shape == (1, 2, 1)
+
+
+def test_no_opponent_changes_inside_a_match(toy_arena):
+    """Snapshots fall due in every iteration, and the pool is small: they have to wait until their slot is free."""
+    league = dataclasses.replace(SETTINGS.league, player_pool_length=3, max_update_steps=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tasks, "build", lambda settings, physics: toy_arena(drill_share=0.2))
+        trainer = SelfPlay(dataclasses.replace(SETTINGS, league=league, num_arenas=48))
+    state, games, snapshots = trainer.init(), 0, set()
+    before = jax.device_get(state)
+    for _ in range(150):
+        state, report = trainer.iterate(state)
+        after = jax.device_get(state)
+        then, now = before.matches, after.matches
+        assert (now.generation == after.pool.generation[now.slot]).all(), "a slot in play has a new tenant"
+        goes_on = now.arena.step_count[trainer.num_mirror :] > SETTINGS.ppo.horizon
+        assert (now.slot[goes_on] == then.slot[goes_on]).all() and (now.seat[goes_on] == then.seat[goes_on]).all()
+        games += float(report["league/games"])
+        snapshots.add(int(after.pool.iteration.max()))
+        before = after
+    assert games > 2000 and len(snapshots) > 30

@@ -15,7 +15,7 @@ from mjx_arena.tasks import build, settings_of
 ROOT = Path(__file__).resolve().parents[2]
 DEVICES = os.environ.get("MJX_ARENA_TEST_DEVICES", "1")
 TINY = (
-    *("num_arenas=8", "ppo.horizon=4", "league.pool_slots=3", "iterations=2", f"devices={DEVICES}"),
+    *("num_arenas=8", "ppo.horizon=4", "league.player_pool_length=3", "iterations=2", f"devices={DEVICES}"),
     "compilation_cache=false",
 )
 

@@ -20,8 +20,8 @@ TINY = (
     "ppo.horizon=4",
     "ppo.actor_hidden=[16]",
     "ppo.critic_hidden=[16]",
-    "league.pool_slots=3",
-    "league.snapshot_interval=3",
+    "league.player_pool_length=3",
+    "league.max_update_steps=3",
     f"devices={os.environ.get('MJX_ARENA_TEST_DEVICES', '1')}",
 )
 
@@ -193,7 +193,10 @@ def test_a_second_interrupt_ends_at_once_while_compiling(start, tmp_path):
     [
         (["ppo.horizn=3"], "error: ppo.horizn=3: there is no such key; did you mean ppo.horizon?\n"),
         (["num_arenas=0"], "error: num_arenas=0: must be at least 1\n"),
-        (["task=chess"], "error: task=chess: there is no such task; choose one of humanoid_duel\n"),
+        (
+            ["task=chess"],
+            "error: task=chess: there is no such task; choose one of ant_battle, ant_sumo, humanoid_duel\n",
+        ),
         (["run_dir=file/run"], "error: run_dir=file/run: cannot write there (Not a directory); name a folder"),
         (["resume=nowhere"], "error: resume=nowhere: is no run's folder"),
         (["resume=latest"], "error: resume=latest: no run under runs/humanoid_duel has a finished checkpoint"),
@@ -221,6 +224,6 @@ def test_a_damaged_checkpoint_is_refused_and_nothing_changes(train, copied_run):
 
 def test_a_checkpoint_of_other_shapes_is_refused(train, copied_run):
     config = copied_run / "config.yaml"
-    config.write_text(config.read_text().replace("pool_slots: 3", "pool_slots: 4"))
+    config.write_text(config.read_text().replace("player_pool_length: 3", "player_pool_length: 4"))
     status, _, err = train(f"resume={copied_run}", "iterations=50")
     assert status == 2 and "is of another kind of run" in err and "pool" in err and "[4" in err

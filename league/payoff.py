@@ -1,0 +1,59 @@
+"""What a table of results says: intervals, how much of it is cyclic, and who would be played at equilibrium."""
+
+import numpy as np
+from scipy.optimize import linprog
+from scipy.stats import norm
+
+
+def win_rate(results: np.ndarray) -> np.ndarray:
+    """`[..., 3]` wins, draws and losses to `[...]` (wins + draws / 2) / games; 1/2 where nothing was played."""
+    games = results.sum(-1)
+    return np.where(games > 0, (results[..., 0] + results[..., 1] / 2) / np.maximum(games, 1), 0.5)
+
+
+def wilson(rate: np.ndarray, games: np.ndarray, confidence: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
+    """Lower and upper ends `[...]` of the interval of a rate: Wilson, "Probable inference" (1927).
+
+    Made for results without draws; with draws it is wider than it need be.
+    """
+    z = norm.ppf(0.5 + confidence / 2)
+    games = np.maximum(games, 1e-12)
+    middle = (rate + z**2 / (2 * games)) / (1 + z**2 / games)
+    half = z * np.sqrt(rate * (1 - rate) / games + z**2 / (4 * games**2)) / (1 + z**2 / games)
+    return middle - half, middle + half
+
+
+def cyclic_share(rate: np.ndarray) -> float:
+    """Part of a matrix `[K, K]` of win rates in (0, 1) that ratings cannot explain: 0 if they say it all.
+
+    The Hodge decomposition of the log odds: Balduzzi et al., "Re-evaluating Evaluation" (2018), section 2.
+    """
+    odds = np.log(rate) - np.log1p(-rate)
+    np.fill_diagonal(odds, 0)
+    total = np.square(odds).sum()
+    rating = odds.mean(1)
+    cyclic = odds - (rating[:, None] - rating)
+    return float(np.square(cyclic).sum() / total) if total > 0 else 0.0
+
+
+def smoothed_rate(results: np.ndarray) -> np.ndarray:
+    """Win rates `[...]` of results `[..., 3]` with one drawn game more, so that none is 0 or 1."""
+    return (results[..., 0] + results[..., 1] / 2 + 0.5) / (results.sum(-1) + 1)
+
+
+def nash(rate: np.ndarray) -> np.ndarray:
+    """Weights `[K]` of an equilibrium of the symmetric zero-sum game in which `rate` `[K, K]` are the win rates."""
+    payoff = 2 * rate - 1
+    payoff = (payoff - payoff.T) / 2
+    size = len(payoff)
+    # Maximise v such that every pure strategy of the other side gets at most -v against the weights.
+    solution = linprog(
+        np.append(np.zeros(size), -1),
+        A_ub=np.column_stack([-payoff.T, np.ones(size)]),
+        b_ub=np.zeros(size),
+        A_eq=np.append(np.ones(size), 0)[None],
+        b_eq=[1],
+        bounds=[(0, None)] * size + [(None, None)],
+    )
+    weights = np.maximum(solution.x[:size], 0)
+    return weights / weights.sum()

@@ -1,0 +1,132 @@
+"""The ant: a round torso on four legs of two hinges each, moved by position targets. Units: m, kg, rad.
+
+Sizes and gains are those of TimeChamber's ant (MIT), as far as they are numbers; the density is not: at its 5 kg/m^3 an
+ant of 0.9 kg carried motors of 85 Nm/rad.
+"""
+
+import jax
+import jax.numpy as jnp
+import mujoco
+import numpy as np
+
+from mjx_arena.bodies.ground import FLOOR, add_ground
+from mjx_arena.bodies.posture import Posture
+from mjx_arena.geometry import yaw_quaternion
+
+NQ, NV = 15, 14  # positions and velocities of one ant: a free root, then the hinges
+NUM_HINGES = 8  # hip and ankle of each leg in turn
+TORSO_RADIUS = 0.25
+HIP_RANGE, ANKLE_RANGE = (-0.7, 0.7), (0.52, 1.74)  # rad; a hip turns about the vertical, an ankle bends down
+LOW = np.array([HIP_RANGE[0], ANKLE_RANGE[0]] * 4, np.float32)
+HIGH = np.array([HIP_RANGE[1], ANKLE_RANGE[1]] * 4, np.float32)
+MIDDLE, HALF = (LOW + HIGH) / 2, (HIGH - LOW) / 2
+MAX_ANTS = 8
+
+_THIGH, _SHIN, _LEG_RADIUS = 0.2828, 0.5657, 0.08  # the thigh's length is also the hip's distance from the centre
+_DENSITY = 60  # kg/m^3: 11 kg in all
+_KP, _KD = 85, 2  # Nm/rad, Nms/rad
+STANDING_HEIGHT = _SHIN * float(np.sin(MIDDLE[1])) + _LEG_RADIUS  # of the torso's centre, all hinges in the middle
+REACH = 2 * _THIGH + _SHIN * float(np.cos(MIDDLE[1])) + _LEG_RADIUS  # of a foot from the centre, then
+
+_COLOURS = (
+    *((0.80, 0.25, 0.20), (0.20, 0.40, 0.80), (0.25, 0.60, 0.30), (0.85, 0.65, 0.15)),
+    *((0.55, 0.30, 0.65), (0.20, 0.65, 0.70), (0.75, 0.45, 0.30), (0.45, 0.45, 0.45)),
+)
+_TOUCHING = ("torso", *(f"shin_{leg}" for leg in range(4)))  # geoms that meet the floor and other ants
+
+
+def build_ants(num_ants: int, timestep: float) -> mujoco.MjModel:
+    """`num_ants` ants, `ant0` and so on, on the ground, for engine steps of `timestep` seconds.
+
+    They touch each other, without friction, with torsos and shins.
+    """
+    spec = mujoco.MjSpec()
+    spec.compiler.degree = False
+    spec.option.timestep = timestep
+    spec.option.iterations, spec.option.ls_iterations = 2, 4
+    spec.option.disableflags |= mujoco.mjtDisableBit.mjDSBL_EULERDAMP  # the hinges' damping is stable without
+    add_ground(spec)
+    names = [f"ant{index}" for index in range(num_ants)]
+    for name, colour in zip(names, _COLOURS, strict=False):
+        add_ant(spec, name, (*colour, 1))
+        for geom in _TOUCHING:
+            spec.add_pair(geomname1=FLOOR, geomname2=f"{name}/{geom}", condim=3)
+    for index, one in enumerate(names):
+        for other in names[index + 1 :]:
+            for first in _TOUCHING:
+                for second in _TOUCHING:
+                    spec.add_pair(geomname1=f"{one}/{first}", geomname2=f"{other}/{second}", condim=1)
+    return spec.compile()
+
+
+def add_ant(spec: mujoco.MjSpec, name: str, rgba: tuple[float, float, float, float]) -> mujoco.MjsBody:
+    """Adds one ant with a free root, its hinges at 0: shins stretched out. Every name gets the prefix `name/`.
+
+    Geoms collide only through explicit pairs (`contype = conaffinity = 0`). Returns the torso's body.
+    """
+    torso = spec.worldbody.add_body(name=f"{name}/torso", pos=[0, 0, STANDING_HEIGHT])
+    torso.add_freejoint(name=f"{name}/root")
+    _add_geom(torso, f"{name}/torso", mujoco.mjtGeom.mjGEOM_SPHERE, TORSO_RADIUS, rgba)
+    eyes = torso.add_geom(name=f"{name}/eyes", type=mujoco.mjtGeom.mjGEOM_CAPSULE, mass=0, contype=0, conaffinity=0)
+    eyes.rgba, eyes.fromto, eyes.size[0] = (0.95, 0.95, 0.9, 1), [0.2, -0.08, 0.1, 0.2, 0.08, 0.1], 0.05
+    for leg in range(4):
+        angle = np.pi / 4 + leg * np.pi / 2
+        outwards, sideways = np.array([np.cos(angle), np.sin(angle), 0]), [-np.sin(angle), np.cos(angle), 0]
+        _add_geom(torso, f"{name}/hip_{leg}", mujoco.mjtGeom.mjGEOM_CAPSULE, _LEG_RADIUS, rgba, outwards * _THIGH)
+        thigh = torso.add_body(name=f"{name}/thigh_{leg}", pos=outwards * _THIGH)
+        _add_hinge(spec, thigh, f"{name}/hip_{leg}", [0, 0, 1], HIP_RANGE)
+        _add_geom(thigh, f"{name}/thigh_{leg}", mujoco.mjtGeom.mjGEOM_CAPSULE, _LEG_RADIUS, rgba, outwards * _THIGH)
+        shin = thigh.add_body(name=f"{name}/shin_{leg}", pos=outwards * _THIGH)
+        _add_hinge(spec, shin, f"{name}/ankle_{leg}", sideways, ANKLE_RANGE)
+        _add_geom(shin, f"{name}/shin_{leg}", mujoco.mjtGeom.mjGEOM_CAPSULE, _LEG_RADIUS, rgba, outwards * _SHIN)
+    return torso
+
+
+def targets(action: jax.Array) -> jax.Array:
+    """Position targets `[..., 8]` rad of actions `[..., 8]` in [-1, 1], which span the hinges' ranges."""
+    return jnp.asarray(MIDDLE) + HALF * action
+
+
+def place(position: jax.Array, yaw: jax.Array, noise: jax.Array) -> jax.Array:
+    """`qpos` `[n * 15]` of ants at `position` `[n, 2]`, turned by `yaw` `[n]`, hinges off the middle by `noise`."""
+    height = jnp.full((yaw.shape[0], 1), STANDING_HEIGHT)
+    return jnp.concatenate([position, height, yaw_quaternion(yaw), MIDDLE + noise], 1).reshape(-1)
+
+
+def felt(posture: Posture) -> jax.Array:
+    """What each ant feels of itself, in its own frames `[n, 26]`."""
+    hinges = (posture.hinges - MIDDLE) / HALF
+    velocity = posture.in_own_frame(posture.velocity)
+    parts = [posture.height[:, None], posture.vertical, velocity, posture.spin, hinges, 0.2 * posture.hinge_speeds]
+    return jnp.concatenate(parts, -1)
+
+
+def seen(posture: Posture) -> jax.Array:
+    """What each ant sees of the others, in its own frame, from the one after it `[n, n - 1, 12]`."""
+    others = posture.others()
+    gap = others.position - posture.position[:, None]
+    facing = jnp.concatenate([others.facing, jnp.zeros_like(others.facing[..., :1])], -1)
+    parts = [
+        posture.in_own_frame(gap),
+        jnp.linalg.norm(gap[..., :2], axis=-1, keepdims=True),
+        posture.in_own_frame(others.velocity),
+        posture.in_own_frame(facing)[..., :2],
+        posture.in_own_frame(others.rotation[..., :, 2]),
+    ]
+    return jnp.concatenate(parts, -1)
+
+
+def _add_geom(body, name: str, kind, radius: float, rgba, end=None) -> None:
+    """A sphere at the body's origin, or a capsule from there to `end`."""
+    geom = body.add_geom(name=name, type=kind, density=_DENSITY, rgba=rgba, contype=0, conaffinity=0)
+    geom.size[0] = radius
+    if end is not None:
+        geom.fromto = [0, 0, 0, *end]
+
+
+def _add_hinge(spec, body, name: str, axis, limits: tuple[float, float]) -> None:
+    joint = body.add_joint(name=name, axis=axis, range=limits, damping=_KD, armature=0.02)
+    joint.type = mujoco.mjtJoint.mjJNT_HINGE
+    servo = spec.add_actuator(name=name, target=name, ctrlrange=limits)
+    servo.trntype = mujoco.mjtTrn.mjTRN_JOINT
+    servo.set_to_position(kp=_KP)

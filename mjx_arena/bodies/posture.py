@@ -1,0 +1,64 @@
+"""How bodies with a free root and hinges stand and move: what tasks read of a state, whatever the body."""
+
+import jax
+import jax.numpy as jnp
+from flax import struct
+
+from mjx_arena.geometry import heading, rotation_matrix, to_heading_frame
+
+
+class Posture(struct.PyTreeNode):
+    """Of n bodies with h hinges each, in world coordinates unless said otherwise. Axis 0 of every field is n."""
+
+    position: jax.Array  # [n, 3] of the root, m
+    velocity: jax.Array  # [n, 3] of the root, m/s
+    spin: jax.Array  # [n, 3] of the root's body, in its own coordinates, rad/s
+    rotation: jax.Array  # [n, 3, 3] from the body's coordinates to the world's
+    facing: jax.Array  # [n, 2] unit vector of the heading
+    hinges: jax.Array  # [n, h] rad
+    hinge_speeds: jax.Array  # [n, h] rad/s
+
+    @classmethod
+    def read(cls, qpos: jax.Array, qvel: jax.Array, num_bodies: int) -> "Posture":
+        """Of a model whose joints are those of `num_bodies` like bodies, one after the other."""
+        qpos = qpos.reshape(num_bodies, qpos.size // num_bodies)
+        qvel = qvel.reshape(num_bodies, qvel.size // num_bodies)
+        rotation = rotation_matrix(qpos[:, 3:7])
+        return cls(
+            position=qpos[:, :3],
+            velocity=qvel[:, :3],
+            spin=qvel[:, 3:6],
+            rotation=rotation,
+            facing=heading(rotation),
+            hinges=qpos[:, 7:],
+            hinge_speeds=qvel[:, 6:],
+        )
+
+    @property
+    def height(self) -> jax.Array:
+        return self.position[:, 2]
+
+    @property
+    def up(self) -> jax.Array:
+        """The body's up axis `[n, 3]`."""
+        return self.rotation[:, :, 2]
+
+    @property
+    def vertical(self) -> jax.Array:
+        """The world's up axis in the body's coordinates `[n, 3]`."""
+        return self.rotation[:, 2, :]
+
+    def of_others(self) -> "Posture":
+        """In each place the posture of the other one, of two."""
+        return jax.tree.map(lambda x: x[::-1], self)
+
+    def others(self) -> "Posture":
+        """For each body the others in cyclic order, from the one after it: fields `[n, n - 1, ...]`."""
+        num = self.position.shape[0]
+        index = (jnp.arange(num)[:, None] + jnp.arange(1, num)) % num
+        return jax.tree.map(lambda x: x[index], self)
+
+    def in_own_frame(self, vector: jax.Array) -> jax.Array:
+        """World vectors `[n, ..., 3]`, one or more for each body, as (ahead, left, up) of its heading."""
+        facing = self.facing.reshape(self.facing.shape[0], *[1] * (vector.ndim - 2), 2)
+        return to_heading_frame(vector, jnp.broadcast_to(facing, (*vector.shape[:-1], 2)))

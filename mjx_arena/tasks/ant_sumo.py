@@ -1,0 +1,181 @@
+"""Ant sumo: push the other ant out of the ring. An ant also loses once its torso has been on the ground for too long.
+
+The rules are those of TimeChamber's Ant Sumo; both losing in one step is a draw, and so is the time limit.
+"""
+
+from dataclasses import dataclass, field
+
+import chex
+import jax
+import jax.numpy as jnp
+from flax import struct
+
+from mjx_arena.bodies import ant
+from mjx_arena.bodies.posture import Posture
+from mjx_arena.physics import PhysicsSettings, make_physics
+from mjx_arena.settings import require
+from mjx_arena.shaping import ShapingSettings
+from mjx_arena.types import ArenaState, Box, TimeStep
+
+
+@dataclass(frozen=True)
+class SumoRewards:
+    """The result, once; and the shaping, per control step and times the weight of `task.shaping`."""
+
+    win: float = 10.0
+    lose: float = 10.0  # subtracted
+    draw: float = 5.0  # subtracted: neither has won
+    approach: float = 0.003  # x speed towards the opponent, m/s, at most 1
+    push: float = 0.003  # x speed at which the opponent moves away from the centre, m/s, at most 1 either way
+    low: float = 0.002  # subtracted while the torso is on the ground
+    control: float = 0.0005  # x mean squared action, subtracted
+
+    def validate(self, prefix: str) -> None:
+        for key, value in vars(self).items():
+            require(value >= 0, f"{prefix}.{key}", value, "must not be negative; the signs are the task's")
+
+    @property
+    def most_shaping(self) -> float:
+        """Of one step."""
+        return self.approach + self.push
+
+
+@dataclass(frozen=True)
+class AntSumoSettings:
+    name: str = "ant_sumo"
+    time_limit: int = 1000  # control steps
+    substeps: int = 2  # engine steps in one control step of 1/60 s
+    ring_radius: float = 3.0  # m
+    hit_points: int = 100  # one is lost in each step that the torso is on the ground
+    low_height: float = 0.31  # m, of the torso's centre; lower, it is on the ground
+    start_radius: tuple[float, float] = (1.2, 2.2)  # m from the centre, uniform
+    start_yaw: float = 0.5  # rad away from facing the centre, uniform
+    start_noise: float = 0.1  # rad and rad/s of the hinges, uniform
+    shaping: ShapingSettings = field(default_factory=ShapingSettings)
+    reward: SumoRewards = field(default_factory=SumoRewards)
+
+    @property
+    def num_agents(self) -> int:
+        return 2
+
+    def validate(self, prefix: str = "task") -> None:
+        def check(condition: bool, key: str, remedy: str) -> None:
+            require(condition, f"{prefix}.{key}", getattr(self, key), remedy)
+
+        for key in ("time_limit", "substeps", "hit_points"):
+            check(getattr(self, key) >= 1, key, "must be at least 1")
+        for key in ("start_yaw", "start_noise"):
+            check(getattr(self, key) >= 0, key, "must not be negative")
+        low, high = self.start_radius
+        check(
+            ant.REACH <= low <= high < self.ring_radius,
+            "start_radius",
+            f"must be [low, high] in [{ant.REACH:.2f}, ring_radius)",
+        )
+        check(0 <= self.low_height < ant.STANDING_HEIGHT, "low_height", f"must lie in [0, {ant.STANDING_HEIGHT:.2f}) m")
+        self.shaping.validate(f"{prefix}.shaping")
+        self.reward.validate(f"{prefix}.reward")
+        most = self.reward.most_shaping * self.shaping.most * self.time_limit
+        remedy = f"must exceed what shaping can add up to in a match, {most:g}"
+        require(self.reward.win > most, f"{prefix}.reward.win", self.reward.win, remedy)
+
+
+class SumoMemory(struct.PyTreeNode):
+    hit_points: jax.Array  # [2] int32
+    shaping: jax.Array  # [] weight of the shaping
+
+
+class AntSumo:
+    """`Arena` of two agents: 8 position targets each, in the order of the ant's hinges."""
+
+    num_agents = 2
+    observation_size = 26 + 12 + 6
+    action = Box(ant.NUM_HINGES)
+
+    def __init__(self, settings: AntSumoSettings, physics: PhysicsSettings):
+        settings.validate()
+        self.settings = settings
+        self.physics = make_physics(ant.build_ants(2, 1 / 60 / settings.substeps), physics)
+        self.mj_model = self.physics.model
+        self.control_dt = float(self.mj_model.opt.timestep) * settings.substeps
+
+    def reset(self, key: chex.PRNGKey) -> tuple[ArenaState, TimeStep]:
+        s = self.settings
+        key, k_angle, k_radius, k_yaw, k_hinge, k_speed = jax.random.split(key, 6)
+        angle = jax.random.uniform(k_angle, maxval=2 * jnp.pi) + jnp.array([0, jnp.pi])
+        radius = jax.random.uniform(k_radius, minval=s.start_radius[0], maxval=s.start_radius[1])
+        yaw = angle + jnp.pi + s.start_yaw * jax.random.uniform(k_yaw, (2,), minval=-1)
+        noise = s.start_noise * jax.random.uniform(k_hinge, (2, ant.NUM_HINGES), minval=-1)
+        qpos = ant.place(radius * jnp.stack([jnp.cos(angle), jnp.sin(angle)], -1), yaw, noise)
+        speeds = s.start_noise * jax.random.uniform(k_speed, (2, ant.NUM_HINGES), minval=-1)
+        qvel = jnp.concatenate([jnp.zeros((2, 6)), speeds], 1).reshape(-1)
+        memory = SumoMemory(hit_points=jnp.full(2, s.hit_points), shaping=jnp.float32(s.shaping.start))
+        state = ArenaState(self.physics.init(qpos, qvel), key, jnp.int32(0), memory)
+        nothing = {name: jnp.zeros(2) for name in vars(s.reward)}
+        return state, self._timestep(state, Posture.read(qpos, qvel, 2), nothing, jnp.zeros(2, bool))
+
+    def step(self, state: ArenaState, action: jax.Array) -> tuple[ArenaState, TimeStep]:
+        action = jnp.clip(action, -1, 1)
+        physics = self.physics.step(state.physics, ant.targets(action).reshape(-1), self.settings.substeps)
+        posture = Posture.read(physics.qpos, physics.qvel, 2)
+        low = posture.height < self.settings.low_height
+        memory = state.memory.replace(hit_points=state.memory.hit_points - low)
+        state = state.replace(physics=physics, step_count=state.step_count + 1, memory=memory)
+        lost = (memory.hit_points <= 0) | (_distance(posture) >= self.settings.ring_radius)
+        return state, self._timestep(state, posture, self._rewards(state, posture, action, low, lost), lost)
+
+    def progressed(self, state: ArenaState, arena_steps: jax.Array) -> ArenaState:
+        """See `mjx_arena.types.Curriculum`: moves the weight of the shaping."""
+        shaping = self.settings.shaping.weight(arena_steps)
+        return state.replace(memory=state.memory.replace(shaping=jnp.full_like(state.memory.shaping, shaping)))
+
+    def _rewards(self, state: ArenaState, posture: Posture, action, low, lost) -> dict[str, jax.Array]:
+        """Terms `[2]` before their weights, named as in `SumoRewards`."""
+        gap = (posture.position[::-1] - posture.position)[:, :2]
+        outwards = posture.position[:, :2] / jnp.maximum(_distance(posture), 1e-6)[:, None]
+        drawn = lost.all() | (~lost.any() & (state.step_count >= self.settings.time_limit))
+        terms = {
+            "approach": jnp.clip(_along(posture.velocity, gap), 0, 1),
+            "push": jnp.clip(jnp.sum(posture.velocity[:, :2] * outwards, -1), -1, 1)[::-1],
+            "low": -low.astype(jnp.float32),
+            "control": -jnp.mean(jnp.square(action), -1),
+        }
+        terms = {name: term * state.memory.shaping for name, term in terms.items()}
+        decided = lost ^ lost[::-1]
+        results = {"win": decided & lost[::-1], "lose": -1.0 * (decided & lost), "draw": -1.0 * jnp.full(2, drawn)}
+        return terms | {name: jnp.asarray(term, jnp.float32) for name, term in results.items()}
+
+    def _timestep(self, state: ArenaState, posture: Posture, terms: dict, lost: jax.Array) -> TimeStep:
+        s = self.settings
+        weighted = {name: getattr(s.reward, name) * term for name, term in terms.items()}
+        terminated = lost.any()
+        return TimeStep(
+            observation=self._observation(state, posture),
+            reward=jnp.stack(list(weighted.values())).sum(0),
+            terminated=terminated,
+            truncated=~terminated & (state.step_count >= s.time_limit),
+            outcome=lost[::-1].astype(jnp.float32) - lost,
+            alive=jnp.ones(2, bool),
+            rated=jnp.bool_(True),
+            action_mask=None,
+            metrics={f"reward/{name}": term.mean() for name, term in weighted.items()},
+        )
+
+    def _observation(self, state: ArenaState, posture: Posture) -> jax.Array:
+        s = self.settings
+        health = state.memory.hit_points[:, None] / s.hit_points
+        edge = (s.ring_radius - _distance(posture))[:, None]
+        centre = posture.in_own_frame(-posture.position)[:, :2]
+        left = jnp.full((2, 1), 1 - state.step_count / s.time_limit)
+        own = [ant.felt(posture), health, edge, centre]
+        return jnp.concatenate([*own, ant.seen(posture)[:, 0], health[::-1], left], -1)
+
+
+def _distance(posture: Posture) -> jax.Array:
+    """Of each torso from the centre of the ring `[2]`, m."""
+    return jnp.linalg.norm(posture.position[:, :2], axis=-1)
+
+
+def _along(velocity: jax.Array, gap: jax.Array) -> jax.Array:
+    """Horizontal speed `[2]` of `velocity` `[2, 3]` along `gap` `[2, 2]`."""
+    return jnp.sum(velocity[:, :2] * gap, -1) / jnp.maximum(jnp.linalg.norm(gap, axis=-1), 1e-6)

@@ -1,0 +1,48 @@
+"""Ants on an engine without physics, so that the state which a rule judges is known."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from still_duel import StillPhysics
+
+from mjx_arena import PhysicsSettings
+from mjx_arena.bodies import ant
+from mjx_arena.tasks import ant_battle, ant_sumo
+from mjx_arena.types import ArenaState
+
+
+def make_sumo(**changes):
+    """Ant sumo on `StillPhysics` with settings over the defaults."""
+    return _make(ant_sumo, ant_sumo.AntSumo, ant_sumo.AntSumoSettings(**changes))
+
+
+def make_battle(**changes):
+    """Ant battle on `StillPhysics` with settings over the defaults."""
+    return _make(ant_battle, ant_battle.AntBattle, ant_battle.AntBattleSettings(**changes))
+
+
+def _make(module, arena_type, settings):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "make_physics", lambda model, settings: StillPhysics(model))
+        return arena_type(settings, PhysicsSettings())
+
+
+def at(arena, positions, heights=None, velocities=None, step_count=0, **memory):
+    """A state with the ants at `positions` `[n, 2]`, moving at `velocities` `[n, 2]`; `memory` is over a reset's."""
+    positions = np.asarray(positions, np.float32)
+    num = len(positions)
+    qpos = np.array(ant.place(jnp.array(positions), jnp.zeros(num), jnp.zeros((num, 8)))).reshape(num, ant.NQ)
+    if heights is not None:
+        qpos[:, 2] = heights
+    qvel = np.zeros((num, ant.NV), np.float32)
+    if velocities is not None:
+        qvel[:, :2] = velocities
+    fresh, _ = arena.reset(jax.random.key(0))
+    memory = fresh.memory.replace(**{name: jnp.asarray(value) for name, value in memory.items()})
+    physics = arena.physics.init(jnp.array(qpos.reshape(-1)), jnp.array(qvel.reshape(-1)))
+    return ArenaState(physics=physics, key=fresh.key, step_count=jnp.int32(step_count), memory=memory)
+
+
+def idle(arena):
+    return jnp.zeros((arena.num_agents, ant.NUM_HINGES))
