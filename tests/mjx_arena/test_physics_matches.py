@@ -18,6 +18,7 @@ from mjx_arena.physics import ModelSettings, PhysicsSettings
 
 NUM_MATCHES = 2048
 TASKS = ("humanoid_duel",)
+pytestmark = pytest.mark.slow  # most of a minute
 
 
 @functools.cache
