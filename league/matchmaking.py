@@ -25,7 +25,7 @@ def uniform(pool: Pool, settings: LeagueSettings) -> jax.Array:
 def delta_uniform(pool: Pool, settings: LeagueSettings) -> jax.Array:
     """The younger members alike, from the share `delta` of history on: probabilities `[K]`.
 
-    Bansal et al., "Emergent Complexity via Multi-Agent Competition" (2018), section 4.2.
+    Bansal et al., "Emergent Complexity via Multi-Agent Competition" (2018).
     """
     age_rank = jnp.sum(pool.occupied & (pool.iteration < pool.iteration[:, None]), 1)
     youngest = pool.occupied.sum() - 1
@@ -45,7 +45,7 @@ def pfsp(pool: Pool, settings: LeagueSettings) -> jax.Array:
 def openai_five(pool: Pool, settings: LeagueSettings) -> jax.Array:
     """The newest member in 80 % of draws, else by the exponential of `Pool.quality`: probabilities `[K]`.
 
-    OpenAI et al., "Dota 2 with Large Scale Deep Reinforcement Learning" (2019), appendix N.
+    OpenAI et al., "Dota 2 with Large Scale Deep Reinforcement Learning" (2019).
     """
     return 0.8 * latest(pool, settings) + 0.2 * by_quality(pool)
 

@@ -91,7 +91,7 @@ def recorded(pool: Pool, counts: jax.Array, probability: jax.Array, settings: Le
     return pool.replace(
         results=pool.results.recorded(counts, settings.result_decay),
         since=pool.since + counts.sum(0),
-        quality=pool.quality - settings.quality_step * counts[:, 0] / jnp.maximum(played, 1e-3),
+        quality=pool.quality - settings.quality_step * counts[:, 0] / played,
         elo=members_elo,
         learner_elo=learner_elo,
     )

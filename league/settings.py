@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from mjx_arena.settings import require
+from mjx_arena.settings import require, require_not_negative
 
 MATCHMAKERS = ("latest", "uniform", "delta_uniform", "pfsp", "openai_five", "mix")
 PFSP_WEIGHTS = ("hard", "var", "linear", "capped")
@@ -20,8 +20,7 @@ class MixSettings:
     openai_five: float = 0.0
 
     def validate(self, prefix: str) -> None:
-        for key, value in vars(self).items():
-            require(value >= 0, f"{prefix}.{key}", value, "a share must not be negative")
+        require_not_negative(self, prefix, "a share must not be negative")
         require(sum(vars(self).values()) > 0, prefix, vars(self), "one share must be positive")
 
 
@@ -40,9 +39,7 @@ class LeagueSettings:
     update_win_rate: float | None = None  # a snapshot is taken above this win rate since the last one; None: never so
     games_to_check: int = 400  # games since the last snapshot before that win rate counts
     max_update_steps: int = 50  # iterations after which a snapshot is taken in any case
-    eviction: str = (
-        "fifo"  # who goes when the pool is full: the oldest (fifo), or whom the learner beats most (easiest)
-    )
+    eviction: str = "fifo"  # who goes from a full pool: the oldest (fifo), or whom the learner beats most (easiest)
     keep_untrained: bool = True  # the untrained policy, the pool's first member, never goes
     result_decay: float = 0.99  # per game, of the decayed results
     tile_rows: int = 16  # opponents that share one gather of weights

@@ -15,3 +15,9 @@ def require(condition: bool, key: str, value: Any, remedy: str) -> None:
     """Raises `SettingError` unless `condition` holds."""
     if not condition:
         raise SettingError(key, value, remedy)
+
+
+def require_not_negative(group: Any, prefix: str, remedy: str) -> None:
+    """Raises `SettingError` for the first field of the dataclass `group` that is negative."""
+    for key, value in vars(group).items():
+        require(value >= 0, f"{prefix}.{key}", value, remedy)

@@ -6,26 +6,29 @@ import jax
 import jax.numpy as jnp
 
 from mjx_arena.settings import require
+from mjx_arena.types import ArenaState
 
 
 @dataclass(frozen=True)
 class ShapingSettings:
     """Weight of a task's shaping: from `start` in a straight line to `end` after `steps` arena steps, and then `end`.
 
-    `end` is a floor: without any shaping, ants that have learned to win forget to stand (rl_games' notes on self-play).
+    `end` is a floor above 0, as rl_games' notes on self-play in DMC soccer have it.
     """
 
     start: float = 1.0
     end: float = 0.1
     steps: int = 20_000_000  # arena steps of all arenas together
 
-    @property
-    def most(self) -> float:
-        return max(self.start, self.end)
+    def progressed(self, state: ArenaState, arena_steps: jax.Array) -> ArenaState:
+        """`state` with the weight, which it holds as `memory.shaping` `[]`, of a run after `arena_steps` `[]`."""
+        weight = self.start + (self.end - self.start) * jnp.clip(arena_steps / self.steps, 0, 1)
+        return state.replace(memory=state.memory.replace(shaping=weight.astype(jnp.float32)))
 
-    def weight(self, arena_steps: jax.Array) -> jax.Array:
-        """`[]` after `arena_steps` `[]`."""
-        return self.start + (self.end - self.start) * jnp.clip(arena_steps / self.steps, 0, 1)
+    def check_result(self, key: str, value: float, most_in_a_step: float, steps: int) -> None:
+        """Raises SettingError unless the result of a match is worth more than shaping can add up to in `steps`."""
+        most = most_in_a_step * max(self.start, self.end) * steps
+        require(value > most, key, value, f"must exceed what shaping can add up to in a match, {most:g}")
 
     def validate(self, prefix: str) -> None:
         for key in ("start", "end"):

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import mujoco
 import numpy as np
 
-from mjx_arena.bodies.ground import FLOOR, add_ground
+from mjx_arena.bodies.ground import FLOOR, with_ground
 from mjx_arena.bodies.posture import Posture
 from mjx_arena.geometry import yaw_quaternion
 
@@ -40,12 +40,7 @@ def build_ants(num_ants: int, timestep: float) -> mujoco.MjModel:
 
     They touch each other, without friction, with torsos and shins.
     """
-    spec = mujoco.MjSpec()
-    spec.compiler.degree = False
-    spec.option.timestep = timestep
-    spec.option.iterations, spec.option.ls_iterations = 2, 4
-    spec.option.disableflags |= mujoco.mjtDisableBit.mjDSBL_EULERDAMP  # the hinges' damping is stable without
-    add_ground(spec)
+    spec = with_ground(timestep)
     names = [f"ant{index}" for index in range(num_ants)]
     for name, colour in zip(names, _COLOURS, strict=False):
         add_ant(spec, name, (*colour, 1))
@@ -93,26 +88,27 @@ def place(position: jax.Array, yaw: jax.Array, noise: jax.Array) -> jax.Array:
     return jnp.concatenate([position, height, yaw_quaternion(yaw), MIDDLE + noise], 1).reshape(-1)
 
 
+def start(
+    key: jax.Array, angle: jax.Array, radius: jax.Array | float, yaw_noise: float, noise: float
+) -> tuple[jax.Array, jax.Array]:
+    """`qpos` `[n * 15]` and `qvel` `[n * 14]` of ants on a circle at `angle` `[n]`, who face its centre.
+
+    They are turned away from it by up to `yaw_noise` rad, and hinges and their speeds are off by up to `noise`.
+    """
+    k_yaw, k_hinge, k_speed = jax.random.split(key, 3)
+    num = angle.shape[0]
+    yaw = angle + jnp.pi + yaw_noise * jax.random.uniform(k_yaw, (num,), minval=-1)
+    hinges = noise * jax.random.uniform(k_hinge, (num, NUM_HINGES), minval=-1)
+    qpos = place(radius * jnp.stack([jnp.cos(angle), jnp.sin(angle)], -1), yaw, hinges)
+    speeds = noise * jax.random.uniform(k_speed, (num, NUM_HINGES), minval=-1)
+    return qpos, jnp.concatenate([jnp.zeros((num, NV - NUM_HINGES)), speeds], 1).reshape(-1)
+
+
 def felt(posture: Posture) -> jax.Array:
     """What each ant feels of itself, in its own frames `[n, 26]`."""
     hinges = (posture.hinges - MIDDLE) / HALF
     velocity = posture.in_own_frame(posture.velocity)
     parts = [posture.height[:, None], posture.vertical, velocity, posture.spin, hinges, 0.2 * posture.hinge_speeds]
-    return jnp.concatenate(parts, -1)
-
-
-def seen(posture: Posture) -> jax.Array:
-    """What each ant sees of the others, in its own frame, from the one after it `[n, n - 1, 12]`."""
-    others = posture.others()
-    gap = others.position - posture.position[:, None]
-    facing = jnp.concatenate([others.facing, jnp.zeros_like(others.facing[..., :1])], -1)
-    parts = [
-        posture.in_own_frame(gap),
-        jnp.linalg.norm(gap[..., :2], axis=-1, keepdims=True),
-        posture.in_own_frame(others.velocity),
-        posture.in_own_frame(facing)[..., :2],
-        posture.in_own_frame(others.rotation[..., :, 2]),
-    ]
     return jnp.concatenate(parts, -1)
 
 

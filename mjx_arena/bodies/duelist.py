@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import mujoco
 
-from mjx_arena.bodies.ground import FLOOR, add_ground
+from mjx_arena.bodies.ground import FLOOR, with_ground
 from mjx_arena.bodies.posture import Posture
 
 STANDING_HEIGHT = 1.14  # of the torso's origin above the floor, legs straight
@@ -55,12 +55,7 @@ def build_pair(timestep: float, agent_contacts: bool) -> mujoco.MjModel:
 
     Their limbs touch each other only with `agent_contacts`; those contacts are without friction.
     """
-    spec = mujoco.MjSpec()
-    spec.compiler.degree = False
-    spec.option.timestep = timestep
-    spec.option.iterations, spec.option.ls_iterations = 2, 4
-    spec.option.disableflags |= mujoco.mjtDisableBit.mjDSBL_EULERDAMP  # the hinges' damping is stable without
-    add_ground(spec)
+    spec = with_ground(timestep)
     for name, rgba in (("red", (0.8, 0.25, 0.2, 1)), ("blue", (0.2, 0.4, 0.8, 1))):
         add_duelist(spec, name, rgba)
         for sole in SOLES:
@@ -109,15 +104,4 @@ def _felt(posture: Posture) -> jax.Array:
 def _seen(posture: Posture) -> jax.Array:
     """`[2, 20]`."""
     other = posture.of_others()
-    gap = other.position - posture.position
-    facing = jnp.concatenate([other.facing, jnp.zeros((2, 1))], -1)
-    parts = [
-        posture.in_own_frame(gap),
-        jnp.linalg.norm(gap[:, :2], axis=-1, keepdims=True),
-        posture.in_own_frame(other.velocity),
-        posture.in_own_frame(facing)[:, :2],
-        posture.in_own_frame(other.up),
-        other.hinges,
-        other.hinge_speeds,
-    ]
-    return jnp.concatenate(parts, -1)
+    return jnp.concatenate([posture.seen()[:, 0], other.hinges, other.hinge_speeds], -1)

@@ -5,8 +5,16 @@ import mujoco
 FLOOR = "floor"
 
 
-def add_ground(spec: mujoco.MjSpec) -> None:
-    """Adds a chequered floor of 1 m squares named `floor`, a sky and two lights."""
+def with_ground(timestep: float) -> mujoco.MjSpec:
+    """A model in radians with a chequered floor of 1 m squares named `floor`, a sky and two lights.
+
+    For engine steps of `timestep` seconds, a solver that is cut short, and bodies whose damping needs no implicit step.
+    """
+    spec = mujoco.MjSpec()
+    spec.compiler.degree = False
+    spec.option.timestep = timestep
+    spec.option.iterations, spec.option.ls_iterations = 2, 4
+    spec.option.disableflags |= mujoco.mjtDisableBit.mjDSBL_EULERDAMP
     spec.add_texture(
         name="chequers",
         type=mujoco.mjtTexture.mjTEXTURE_2D,
@@ -32,3 +40,4 @@ def add_ground(spec: mujoco.MjSpec) -> None:
     floor.contype = floor.conaffinity = 0
     spec.worldbody.add_light(pos=[2, -3, 5], dir=[-0.3, 0.5, -0.8], diffuse=[0.7, 0.7, 0.7])
     spec.worldbody.add_light(pos=[-3, 3, 5], dir=[0.4, -0.4, -0.8], diffuse=[0.3, 0.3, 0.3], castshadow=False)
+    return spec

@@ -48,6 +48,11 @@ class Posture(struct.PyTreeNode):
         """The world's up axis in the body's coordinates `[n, 3]`."""
         return self.rotation[:, 2, :]
 
+    @property
+    def distance(self) -> jax.Array:
+        """Of the roots from the world's vertical axis `[n]`, m."""
+        return jnp.linalg.norm(self.position[:, :2], axis=-1)
+
     def of_others(self) -> "Posture":
         """In each place the posture of the other one, of two."""
         return jax.tree.map(lambda x: x[::-1], self)
@@ -62,3 +67,17 @@ class Posture(struct.PyTreeNode):
         """World vectors `[n, ..., 3]`, one or more for each body, as (ahead, left, up) of its heading."""
         facing = self.facing.reshape(self.facing.shape[0], *[1] * (vector.ndim - 2), 2)
         return to_heading_frame(vector, jnp.broadcast_to(facing, (*vector.shape[:-1], 2)))
+
+    def seen(self) -> jax.Array:
+        """How each body sees the roots of the others, in its own frame, from the one after it `[n, n - 1, 12]`."""
+        others = self.others()
+        gap = others.position - self.position[:, None]
+        facing = jnp.concatenate([others.facing, jnp.zeros_like(others.facing[..., :1])], -1)
+        parts = [
+            self.in_own_frame(gap),
+            jnp.linalg.norm(gap[..., :2], axis=-1, keepdims=True),
+            self.in_own_frame(others.velocity),
+            self.in_own_frame(facing)[..., :2],
+            self.in_own_frame(others.rotation[..., :, 2]),
+        ]
+        return jnp.concatenate(parts, -1)

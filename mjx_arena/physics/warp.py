@@ -1,7 +1,7 @@
 """The Warp engine: MJX over MuJoCo Warp, for NVIDIA GPUs. On a CPU it is slow and good for checks alone.
 
-Warp keeps contacts and constraints in buffers of a fixed size, shared by all arenas, and leaves out what does not fit.
-Here that ends the run with an error. The engine is not reproducible bit for bit.
+Warp keeps the contacts of all arenas in one buffer of a fixed size and the constraint rows of each in another; it leaves
+out what does not fit. Here that ends the run with an error. The engine is not reproducible bit for bit.
 """
 
 import contextlib

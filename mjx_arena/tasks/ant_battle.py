@@ -15,7 +15,7 @@ from flax import struct
 from mjx_arena.bodies import ant
 from mjx_arena.bodies.posture import Posture
 from mjx_arena.physics import PhysicsSettings, make_physics
-from mjx_arena.settings import require
+from mjx_arena.settings import require, require_not_negative
 from mjx_arena.shaping import ShapingSettings
 from mjx_arena.types import ArenaState, Box, PhysicsState, TimeStep
 
@@ -30,13 +30,7 @@ class BattleRewards:
     control: float = 0.0005  # x mean squared action, subtracted
 
     def validate(self, prefix: str) -> None:
-        for key, value in vars(self).items():
-            require(value >= 0, f"{prefix}.{key}", value, "must not be negative; the signs are the task's")
-
-    @property
-    def most_shaping(self) -> float:
-        """Of one step."""
-        return self.centre + self.push
+        require_not_negative(self, prefix, "must not be negative; the signs are the task's")
 
 
 @dataclass(frozen=True)
@@ -67,9 +61,8 @@ class AntBattleSettings:
         check(room <= self.start_radius < self.ring_radius, "start_radius", f"must lie in [{room:.2f}, ring_radius) m")
         self.shaping.validate(f"{prefix}.shaping")
         self.reward.validate(f"{prefix}.reward")
-        most = self.reward.most_shaping * self.shaping.most * self.time_limit
-        remedy = f"must exceed what shaping can add up to in a match, {most:g}"
-        require(self.reward.rank > most, f"{prefix}.reward.rank", self.reward.rank, remedy)
+        most = self.reward.centre + self.reward.push
+        self.shaping.check_result(f"{prefix}.reward.rank", self.reward.rank, most, self.time_limit)
 
 
 class BattleMemory(struct.PyTreeNode):
@@ -96,13 +89,9 @@ class AntBattle:
 
     def reset(self, key: chex.PRNGKey) -> tuple[ArenaState, TimeStep]:
         s, n = self.settings, self.num_agents
-        key, k_angle, k_yaw, k_hinge, k_speed = jax.random.split(key, 5)
+        key, k_angle, k_stance = jax.random.split(key, 3)
         angle = 2 * jnp.pi * (jnp.arange(n) / n + jax.random.uniform(k_angle))
-        yaw = angle + jnp.pi + s.start_yaw * jax.random.uniform(k_yaw, (n,), minval=-1)
-        noise = s.start_noise * jax.random.uniform(k_hinge, (n, ant.NUM_HINGES), minval=-1)
-        qpos = ant.place(s.start_radius * jnp.stack([jnp.cos(angle), jnp.sin(angle)], -1), yaw, noise)
-        speeds = s.start_noise * jax.random.uniform(k_speed, (n, ant.NUM_HINGES), minval=-1)
-        qvel = jnp.concatenate([jnp.zeros((n, 6)), speeds], 1).reshape(-1)
+        qpos, qvel = ant.start(k_stance, angle, s.start_radius, s.start_yaw, s.start_noise)
         memory = BattleMemory(out=jnp.zeros(n, bool), rank=jnp.zeros(n), shaping=jnp.float32(s.shaping.start))
         state = ArenaState(self.physics.init(qpos, qvel), key, jnp.int32(0), memory)
         nothing = {name: jnp.zeros(n) for name in vars(s.reward)}
@@ -114,7 +103,7 @@ class AntBattle:
         state = state.replace(step_count=state.step_count + 1)
         posture = Posture.read(physics.qpos, physics.qvel, n)
         was_in = ~state.memory.out
-        out = ~was_in | (_distance(posture) >= self._radius(state))
+        out = ~was_in | (posture.distance >= self._radius(state))
         rank = self._rank(state.memory.rank, was_in, ~out, state.step_count >= self.settings.time_limit)
         # Whoever is out has its last step paid, and is then taken away.
         terms = self._rewards(state, posture, action, was_in, rank)
@@ -124,8 +113,7 @@ class AntBattle:
 
     def progressed(self, state: ArenaState, arena_steps: jax.Array) -> ArenaState:
         """See `mjx_arena.types.Curriculum`: moves the weight of the shaping."""
-        shaping = self.settings.shaping.weight(arena_steps)
-        return state.replace(memory=state.memory.replace(shaping=jnp.full_like(state.memory.shaping, shaping)))
+        return self.settings.shaping.progressed(state, arena_steps)
 
     def _radius(self, state: ArenaState) -> jax.Array:
         """Of the ring `[]`, m."""
@@ -151,7 +139,7 @@ class AntBattle:
 
     def _rewards(self, state: ArenaState, posture: Posture, action, was_in, rank) -> dict[str, jax.Array]:
         """Terms `[A]` before their weights, named as in `BattleRewards`; those who were out get nothing."""
-        distance = _distance(posture)
+        distance = posture.distance
         outwards = jnp.sum(posture.velocity[:, :2] * posture.position[:, :2], -1) / jnp.maximum(distance, 1e-6)
         gap = jnp.linalg.norm(posture.position[:, None, :2] - posture.position[:, :2], axis=-1)
         nearest = jnp.argmin(jnp.where(jnp.eye(self.num_agents, dtype=bool) | ~was_in, jnp.inf, gap), -1)
@@ -184,15 +172,10 @@ class AntBattle:
     def _observation(self, state: ArenaState, posture: Posture) -> jax.Array:
         n, radius = self.num_agents, self._radius(state)
         present = (~state.memory.out).astype(jnp.float32)
-        edge = radius - _distance(posture)
+        edge = radius - posture.distance
         centre = posture.in_own_frame(-posture.position)[:, :2]
         own = [ant.felt(posture), edge[:, None], centre, jnp.full((n, 1), radius), jnp.full((n, 1), present.sum() / n)]
         index = (jnp.arange(n)[:, None] + jnp.arange(1, n)) % n
-        others = jnp.concatenate([ant.seen(posture), edge[index][..., None]], -1) * present[index][..., None]
+        others = jnp.concatenate([posture.seen(), edge[index][..., None]], -1) * present[index][..., None]
         others = jnp.concatenate([others, present[index][..., None]], -1)
         return jnp.concatenate([*own, others.reshape(n, others.shape[1] * others.shape[2])], -1)
-
-
-def _distance(posture: Posture) -> jax.Array:
-    """Of each torso from the centre of the ring `[A]`, m."""
-    return jnp.linalg.norm(posture.position[:, :2], axis=-1)

@@ -13,7 +13,7 @@ from flax import struct
 from mjx_arena.bodies import ant
 from mjx_arena.bodies.posture import Posture
 from mjx_arena.physics import PhysicsSettings, make_physics
-from mjx_arena.settings import require
+from mjx_arena.settings import require, require_not_negative
 from mjx_arena.shaping import ShapingSettings
 from mjx_arena.types import ArenaState, Box, TimeStep
 
@@ -31,13 +31,7 @@ class SumoRewards:
     control: float = 0.0005  # x mean squared action, subtracted
 
     def validate(self, prefix: str) -> None:
-        for key, value in vars(self).items():
-            require(value >= 0, f"{prefix}.{key}", value, "must not be negative; the signs are the task's")
-
-    @property
-    def most_shaping(self) -> float:
-        """Of one step."""
-        return self.approach + self.push
+        require_not_negative(self, prefix, "must not be negative; the signs are the task's")
 
 
 @dataclass(frozen=True)
@@ -75,9 +69,8 @@ class AntSumoSettings:
         check(0 <= self.low_height < ant.STANDING_HEIGHT, "low_height", f"must lie in [0, {ant.STANDING_HEIGHT:.2f}) m")
         self.shaping.validate(f"{prefix}.shaping")
         self.reward.validate(f"{prefix}.reward")
-        most = self.reward.most_shaping * self.shaping.most * self.time_limit
-        remedy = f"must exceed what shaping can add up to in a match, {most:g}"
-        require(self.reward.win > most, f"{prefix}.reward.win", self.reward.win, remedy)
+        most = self.reward.approach + self.reward.push
+        self.shaping.check_result(f"{prefix}.reward.win", self.reward.win, most, self.time_limit)
 
 
 class SumoMemory(struct.PyTreeNode):
@@ -101,14 +94,10 @@ class AntSumo:
 
     def reset(self, key: chex.PRNGKey) -> tuple[ArenaState, TimeStep]:
         s = self.settings
-        key, k_angle, k_radius, k_yaw, k_hinge, k_speed = jax.random.split(key, 6)
+        key, k_angle, k_radius, k_stance = jax.random.split(key, 4)
         angle = jax.random.uniform(k_angle, maxval=2 * jnp.pi) + jnp.array([0, jnp.pi])
         radius = jax.random.uniform(k_radius, minval=s.start_radius[0], maxval=s.start_radius[1])
-        yaw = angle + jnp.pi + s.start_yaw * jax.random.uniform(k_yaw, (2,), minval=-1)
-        noise = s.start_noise * jax.random.uniform(k_hinge, (2, ant.NUM_HINGES), minval=-1)
-        qpos = ant.place(radius * jnp.stack([jnp.cos(angle), jnp.sin(angle)], -1), yaw, noise)
-        speeds = s.start_noise * jax.random.uniform(k_speed, (2, ant.NUM_HINGES), minval=-1)
-        qvel = jnp.concatenate([jnp.zeros((2, 6)), speeds], 1).reshape(-1)
+        qpos, qvel = ant.start(k_stance, angle, radius, s.start_yaw, s.start_noise)
         memory = SumoMemory(hit_points=jnp.full(2, s.hit_points), shaping=jnp.float32(s.shaping.start))
         state = ArenaState(self.physics.init(qpos, qvel), key, jnp.int32(0), memory)
         nothing = {name: jnp.zeros(2) for name in vars(s.reward)}
@@ -121,18 +110,17 @@ class AntSumo:
         low = posture.height < self.settings.low_height
         memory = state.memory.replace(hit_points=state.memory.hit_points - low)
         state = state.replace(physics=physics, step_count=state.step_count + 1, memory=memory)
-        lost = (memory.hit_points <= 0) | (_distance(posture) >= self.settings.ring_radius)
+        lost = (memory.hit_points <= 0) | (posture.distance >= self.settings.ring_radius)
         return state, self._timestep(state, posture, self._rewards(state, posture, action, low, lost), lost)
 
     def progressed(self, state: ArenaState, arena_steps: jax.Array) -> ArenaState:
         """See `mjx_arena.types.Curriculum`: moves the weight of the shaping."""
-        shaping = self.settings.shaping.weight(arena_steps)
-        return state.replace(memory=state.memory.replace(shaping=jnp.full_like(state.memory.shaping, shaping)))
+        return self.settings.shaping.progressed(state, arena_steps)
 
     def _rewards(self, state: ArenaState, posture: Posture, action, low, lost) -> dict[str, jax.Array]:
         """Terms `[2]` before their weights, named as in `SumoRewards`."""
         gap = (posture.position[::-1] - posture.position)[:, :2]
-        outwards = posture.position[:, :2] / jnp.maximum(_distance(posture), 1e-6)[:, None]
+        outwards = posture.position[:, :2] / jnp.maximum(posture.distance, 1e-6)[:, None]
         drawn = lost.all() | (~lost.any() & (state.step_count >= self.settings.time_limit))
         terms = {
             "approach": jnp.clip(_along(posture.velocity, gap), 0, 1),
@@ -164,16 +152,11 @@ class AntSumo:
     def _observation(self, state: ArenaState, posture: Posture) -> jax.Array:
         s = self.settings
         health = state.memory.hit_points[:, None] / s.hit_points
-        edge = (s.ring_radius - _distance(posture))[:, None]
+        edge = (s.ring_radius - posture.distance)[:, None]
         centre = posture.in_own_frame(-posture.position)[:, :2]
         left = jnp.full((2, 1), 1 - state.step_count / s.time_limit)
         own = [ant.felt(posture), health, edge, centre]
-        return jnp.concatenate([*own, ant.seen(posture)[:, 0], health[::-1], left], -1)
-
-
-def _distance(posture: Posture) -> jax.Array:
-    """Of each torso from the centre of the ring `[2]`, m."""
-    return jnp.linalg.norm(posture.position[:, :2], axis=-1)
+        return jnp.concatenate([*own, posture.seen()[:, 0], health[::-1], left], -1)
 
 
 def _along(velocity: jax.Array, gap: jax.Array) -> jax.Array:

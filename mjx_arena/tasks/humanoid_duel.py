@@ -18,7 +18,7 @@ from mjx_arena.bodies.ground import FLOOR
 from mjx_arena.bodies.posture import Posture
 from mjx_arena.geometry import yaw_quaternion
 from mjx_arena.physics import PhysicsSettings, make_physics
-from mjx_arena.settings import require
+from mjx_arena.settings import require, require_not_negative
 from mjx_arena.types import ArenaState, Box, PhysicsState, TimeStep
 
 
@@ -37,8 +37,7 @@ class RewardWeights:
     fall: float = 3.0  # subtracted from whoever falls
 
     def validate(self, prefix: str) -> None:
-        for key, value in vars(self).items():
-            require(value >= 0, f"{prefix}.{key}", value, "weights must not be negative; the signs are the task's")
+        require_not_negative(self, prefix, "weights must not be negative; the signs are the task's")
 
 
 @dataclass(frozen=True)
