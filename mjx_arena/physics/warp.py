@@ -1,7 +1,7 @@
 """The Warp engine: MJX over MuJoCo Warp, for NVIDIA GPUs. On a CPU it is slow and good for checks alone.
 
-Warp keeps the contacts of all arenas in one buffer of a fixed size and the constraint rows of each in another; it leaves
-out what does not fit. Here that ends the run with an error. The engine is not reproducible bit for bit.
+Warp keeps the contacts of all arenas in one buffer of a fixed size, and the constraint rows of each in another; what
+does not fit is left out. Here that ends the run with an error. The engine is not reproducible bit for bit.
 """
 
 import contextlib
