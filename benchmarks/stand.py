@@ -58,6 +58,7 @@ class StandSettings:
 class Stand:
     """`Arena` of one agent."""
 
+    version = 1
     num_agents = 1
     observation_size = OBSERVATIONS
     action = Box(CONTROLS)

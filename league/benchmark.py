@@ -1,7 +1,7 @@
 """How fast a run would go, and where its time goes. Every figure is a median over rounds that take the parts in turn.
 
-Units: a physics step is one engine step of one arena, an arena step one control step of one arena, an agent step an
-arena step times its learning agents.
+With several learners, rollout and update are those of the first. Units: a physics step is one engine step of one arena,
+an arena step one control step of one arena, an agent step an arena step times its learning agents.
 """
 
 import resource
@@ -18,7 +18,7 @@ from jax.sharding import PartitionSpec as P
 
 from league import opponents
 from league.config import RunSettings, learner_rows
-from league.selfplay import RUN_STATE_SPEC, RunState, SelfPlay
+from league.selfplay import RUN_STATE_SPEC, RunState, SelfPlay, first
 from mjx_arena import devices
 
 _SPLIT = P(devices.AXIS)
@@ -75,13 +75,15 @@ def run(settings: RunSettings, rounds: int, announce: Callable[[str], None]) -> 
         state, _ = timed("iteration", iterate, state)
     seconds = {name: median(values[1:]) for name, values in clocks.items()}
 
+    iteration_steps = settings.arena_steps_per_iteration
     rows = learner_rows(trainer.arenas_per_device, settings.league.mirror_fraction, trainer.arena.num_agents)
+    rows *= len(settings.league.roles)
     return Report(
         compile_seconds=compile_seconds,
         physics_steps_per_second=arenas * horizon * settings.task.substeps / seconds["physics"],
         arena_steps_per_second=arenas * horizon / seconds["arena"],
         arena_overhead=seconds["arena"] / seconds["physics"] - 1,
-        train_arena_steps_per_second=arenas * horizon / seconds["iteration"],
+        train_arena_steps_per_second=iteration_steps / seconds["iteration"],
         train_agent_steps_per_second=rows * trainer.mesh.size * horizon / seconds["iteration"],
         rollout_seconds=seconds["rollout"],
         update_seconds=seconds["update"],
@@ -92,7 +94,7 @@ def run(settings: RunSettings, rounds: int, announce: Callable[[str], None]) -> 
 
 
 class _Parts:
-    """The parts of an iteration as programs of their own, on the same arenas and devices."""
+    """The parts of an iteration of the first learner as programs of their own, on the same arenas and devices."""
 
     def __init__(self, trainer: SelfPlay, state: RunState):
         self.trainer = trainer
@@ -108,7 +110,7 @@ class _Parts:
             def body(carry, key):
                 return batch.blockwise(step, carry, random_controls(key, (arena.mj_model.nu,))), None
 
-            return jax.lax.scan(body, state.matches.arena.physics, jax.random.split(key, horizon))[0]
+            return jax.lax.scan(body, first(state.matches.arena.physics), jax.random.split(key, horizon))[0]
 
         def arena_steps(state: RunState, key):
             bank = batch.make_bank(key, trainer.bank_size)
@@ -118,13 +120,14 @@ class _Parts:
                 carry, transition = batch.step(carry, action, bank, key)
                 return carry, (transition.timestep, transition.observation)
 
-            return jax.lax.scan(body, state.matches.arena, jax.random.split(key, horizon))
+            return jax.lax.scan(body, first(state.matches.arena), jax.random.split(key, horizon))
 
         def update(state: RunState, trajectory, key):
-            return trainer.learner.update(state.learner, trajectory, key, jnp.float32(0))
+            return trainer.learner.update(first(state.learner), trajectory, key, jnp.float32(0))
 
         def rollout(state: RunState, key):
-            return trainer.local_rollout(state, key)[1]
+            learner, matches, probability = first((state.learner, state.matches, trainer.probability(state.pool)))
+            return trainer.local_rollout(state, learner, matches, probability, key)[1]
 
         trajectory = jax.eval_shape(
             trainer.shard(rollout, (RUN_STATE_SPEC, P()), P(devices.AXIS)), state, jax.random.key(0)
@@ -145,7 +148,7 @@ class _Parts:
     def _members(self, state: RunState, tile_rows: int | None) -> jax.Array:
         """Mean actions of members on one row for each of a device's arenas, every slot drawn alike."""
         policy, slots = self.trainer.policy, self.trainer.settings.league.player_pool_length
-        rows = state.matches.observation[: self.trainer.arenas_per_device, 0]
+        rows = state.matches.observation[0, : self.trainer.arenas_per_device, 0]
         slot = jnp.arange(rows.shape[0]) % slots
 
         def act(member, row):

@@ -14,6 +14,7 @@ from league.config import RunSettings, compose, parse_overrides, to_mapping
 from league.schema import describe, explain, hints_by_key, instantiate, schema_of
 from mjx_arena.settings import SettingError
 from ppo.checkpoints import CheckpointError
+from ppo.policy_file import PolicyFileError
 from ppo.run_loop import RunError
 
 _REFUSED, _FAILED, _INTERRUPTED = 2, 1, 130
@@ -36,7 +37,7 @@ def run_script(main: Callable[[list[str]], int], purpose: str, conf_dir: Path, e
             status = 0
         else:
             status = main(arguments)
-    except (SettingError, CheckpointError) as error:
+    except (SettingError, CheckpointError, PolicyFileError) as error:
         status = _complain(error, _REFUSED)
     except RunError as error:
         status = _complain(error, _FAILED)

@@ -58,7 +58,7 @@ class RunSettings:
 
     @property
     def arena_steps_per_iteration(self) -> int:
-        return self.num_arenas * self.ppo.horizon
+        return self.num_arenas * len(self.league.roles) * self.ppo.horizon
 
     def resolved(self) -> "RunSettings":
         """The same run with `total_arena_steps` turned into `iterations`, rounded up, and the engine's only device."""

@@ -11,7 +11,6 @@ from flax import struct
 
 from league import matchmaking, opponents, results
 from league.pool import Pool
-from league.settings import LeagueSettings
 from mjx_arena.batch import Bank, BatchedArena, Transition, where
 from mjx_arena.types import ArenaState, Box, PhysicsState
 from ppo.policy import Policy
@@ -59,11 +58,18 @@ class MatchRunner:
     """`ppo.rollout.Environment` of one device's matches within one iteration."""
 
     def __init__(
-        self, batch: BatchedArena, policy: Policy, settings: LeagueSettings, num_mirror: int, pool: Pool, bank: Bank
+        self,
+        batch: BatchedArena,
+        policy: Policy,
+        num_mirror: int,
+        tile_rows: int,
+        pool: Pool,
+        probability: jax.Array,
+        bank: Bank,
     ):
-        self.batch, self.policy, self.settings, self.num_mirror = batch, policy, settings, num_mirror
-        self.pool, self.bank = pool, bank
-        self.probability = matchmaking.MATCHMAKERS[settings.matchmaker](pool, settings)
+        """Members of `pool` are drawn with `probability` `[K]`; `tile_rows` as in `opponents.apply_by_tiles`."""
+        self.batch, self.policy, self.num_mirror, self.tile_rows = batch, policy, num_mirror, tile_rows
+        self.pool, self.probability, self.bank = pool, probability, bank
 
     def view(self, carry: Matches) -> RowView:
         mask = carry.action_mask
@@ -144,7 +150,7 @@ class MatchRunner:
             return self.policy.distribution(member, *inputs)
 
         distribution = opponents.apply_by_tiles(
-            act, self.pool.policies, carry.slot.reshape(-1), (rows(carry.observation), mask), self.settings.tile_rows
+            act, self.pool.policies, carry.slot.reshape(-1), (rows(carry.observation), mask), self.tile_rows
         )
         action = distribution.sample(key)
         return action.reshape(*seats.shape, *action.shape[1:])

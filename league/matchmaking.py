@@ -1,4 +1,7 @@
-"""Who meets whom. A matchmaker turns the pool into drawing probabilities; add one by a function and a name."""
+"""Who meets whom. A matchmaker turns the pool, and a learner's record with its members, into drawing probabilities.
+
+Add one by a function and a name. Those of the roles of a league are in `league.roles`.
+"""
 
 from collections.abc import Callable
 
@@ -6,64 +9,67 @@ import chex
 import jax
 import jax.numpy as jnp
 
-from league.pool import Pool, drawable
+from league.pool import Pool, Record, drawable
 from league.settings import LeagueSettings
 
+Matchmaker = Callable[[Pool, Record, LeagueSettings], jax.Array]
 
-def latest(pool: Pool, settings: LeagueSettings) -> jax.Array:
-    """Always the newest member: probabilities `[K]`."""
+
+def latest(pool: Pool, record: Record, settings: LeagueSettings) -> jax.Array:
+    """Always the learner's newest snapshot: probabilities `[K]`."""
     del settings
-    return (jnp.arange(pool.occupied.shape[0]) == pool.newest).astype(jnp.float32)
+    return (jnp.arange(pool.occupied.shape[0]) == record.newest).astype(jnp.float32)
 
 
-def uniform(pool: Pool, settings: LeagueSettings) -> jax.Array:
+def uniform(pool: Pool, record: Record, settings: LeagueSettings) -> jax.Array:
     """Every member alike: probabilities `[K]`."""
-    del settings
+    del record, settings
     return _shares(drawable(pool).astype(jnp.float32))
 
 
-def delta_uniform(pool: Pool, settings: LeagueSettings) -> jax.Array:
+def delta_uniform(pool: Pool, record: Record, settings: LeagueSettings) -> jax.Array:
     """The younger members alike, from the share `delta` of history on: probabilities `[K]`.
 
     Bansal et al., "Emergent Complexity via Multi-Agent Competition" (2018).
     """
+    del record
     age_rank = jnp.sum(pool.occupied & (pool.iteration < pool.iteration[:, None]), 1)
     youngest = pool.occupied.sum() - 1
     return _shares(drawable(pool) * (age_rank >= jnp.floor(settings.delta * youngest)))
 
 
-def pfsp(pool: Pool, settings: LeagueSettings) -> jax.Array:
+def pfsp(pool: Pool, record: Record, settings: LeagueSettings) -> jax.Array:
     """Prioritised fictitious self-play: probabilities `[K]` by a weight of the learner's win rate against each member.
 
     Vinyals et al., "Grandmaster level in StarCraft II using multi-agent reinforcement learning" (2019). Where all
     weights vanish, every member alike.
     """
-    weight = PFSP_WEIGHTS[settings.pfsp_weight](pool.results.win_rate(), settings.pfsp_power)
-    return _shares(weight * drawable(pool), instead=uniform(pool, settings))
+    return prioritized(record, drawable(pool), settings.pfsp_weight, settings.pfsp_power)
 
 
-def openai_five(pool: Pool, settings: LeagueSettings) -> jax.Array:
-    """The newest member in 80 % of draws, else by the exponential of `Pool.quality`: probabilities `[K]`.
+def prioritized(record: Record, among: jax.Array, weight: str, power: float = 2.0) -> jax.Array:
+    """`pfsp` by one of `PFSP_WEIGHTS` among some members `[K]` bool: probabilities `[K]`, 0 if there are none."""
+    return _shares(PFSP_WEIGHTS[weight](record.results.win_rate(), power) * among, instead=_shares(1.0 * among))
+
+
+def openai_five(pool: Pool, record: Record, settings: LeagueSettings) -> jax.Array:
+    """The newest snapshot in 80 % of draws, else by the exponential of `Record.quality`: probabilities `[K]`.
 
     OpenAI et al., "Dota 2 with Large Scale Deep Reinforcement Learning" (2019).
     """
-    return 0.8 * latest(pool, settings) + 0.2 * by_quality(pool)
+    by_quality = jax.nn.softmax(jnp.where(drawable(pool), record.quality, -jnp.inf))
+    return 0.8 * latest(pool, record, settings) + 0.2 * by_quality
 
 
-def by_quality(pool: Pool) -> jax.Array:
-    """Probabilities `[K]` of members by the exponential of their quality."""
-    return jax.nn.softmax(jnp.where(drawable(pool), pool.quality, -jnp.inf))
-
-
-def mix(pool: Pool, settings: LeagueSettings) -> jax.Array:
+def mix(pool: Pool, record: Record, settings: LeagueSettings) -> jax.Array:
     """Each of the others with its share `league.mix`: probabilities `[K]`."""
     shares = {name: share for name, share in vars(settings.mix).items() if share > 0}
     total = sum(shares.values())
-    parts = [share / total * MATCHMAKERS[name](pool, settings) for name, share in shares.items()]
+    parts = [share / total * MATCHMAKERS[name](pool, record, settings) for name, share in shares.items()]
     return jnp.stack(parts).sum(0)
 
 
-MATCHMAKERS: dict[str, Callable[[Pool, LeagueSettings], jax.Array]] = {
+MATCHMAKERS: dict[str, Matchmaker] = {
     "latest": latest,
     "uniform": uniform,
     "delta_uniform": delta_uniform,

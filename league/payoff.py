@@ -1,6 +1,7 @@
 """What a table of results says: intervals, how much of it is cyclic, and who would be played at equilibrium."""
 
 import numpy as np
+import numpy.typing as npt
 from scipy.optimize import linprog
 from scipy.stats import norm
 
@@ -11,12 +12,13 @@ def win_rate(results: np.ndarray) -> np.ndarray:
     return np.where(games > 0, (results[..., 0] + results[..., 1] / 2) / np.maximum(games, 1), 0.5)
 
 
-def wilson(rate: np.ndarray, games: np.ndarray, confidence: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
+def wilson(rate: npt.ArrayLike, games: npt.ArrayLike, confidence: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
     """Lower and upper ends `[...]` of the interval of a rate: Wilson, "Probable inference" (1927).
 
     Made for results without draws; with draws it is wider than it need be.
     """
     z = norm.ppf(0.5 + confidence / 2)
+    rate, games = np.asarray(rate), np.asarray(games)
     games = np.maximum(games, 1e-12)
     middle = (rate + z**2 / (2 * games)) / (1 + z**2 / games)
     half = z * np.sqrt(rate * (1 - rate) / games + z**2 / (4 * games**2)) / (1 + z**2 / games)

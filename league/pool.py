@@ -1,6 +1,7 @@
 """The pool: past policies as one stacked pytree, with what is known of each.
 
-A slot is a place on the axis K; a member is the policy that lives there, observation normaliser included.
+A slot is a place on the axis K; a member is the policy that lives there, observation normaliser included. R learners
+share the pool, each in its role; what one of them has to do with the members is its record.
 """
 
 import jax
@@ -12,89 +13,122 @@ from league.results import Results
 from league.settings import LeagueSettings
 from ppo.policy import PolicyState
 
+FOREIGN = -1  # role of a member that is a snapshot of none of the learners
+
+
+class Record(struct.PyTreeNode):
+    """Of one learner."""
+
+    results: Results  # against each member
+    since: jax.Array  # [3] int32: its wins, draws and losses since its newest snapshot was taken
+    newest: jax.Array  # [] int32 slot of that snapshot; to begin with, of the untrained policy
+    quality: jax.Array  # [K] of the matchmaker `openai_five`
+    elo: jax.Array  # [] online rating
+
+    @classmethod
+    def create(cls, slots: int) -> "Record":
+        return cls(
+            results=Results.zeros(slots),
+            since=jnp.zeros(3, jnp.int32),
+            newest=jnp.int32(0),
+            quality=jnp.zeros(slots),
+            elo=jnp.float32(elo.INITIAL),
+        )
+
 
 class Pool(struct.PyTreeNode):
     policies: PolicyState  # [K, ...]
     occupied: jax.Array  # [K] bool
     anchor: jax.Array  # [K] bool: never goes
     generation: jax.Array  # [K] int32: rises whenever the slot gets a new tenant
-    iteration: jax.Array  # [K] int32: when the member was a snapshot of the learner
-    newest: jax.Array  # [] int32 slot of the newest member
-    next: jax.Array  # [] int32 slot that the next snapshot takes
-    results: Results  # of the learner against each member
-    since: jax.Array  # [3] int32: the learner's wins, draws and losses since the newest member was taken
-    quality: jax.Array  # [K] of the matchmaker `openai_five`
+    role: jax.Array  # [K] int32: whose snapshot the member is, an index into the roles, or FOREIGN
+    iteration: jax.Array  # [K] int32: when it was taken
     elo: jax.Array  # [K] online rating
-    learner_elo: jax.Array  # []
+    next: jax.Array  # [] int32 slot that the next snapshot takes
+    records: Record  # [R, ...]
+
+    def record(self, role: int) -> Record:
+        """That of one learner."""
+        return jax.tree.map(lambda x: x[role], self.records)
 
 
-def create(policy: PolicyState, settings: LeagueSettings) -> Pool:
-    """A pool whose only member, in slot 0, is a copy of `policy`; an anchor, if the settings say so."""
-    slots = settings.player_pool_length
+def create(untrained: PolicyState, settings: LeagueSettings) -> Pool:
+    """A pool whose only member, in slot 0, is a copy of `untrained`; an anchor, if the settings say so."""
+    slots, roles = settings.player_pool_length, len(settings.roles)
     pool = Pool(
-        policies=jax.tree.map(lambda x: jnp.zeros((slots, *x.shape), x.dtype), policy),
+        policies=jax.tree.map(lambda x: jnp.zeros((slots, *x.shape), x.dtype), untrained),
         occupied=jnp.zeros(slots, bool),
-        anchor=(jnp.arange(slots) == 0) & settings.keep_untrained & (slots > 2),
+        anchor=jnp.zeros(slots, bool),
         generation=jnp.zeros(slots, jnp.int32),
+        role=jnp.full(slots, FOREIGN),
         iteration=jnp.zeros(slots, jnp.int32),
-        newest=jnp.int32(-1),
-        next=jnp.int32(0),
-        results=Results.zeros(slots),
-        since=jnp.zeros(3, jnp.int32),
-        quality=jnp.zeros(slots),
         elo=jnp.full(slots, elo.INITIAL),
-        learner_elo=jnp.float32(elo.INITIAL),
+        next=jnp.int32(0),
+        records=jax.tree.map(lambda x: jnp.stack([x] * roles), Record.create(slots)),
     )
-    return add(pool, policy, jnp.int32(0), settings)
+    return add(pool, untrained, jnp.int32(0), settings, anchor=settings.keep_untrained)
 
 
-def add(pool: Pool, policy: PolicyState, iteration: jax.Array, settings: LeagueSettings) -> Pool:
+def add(
+    pool: Pool,
+    policy: PolicyState,
+    iteration: jax.Array,
+    settings: LeagueSettings,
+    role: int = FOREIGN,
+    anchor: bool = False,
+) -> Pool:
     """Copies `policy` into the slot `pool.next`, whose results start anew. The copy shares no buffer with `policy`."""
-    slot = pool.next
+    slot, records = pool.next, pool.records
+    best = jnp.max(jnp.where(pool.occupied, records.quality, -jnp.inf), 1, initial=0.0)
+    records = records.replace(
+        results=jax.vmap(lambda results: results.cleared(slot))(records.results),
+        quality=records.quality.at[:, slot].set(best),
+    )
+    if role != FOREIGN:
+        records = records.replace(since=records.since.at[role].set(0), newest=records.newest.at[role].set(slot))
     pool = pool.replace(
         policies=jax.tree.map(lambda stack, leaf: stack.at[slot].set(leaf), pool.policies, policy),
         occupied=pool.occupied.at[slot].set(True),
+        anchor=pool.anchor.at[slot].set(anchor),
         generation=pool.generation.at[slot].add(1),
+        role=pool.role.at[slot].set(role),
         iteration=pool.iteration.at[slot].set(iteration),
-        newest=slot,
-        results=pool.results.cleared(slot),
-        since=jnp.zeros(3, jnp.int32),
-        quality=pool.quality.at[slot].set(jnp.max(jnp.where(pool.occupied, pool.quality, -jnp.inf), initial=0.0)),
-        elo=pool.elo.at[slot].set(pool.learner_elo),
+        elo=pool.elo.at[slot].set(elo.INITIAL if role == FOREIGN else records.elo[role]),
+        records=records,
     )
     return pool.replace(next=_choose_next(pool, settings))
 
 
 def _choose_next(pool: Pool, settings: LeagueSettings) -> jax.Array:
     """The first empty slot `[]`; where there is none, that of the member which goes next."""
-    slots = pool.occupied.shape[0]
-    stays = pool.anchor | (jnp.arange(slots) == pool.newest)
-    order = pool.iteration if settings.eviction == "fifo" else -pool.results.win_rate()
+    stays = pool.anchor.at[pool.records.newest].set(True)
+    order = pool.iteration if settings.eviction == "fifo" else -pool.record(0).results.win_rate()
     goes = jnp.argmin(jnp.where(stays, jnp.inf, order.astype(jnp.float32)))
     return jnp.where(pool.occupied.all(), goes, jnp.argmin(pool.occupied)).astype(jnp.int32)
 
 
-def due(pool: Pool, iteration: jax.Array, settings: LeagueSettings) -> jax.Array:
-    """`[]` bool: the learner has won enough since the last snapshot, or that is long enough ago."""
-    waited = iteration - pool.iteration[pool.newest] >= settings.max_update_steps
-    if settings.update_win_rate is None:
-        return waited
-    games = pool.since.sum()
-    win_rate = (pool.since[0] + pool.since[1] / 2) / jnp.maximum(games, 1)
-    return waited | ((games >= max(settings.games_to_check, 1)) & (win_rate > settings.update_win_rate))
-
-
 def recorded(pool: Pool, counts: jax.Array, probability: jax.Array, settings: LeagueSettings) -> Pool:
-    """With the learner's `counts` `[K, 3]` of new results; members were drawn with `probability` `[K]`."""
-    played = pool.occupied.sum() * jnp.maximum(probability, 1e-3)  # a member that is hardly drawn must not fall at once
-    learner_elo, members_elo = elo.updated(pool.learner_elo, pool.elo, counts)
-    return pool.replace(
-        results=pool.results.recorded(counts, settings.result_decay),
-        since=pool.since + counts.sum(0),
-        quality=pool.quality - settings.quality_step * counts[:, 0] / played,
-        elo=members_elo,
-        learner_elo=learner_elo,
-    )
+    """With the learners' `counts` `[R, K, 3]` of new results; they drew members with `probability` `[R, K]`."""
+    members_elo, records = pool.elo, []
+    for role in range(len(settings.roles)):
+        record, new, drawn = pool.record(role), counts[role], probability[role]
+        learner_elo, members_elo = elo.updated(record.elo, members_elo, new)
+        played = pool.occupied.sum() * jnp.maximum(drawn, 1e-3)  # whoever is hardly drawn must not fall at once
+        records.append(
+            record.replace(
+                results=record.results.recorded(new, settings.result_decay),
+                since=record.since + new.sum(0),
+                quality=record.quality - settings.quality_step * new[:, 0] / played,
+                elo=learner_elo,
+            )
+        )
+    return pool.replace(elo=members_elo, records=jax.tree.map(lambda *x: jnp.stack(x), *records))
+
+
+def forgotten(pool: Pool, role: int) -> Pool:
+    """For a learner that starts anew: its results and its rating are nobody's now. Its snapshots stay."""
+    fresh = Record.create(pool.occupied.shape[0]).replace(newest=pool.records.newest[role])
+    return pool.replace(records=jax.tree.map(lambda x, new: x.at[role].set(new), pool.records, fresh))
 
 
 def drawable(pool: Pool) -> jax.Array:

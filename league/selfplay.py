@@ -1,10 +1,12 @@
 """The self-play iteration: one jitted function `RunState -> (RunState, metrics)`, sharded over the axis `arena`.
 
-Arena states are split over the devices; the learner and the pool are replicated. An iteration makes a bank of fresh
-starts, plays a rollout, updates the learner, records results and, when one is due, adds a snapshot to the pool.
+Arena states are split over the devices; the learners and the pool are replicated. In an iteration each learner of the
+league makes a bank of fresh starts, plays a rollout in arenas of its own and updates itself; then results are recorded
+and snapshots that are due join the pool.
 """
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,31 +18,34 @@ from flax import struct
 from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from league import matchmaking
 from league import pool as pools
 from league.config import RunSettings
 from league.matches import Matches, MatchRunner, StepStatistics
-from league.pool import Pool
+from league.pool import Pool, Record
+from league.roles import ROLES
+from league.sources import open_source
 from mjx_arena import devices, tasks
 from mjx_arena.batch import BatchedArena
+from mjx_arena.settings import require
 from ppo import rollout
-from ppo.policy import Policy
+from ppo.policy import Policy, PolicyState
+from ppo.policy_file import architecture
 from ppo.rollout import Trajectory
 from ppo.update import Learner, LearnerState
 
 
 class RunState(struct.PyTreeNode):
-    """Everything a run is: restoring it continues bit for bit."""
+    """Everything a run is: restoring it continues bit for bit. R learners, each in a role of the league."""
 
     iteration: jax.Array  # [] int32 iterations done
     key: chex.PRNGKey
-    learner: LearnerState
+    learner: LearnerState  # [R, ...]
     pool: Pool
-    matches: Matches  # sharded over devices
+    matches: Matches  # [R, ...], sharded over devices
 
 
-_SPLIT = P(devices.AXIS)
-# How a RunState lies on the devices: leaves of `matches` are split along their first axis, all else is replicated.
+_SPLIT = P(None, devices.AXIS)
+# How a RunState lies on the devices: leaves of `matches` are split along their second axis, all else is replicated.
 RUN_STATE_SPEC = RunState(iteration=P(), key=P(), learner=P(), pool=P(), matches=_SPLIT)  # type: ignore[arg-type]
 _BANK_SHARE = 4  # one fresh start for every so many arenas; an iteration seldom ends more matches than that
 _SMALLEST_BANK = 64  # or as many as there are arenas: fewer would hardly differ from one another
@@ -67,8 +72,31 @@ class SelfPlay:
         )
 
     def init(self) -> RunState:
-        """The state before the first iteration. The pool's first member is the untrained policy."""
-        return self._init(jax.random.key(self.settings.seed))
+        """The state before the first iteration. The pool's first member is the untrained policy.
+
+        Raises SettingError, CheckpointError or PolicyFileError for members from elsewhere that cannot be used.
+        """
+        state = self._init(jax.random.key(self.settings.seed))
+        for policy, anchor in self._foreign():
+            add = functools.partial(pools.add, settings=self.settings.league, anchor=anchor)
+            add = jax.jit(add, out_shardings=NamedSharding(self.mesh, P()))
+            state = state.replace(pool=add(state.pool, jax.device_get(policy), np.int32(0)))
+        return state
+
+    def _foreign(self) -> Iterator[tuple[PolicyState, bool]]:
+        """Members of the first pool that are no snapshots of this run, and whether they stay for good."""
+        league = self.settings.league
+        if league.passive:
+            yield self.policy.passive(), True
+        for key, paths, anchor in (("anchors", league.anchors, True), ("op_checkpoint", league.op_checkpoint, False)):
+            for path in paths:
+                source = open_source(path)
+                same_task = source.settings.task_name == self.settings.task_name
+                require(same_task, f"league.{key}", path, f"plays {source.settings.task_name}")
+                own, other = architecture(self.policy), architecture(source.policy)
+                differing = [f"{name} {other[name]}, not {own[name]}" for name in own if own[name] != other[name]]
+                require(not differing, f"league.{key}", path, f"has another architecture: {'; '.join(differing)}")
+                yield source.newest().state, anchor
 
     def iterate(self, state: RunState) -> tuple[RunState, dict[str, jax.Array]]:
         """One iteration, with its metrics `{name: []}`. Gives up `state`."""
@@ -113,10 +141,11 @@ class SelfPlay:
         """`function` of one device's part, over the whole mesh."""
         return jax.shard_map(function, mesh=self.mesh, in_specs=in_specs, out_specs=out_specs, check_vma=False)
 
-    def _runner(self, pool: Pool, key: chex.PRNGKey, arena_steps: jax.Array) -> MatchRunner:
+    def _runner(self, pool: Pool, probability: jax.Array, key: chex.PRNGKey, arena_steps: jax.Array) -> MatchRunner:
         bank = self.batch.make_bank(key, self.bank_size)
         bank = bank.replace(state=self.batch.progressed(bank.state, arena_steps))
-        return MatchRunner(self.batch, self.policy, self.settings.league, self.num_mirror, pool, bank)
+        tile_rows = self.settings.league.tile_rows
+        return MatchRunner(self.batch, self.policy, self.num_mirror, tile_rows, pool, probability, bank)
 
     @property
     def bank_size(self) -> int:
@@ -125,51 +154,99 @@ class SelfPlay:
         wanted = max(arenas // _BANK_SHARE, min(arenas, _SMALLEST_BANK))
         return wanted // block * block or wanted
 
+    def probability(self, pool: Pool) -> jax.Array:
+        """With which each learner draws members `[R, K]`."""
+        league = self.settings.league
+        by_role = [ROLES[name].matchmaker(pool, pool.record(role), league) for role, name in enumerate(league.roles)]
+        return jnp.stack(by_role)
+
     def _local_init(self, key: chex.PRNGKey) -> RunState:
+        league = self.settings.league
         key, k_learner, k_matches = jax.random.split(key, 3)
-        learner = self.learner.init(k_learner)
-        pool = pools.create(learner.policy, self.settings.league)
-        k_bank, k_start = jax.random.split(_own_key(k_matches))
-        matches = self._runner(pool, k_bank, jnp.float32(0)).start(k_start, self.arenas_per_device)
-        return RunState(jnp.int32(0), key, learner, pool, _with_device_axis(matches))
+        learner = jax.vmap(self.learner.init)(jax.random.split(k_learner, len(league.roles)))
+        pool = pools.create(first(learner).policy, league)
+
+        def start(probability, key):
+            k_bank, k_start = jax.random.split(_own_key(key))
+            matches = self._runner(pool, probability, k_bank, jnp.float32(0)).start(k_start, self.arenas_per_device)
+            return _with_device_axis(matches)
+
+        keys = jax.random.split(k_matches, len(league.roles))
+        return RunState(jnp.int32(0), key, learner, pool, _for_each(start, self.probability(pool), keys))
 
     def _local_iterate(self, state: RunState, length: jax.Array) -> tuple[RunState, dict[str, jax.Array]]:
-        s = self.settings
-        key, k_device = jax.random.split(state.key)
-        k_rollout, k_update = jax.random.split(_own_key(k_device))
-        matches, trajectory, steps = self.local_rollout(state, k_rollout)
+        league, num_roles = self.settings.league, len(self.settings.league.roles)
+        key, k_roles, k_reset = jax.random.split(state.key, 3)
         progress = state.iteration / length
-        learner, metrics = self.learner.update(state.learner, trajectory, k_update, progress)
+        probability = self.probability(state.pool)
 
-        totals = jax.tree.map(lambda x: jax.lax.psum(x.sum(0), devices.AXIS), steps)
-        drawn_with = matchmaking.MATCHMAKERS[s.league.matchmaker](state.pool, s.league)
-        pool = pools.recorded(state.pool, totals.results, drawn_with, s.league)
+        def play_and_learn(learner, matches, probability, key):
+            k_rollout, k_update = jax.random.split(_own_key(key))
+            matches, trajectory, steps = self.local_rollout(state, learner, matches, probability, k_rollout)
+            learner, metrics = self.learner.update(learner, trajectory, k_update, progress)
+            return learner, matches, jax.tree.map(lambda x: x.sum(0), steps), metrics
+
+        learner, matches, steps, metrics = _for_each(
+            play_and_learn, state.learner, state.matches, probability, jax.random.split(k_roles, num_roles)
+        )
+        totals = jax.tree.map(lambda x: jax.lax.psum(x, devices.AXIS), steps)
+        pool = pools.recorded(state.pool, totals.results, probability, league)
+        metrics = self._metrics(metrics, totals, pool)
         iteration = state.iteration + 1
-        metrics |= self._match_metrics(totals, pool)
         in_play = jax.lax.psum(jnp.zeros(pool.occupied.shape, jnp.int32).at[matches.slot].add(1), devices.AXIS)
-        ready = pools.due(pool, iteration, s.league) & (in_play[pool.next] == 0)
-        pool = jax.lax.cond(ready, lambda: pools.add(pool, learner.policy, iteration, s.league), lambda: pool)
+        for role in range(num_roles):
+            k_reset, k_role = jax.random.split(k_reset)
+            learner, pool = self._snapshot(learner, pool, role, iteration, in_play, k_role)
         return RunState(iteration, key, learner, pool, matches), metrics
 
-    def local_rollout(self, state: RunState, key: chex.PRNGKey) -> tuple[Matches, Trajectory, StepStatistics]:
-        """One device's part of a rollout: the matches afterwards, the trajectory of its rows, statistics by step."""
+    def _snapshot(
+        self, learner: LearnerState, pool: Pool, role: int, iteration: jax.Array, in_play: jax.Array, key: chex.PRNGKey
+    ) -> tuple[LearnerState, Pool]:
+        """With a snapshot of one learner, if it is due and nobody plays whom it replaces; that may start it anew."""
+        league, rules = self.settings.league, ROLES[self.settings.league.roles[role]]
+        ready = rules.due(pool, pool.record(role), iteration, league) & (in_play[pool.next] == 0)
+        policy = jax.tree.map(lambda x: x[role], learner.policy)
+        pool = jax.lax.cond(ready, lambda: pools.add(pool, policy, iteration, league, role), lambda: pool)
+        if rules.reset_share(league) == 0:
+            return learner, pool
+        k_share, k_learner = jax.random.split(key)
+        anew = ready & (jax.random.uniform(k_share) < rules.reset_share(league))
+        fresh = self.learner.init(k_learner)
+        learner = jax.tree.map(lambda x, new: x.at[role].set(jnp.where(anew, new, x[role])), learner, fresh)
+        return learner, jax.lax.cond(anew, lambda: pools.forgotten(pool, role), lambda: pool)
+
+    def local_rollout(
+        self, state: RunState, learner: LearnerState, matches: Matches, probability: jax.Array, key: chex.PRNGKey
+    ) -> tuple[Matches, Trajectory, StepStatistics]:
+        """One device's part of a learner's rollout: its matches afterwards, its trajectory, statistics by step."""
         k_bank, k_play = jax.random.split(key)
         played = state.iteration.astype(jnp.float32) * self.settings.arena_steps_per_iteration
-        runner = self._runner(state.pool, k_bank, played)
-        matches = _without_device_axis(state.matches)
+        runner = self._runner(state.pool, probability, k_bank, played)
+        matches = _without_device_axis(matches)
         matches = matches.replace(arena=self.batch.progressed(matches.arena, played))
         matches, trajectory, steps = rollout.collect(
-            runner, self.policy, state.learner.policy, matches, k_play, self.settings.ppo.horizon
+            runner, self.policy, learner.policy, matches, k_play, self.settings.ppo.horizon
         )
         return _with_device_axis(matches), trajectory, steps
 
-    def _match_metrics(self, totals: StepStatistics, pool: Pool) -> dict[str, jax.Array]:
-        """Totals are sums over devices and steps. Rates of nothing are NaN, which the writers leave out."""
+    def _metrics(self, updates: dict[str, jax.Array], totals: StepStatistics, pool: Pool) -> dict[str, jax.Array]:
+        """`{name: []}` of the first learner; of the others, with their roles in front; and of the run as a whole."""
+        metrics: dict[str, jax.Array] = {}
+        for role, name in enumerate(self.settings.league.roles):
+            own = {key: value[role] for key, value in updates.items()}
+            own |= self._match_metrics(jax.tree.map(lambda x, role=role: x[role], totals), pool, pool.record(role))
+            metrics |= {key if role == 0 else f"{name}/{key}": value for key, value in own.items()}
+        # What the run loop guards: one learner that no longer learns is enough to stop.
+        metrics |= {"skipped_updates": updates["skipped_updates"].max(), "nonfinite_arenas": totals.broken.sum()}
+        return metrics | {"league/members": pool.occupied.sum()}
+
+    def _match_metrics(self, totals: StepStatistics, pool: Pool, record: Record) -> dict[str, jax.Array]:
+        """Of one learner. Totals are sums over devices and steps; rates of nothing are NaN, which writers leave out."""
         per_step = self.mesh.size * self.settings.ppo.horizon
         ended = totals.matches + totals.exercises
         wins, draws, losses = totals.results.sum(0)
         games = wins + draws + losses
-        played = pool.occupied & (pool.results.decayed.sum(1) > 0)
+        played = pool.occupied & (record.results.decayed.sum(1) > 0)
         return {
             "reward": totals.reward / per_step,
             "episode_return": totals.returns / ended,
@@ -179,11 +256,24 @@ class SelfPlay:
             "exercise_survival": totals.exercise_survivals / totals.exercises,
             "league/games": games,
             "league/win_rate": (wins + draws / 2) / games,
-            "league/win_rate_pool": jnp.sum(pool.results.win_rate() * played) / played.sum(),
-            "league/members": pool.occupied.sum(),
-            "league/elo": pool.learner_elo,
-            "nonfinite_arenas": totals.broken,
+            "league/win_rate_pool": jnp.sum(record.results.win_rate() * played) / played.sum(),
+            "league/elo": record.elo,
         } | {name: value / per_step for name, value in totals.metrics.items()}
+
+
+def first(stacked: Any) -> Any:
+    """Of the first learner."""
+    return jax.tree.map(lambda x: x[0], stacked)
+
+
+def _for_each(function: Callable, *arguments: Any) -> Any:
+    """`function` of each learner's part of `arguments` `[R, ...]`, one after the other: results `[R, ...]`.
+
+    Not all at once, since on a CPU matrix products with a batch axis are slow, and one rollout fills a GPU.
+    """
+    if jax.tree.leaves(arguments)[0].shape[0] == 1:  # no loop, for the compiler to see through
+        return jax.tree.map(lambda x: x[None], function(*first(arguments)))
+    return jax.lax.map(lambda parts: function(*parts), arguments)
 
 
 def _own_key(key: chex.PRNGKey) -> chex.PRNGKey:

@@ -4,6 +4,7 @@ Axes: N arenas, F bank entries, A agents.
 """
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import chex
@@ -59,15 +60,23 @@ class BatchedArena:
         self, state: ArenaState, action: jax.Array, bank: Bank, key: chex.PRNGKey
     ) -> tuple[ArenaState, Transition]:
         """Plays `action` `[N, A, ...]`; matches that end go on with entries of `bank`, drawn with `key`."""
+
+        def draw(ended: jax.Array) -> tuple[ArenaState, TimeStep]:
+            index = jax.random.randint(key, ended.shape, 0, bank.state.step_count.shape[0])
+            fresh, timestep = jax.tree.map(lambda leaf: leaf[index], (bank.state, bank.timestep))
+            # A bank entry may serve several matches: each goes on with the random stream of its own arena.
+            return fresh.replace(key=state.key), timestep
+
+        return self.step_into(state, action, draw)
+
+    def step_into(
+        self, state: ArenaState, action: jax.Array, fresh_for: Callable[[jax.Array], tuple[ArenaState, TimeStep]]
+    ) -> tuple[ArenaState, Transition]:
+        """Plays `action` `[N, A, ...]`; arenas that end, `[N]` bool, go on with what `fresh_for` gives for them."""
         state, timestep = self.step_without_reset(state, action)
         broken = ~_finite_per_arena((state.physics, timestep.observation, timestep.reward))
         ended = timestep.terminated | timestep.truncated | broken
-
-        num_arenas, bank_size = ended.shape[0], bank.state.step_count.shape[0]
-        fresh_index = jax.random.randint(key, (num_arenas,), 0, bank_size)
-        fresh_state, fresh = jax.tree.map(lambda leaf: leaf[fresh_index], (bank.state, bank.timestep))
-        # A bank entry may serve several matches: each goes on with the random stream of its own arena.
-        fresh_state = fresh_state.replace(key=state.key)
+        fresh_state, fresh = fresh_for(ended)
 
         timestep = timestep.replace(
             observation=where(broken, fresh.observation, timestep.observation),
@@ -84,7 +93,7 @@ class BatchedArena:
             timestep=timestep,
             observation=where(ended, fresh.observation, timestep.observation),
             alive=where(ended, fresh.alive, timestep.alive),
-            action_mask=None if mask is None else where(ended, fresh.action_mask, mask),
+            action_mask=None if mask is None or fresh.action_mask is None else where(ended, fresh.action_mask, mask),
             ended=ended,
             broken=broken,
         )

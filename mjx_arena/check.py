@@ -56,6 +56,7 @@ def check_arena(arena: Arena, num_arenas: int = 8, num_steps: int = 64, seed: in
 
 def _check_structure(arena: Arena) -> None:
     """Shapes and dtypes of one arena, without running it; `step` must return what `reset` does."""
+    assert isinstance(getattr(arena, "version", None), int), "an arena needs a version, a whole number"
     state, timestep = jax.eval_shape(arena.reset, jax.random.key(0))
     _check_shapes(arena, timestep, "reset")
     if isinstance(arena.action, Box):

@@ -25,9 +25,9 @@ class ShapingSettings:
         weight = self.start + (self.end - self.start) * jnp.clip(arena_steps / self.steps, 0, 1)
         return state.replace(memory=state.memory.replace(shaping=weight.astype(jnp.float32)))
 
-    def check_result(self, key: str, value: float, most_in_a_step: float, steps: int) -> None:
-        """Raises SettingError unless the result of a match is worth more than shaping can add up to in `steps`."""
-        most = most_in_a_step * max(self.start, self.end) * steps
+    def check_result(self, key: str, value: float, most: float) -> None:
+        """Raises SettingError unless the result, `value`, is worth more than shaping of weight 1 can pay, `most`."""
+        most *= max(self.start, self.end)
         require(value > most, key, value, f"must exceed what shaping can add up to in a match, {most:g}")
 
     def validate(self, prefix: str) -> None:

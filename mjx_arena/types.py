@@ -77,6 +77,7 @@ class TimeStep(struct.PyTreeNode):
 class Arena(Protocol):
     """One game on one engine."""
 
+    version: int  # of the game: rises when its behaviour changes, so that policies for another one are not mixed up
     num_agents: int
     observation_size: int
     control_dt: float  # s

@@ -64,6 +64,19 @@ class Policy:
             params["log_std"] = jnp.full(self.action.size, self.settings.initial_log_std, jnp.float32)
         return PolicyState(params=params, normalizer=normalizer.init(self.observation_size))
 
+    def passive(self) -> PolicyState:
+        """A policy that does nothing: controls 0 with the least noise that there is, or the first choice."""
+        state = jax.tree.map(jnp.zeros_like, jax.eval_shape(self.init, jax.random.key(0)))
+        params = state.params
+        if isinstance(self.action, Box):
+            params = {**params, "log_std": jnp.full(self.action.size, self.settings.min_log_std)}
+        else:
+            last = f"Dense_{len(self.settings.actor_hidden)}"
+            layer = params["actor"]["params"][last]
+            layer = {**layer, "bias": layer["bias"].at[0].set(100.0)}
+            params = {**params, "actor": {"params": {**params["actor"]["params"], last: layer}}}
+        return PolicyState(params=params, normalizer=normalizer.init(self.observation_size))
+
     def apply(
         self, state: PolicyState, observation: jax.Array, mask: jax.Array | None = None
     ) -> tuple[Distribution, jax.Array]:

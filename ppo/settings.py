@@ -18,7 +18,7 @@ class PPOSettings:
     clip_epsilon: float = 0.2
     clip_value_loss: bool = False
     value_coefficient: float = 1.0
-    entropy_coefficient: float = 0.004
+    entropy_coefficient: float = 0.001
     max_grad_norm: float = 1.0
     normalize_advantage: bool = True
     learning_rate: float = 1e-3

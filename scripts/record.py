@@ -10,17 +10,17 @@ import numpy as np
 from league import config
 from league.command import refuse_other_keys, run_script, take_own_keys
 from mjx_arena import compilation_cache, devices
-from mjx_arena.settings import SettingError, require
-from ppo import run_folder
-from ppo.checkpoints import Checkpoints
+from mjx_arena.physics.settings import PhysicsSettings
+from mjx_arena.settings import require
 
 CONF = Path(__file__).resolve().parent.parent / "conf"
 PURPOSE = """Films matches of a run's policy against itself or its past. Own keys:
-  run: ???  # a run's folder
+  run: ???  # a run's folder, or a file that export.py wrote
   out: match.mp4  # .mp4 for a film, .png for a strip of stills
   checkpoint: null  # iteration of the policy; null: the newest
   pairing: mirror  # of conf/evaluation/<task>.yaml
   matches: 1
+  physics: null  # engine to play on; null: the run's own
   seed: 0
   sampled: true  # actions sampled as in training; false: the most likely ones
   stills: 6  # pictures in a strip, spread over the matches"""
@@ -34,6 +34,7 @@ class RecordSettings:
     checkpoint: int | None = None
     pairing: str = "mirror"
     matches: int = 1
+    physics: str | None = None
     seed: int = 0
     sampled: bool = True
     stills: int = 6
@@ -44,24 +45,24 @@ def main(overrides: list[str]) -> int:
     refuse_other_keys(rest)
     for key in ("matches", "stills"):
         require(getattr(own, key) >= 1, key, getattr(own, key), "must be at least 1")
-    out, folder = Path(own.out), Path(own.run)
+    out, physics = Path(own.out), None
     require(out.suffix in (".mp4", ".png"), "out", own.out, "must end in .mp4 or .png")
-    if not run_folder.finished_steps(folder):
-        raise SettingError("run", own.run, "is no run's folder with a finished checkpoint")
-    settings = config.from_mapping(run_folder.read_config(folder))
-    pairing = config.load_pairings(CONF, settings.task_name, (own.pairing,))[own.pairing]
-    devices.configure(settings.devices)
-    if settings.compilation_cache:
-        compilation_cache.enable()
+    if own.physics is not None:
+        physics = PhysicsSettings(engine=own.physics)
+        physics.validate()
+    devices.configure(1)
+    compilation_cache.enable()
 
     from league.evaluation import Evaluation  # brings in the physics engines: only once the settings are known to work
+    from league.sources import open_source
     from mjx_arena.render import render
 
-    with Checkpoints(folder / run_folder.CHECKPOINTS, read_only=True) as checkpoints:
-        evaluation = Evaluation(settings, checkpoints, own.checkpoint, own.matches, own.sampled)
-        matches = evaluation.film(pairing, jax.random.key(own.seed))
+    source = open_source(own.run, own.checkpoint, physics)
+    pairing = config.load_pairings(CONF, source.settings.task_name, (own.pairing,))[own.pairing]
+    evaluation = Evaluation(source, devices.make_mesh(1), own.matches, own.sampled)
+    matches = evaluation.film(pairing, jax.random.key(own.seed))
     poses = np.concatenate(matches)
-    arena = evaluation.arena
+    arena = source.arena
     if out.suffix == ".png":
         chosen = poses[np.linspace(0, len(poses) - 1, own.stills).round().astype(int)]
         imageio.imwrite(out, np.concatenate(list(render(arena.mj_model, chosen, 320, 320)), axis=1))

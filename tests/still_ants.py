@@ -1,4 +1,4 @@
-"""Ants on an engine without physics, so that the state which a rule judges is known."""
+"""Ants on an engine that knows no forces, so that the state which a rule judges is known."""
 
 import jax
 import jax.numpy as jnp
@@ -12,19 +12,29 @@ from mjx_arena.tasks import ant_battle, ant_sumo
 from mjx_arena.types import ArenaState
 
 
+class DriftingPhysics(StillPhysics):
+    """An engine in which ants slide along at the speeds they have, and nothing else happens."""
+
+    def step(self, state, ctrl, n_substeps, applied=None, fields=None):
+        seconds = n_substeps * self.model.opt.timestep
+        qpos = state.qpos.reshape(-1, ant.NQ)
+        qpos = qpos.at[:, :2].add(seconds * state.qvel.reshape(-1, ant.NV)[:, :2])
+        return state.replace(qpos=qpos.reshape(-1))
+
+
 def make_sumo(**changes):
-    """Ant sumo on `StillPhysics` with settings over the defaults."""
+    """Ant sumo on `DriftingPhysics` with settings over the defaults."""
     return _make(ant_sumo, ant_sumo.AntSumo, ant_sumo.AntSumoSettings(**changes))
 
 
 def make_battle(**changes):
-    """Ant battle on `StillPhysics` with settings over the defaults."""
+    """Ant battle on `DriftingPhysics` with settings over the defaults."""
     return _make(ant_battle, ant_battle.AntBattle, ant_battle.AntBattleSettings(**changes))
 
 
 def _make(module, arena_type, settings):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "make_physics", lambda model, settings: StillPhysics(model))
+        patch.setattr(module, "make_physics", lambda model, settings: DriftingPhysics(model))
         return arena_type(settings, PhysicsSettings())
 
 

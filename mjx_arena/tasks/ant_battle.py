@@ -22,12 +22,15 @@ from mjx_arena.types import ArenaState, Box, PhysicsState, TimeStep
 
 @dataclass(frozen=True)
 class BattleRewards:
-    """The result, once; and the shaping, per control step and times the weight of `task.shaping`."""
+    """The result, once; and the shaping, times the weight of `task.shaping`.
+
+    `centre` and `push` pay for distances, so going to and fro earns nothing.
+    """
 
     rank: float = 10.0  # x outcome, from +1 for the last ant to -1 for the first one out
-    centre: float = 0.003  # x speed towards the centre of the ring, m/s, at most 1, near the edge
-    push: float = 0.003  # x speed at which the nearest ant moves outwards, m/s, at most 1 either way
-    control: float = 0.0005  # x mean squared action, subtracted
+    centre: float = 1.0  # x m by which the ant has come closer to the centre of the ring
+    push: float = 1.0  # x m by which the others have moved away from it, a mean over all of them
+    control: float = 0.001  # x mean squared action, subtracted in each control step
 
     def validate(self, prefix: str) -> None:
         require_not_negative(self, prefix, "must not be negative; the signs are the task's")
@@ -61,8 +64,8 @@ class AntBattleSettings:
         check(room <= self.start_radius < self.ring_radius, "start_radius", f"must lie in [{room:.2f}, ring_radius) m")
         self.shaping.validate(f"{prefix}.shaping")
         self.reward.validate(f"{prefix}.reward")
-        most = self.reward.centre + self.reward.push
-        self.shaping.check_result(f"{prefix}.reward.rank", self.reward.rank, most, self.time_limit)
+        most = self.reward.centre * self.start_radius + self.reward.push * self.ring_radius
+        self.shaping.check_result(f"{prefix}.reward.rank", self.reward.rank, most)
 
 
 class BattleMemory(struct.PyTreeNode):
@@ -74,6 +77,7 @@ class BattleMemory(struct.PyTreeNode):
 class AntBattle:
     """`Arena` of A agents: 8 position targets each, in the order of the ant's hinges."""
 
+    version = 1
     action = Box(ant.NUM_HINGES)
 
     def __init__(self, settings: AntBattleSettings, physics: PhysicsSettings):
@@ -99,6 +103,7 @@ class AntBattle:
 
     def step(self, state: ArenaState, action: jax.Array) -> tuple[ArenaState, TimeStep]:
         action, n = jnp.clip(action, -1, 1), self.num_agents
+        before = Posture.read(state.physics.qpos, state.physics.qvel, n)
         physics = self.physics.step(state.physics, ant.targets(action).reshape(-1), self.settings.substeps)
         state = state.replace(step_count=state.step_count + 1)
         posture = Posture.read(physics.qpos, physics.qvel, n)
@@ -106,7 +111,7 @@ class AntBattle:
         out = ~was_in | (posture.distance >= self._radius(state))
         rank = self._rank(state.memory.rank, was_in, ~out, state.step_count >= self.settings.time_limit)
         # Whoever is out has its last step paid, and is then taken away.
-        terms = self._rewards(state, posture, action, was_in, rank)
+        terms = self._rewards(state, before, posture, action, was_in, rank)
         memory = state.memory.replace(out=out, rank=rank)
         state = state.replace(physics=self._park(physics, out), memory=memory)
         return state, self._timestep(state, Posture.read(state.physics.qpos, state.physics.qvel, n), terms)
@@ -137,16 +142,14 @@ class AntBattle:
         qvel = jnp.where(away[:, None], 0, physics.qvel.reshape(n, ant.NV))
         return physics.replace(qpos=qpos.reshape(-1), qvel=qvel.reshape(-1))
 
-    def _rewards(self, state: ArenaState, posture: Posture, action, was_in, rank) -> dict[str, jax.Array]:
+    def _rewards(
+        self, state: ArenaState, before: Posture, posture: Posture, action, was_in, rank
+    ) -> dict[str, jax.Array]:
         """Terms `[A]` before their weights, named as in `BattleRewards`; those who were out get nothing."""
-        distance = posture.distance
-        outwards = jnp.sum(posture.velocity[:, :2] * posture.position[:, :2], -1) / jnp.maximum(distance, 1e-6)
-        gap = jnp.linalg.norm(posture.position[:, None, :2] - posture.position[:, :2], axis=-1)
-        nearest = jnp.argmin(jnp.where(jnp.eye(self.num_agents, dtype=bool) | ~was_in, jnp.inf, gap), -1)
-        near_edge = distance > self._radius(state) / 2
+        outwards = jnp.where(was_in, posture.distance - before.distance, 0.0)
         terms = {
-            "centre": jnp.clip(-outwards, -1, 1) * near_edge,
-            "push": jnp.clip(outwards, -1, 1)[nearest],
+            "centre": -outwards,
+            "push": (outwards.sum() - outwards) / (self.num_agents - 1),
             "control": -jnp.mean(jnp.square(action), -1),
         }
         terms = {name: term * state.memory.shaping for name, term in terms.items()}

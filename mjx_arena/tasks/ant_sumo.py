@@ -20,15 +20,18 @@ from mjx_arena.types import ArenaState, Box, TimeStep
 
 @dataclass(frozen=True)
 class SumoRewards:
-    """The result, once; and the shaping, per control step and times the weight of `task.shaping`."""
+    """The result, once; and the shaping, times the weight of `task.shaping`.
+
+    `approach` and `push` pay for distances, so going to and fro or round and round earns nothing.
+    """
 
     win: float = 10.0
     lose: float = 10.0  # subtracted
     draw: float = 5.0  # subtracted: neither has won
-    approach: float = 0.003  # x speed towards the opponent, m/s, at most 1
-    push: float = 0.003  # x speed at which the opponent moves away from the centre, m/s, at most 1 either way
-    low: float = 0.002  # subtracted while the torso is on the ground
-    control: float = 0.0005  # x mean squared action, subtracted
+    approach: float = 1.0  # x m by which the two have come closer
+    push: float = 1.0  # x m by which the opponent has moved away from the centre, less that of one's own
+    low: float = 0.01  # subtracted in each control step with the torso on the ground
+    control: float = 0.001  # x mean squared action, subtracted in each control step
 
     def validate(self, prefix: str) -> None:
         require_not_negative(self, prefix, "must not be negative; the signs are the task's")
@@ -69,8 +72,8 @@ class AntSumoSettings:
         check(0 <= self.low_height < ant.STANDING_HEIGHT, "low_height", f"must lie in [0, {ant.STANDING_HEIGHT:.2f}) m")
         self.shaping.validate(f"{prefix}.shaping")
         self.reward.validate(f"{prefix}.reward")
-        most = self.reward.approach + self.reward.push
-        self.shaping.check_result(f"{prefix}.reward.win", self.reward.win, most, self.time_limit)
+        most = self.reward.approach * 2 * high + self.reward.push * (self.ring_radius + high)
+        self.shaping.check_result(f"{prefix}.reward.win", self.reward.win, most)
 
 
 class SumoMemory(struct.PyTreeNode):
@@ -81,6 +84,7 @@ class SumoMemory(struct.PyTreeNode):
 class AntSumo:
     """`Arena` of two agents: 8 position targets each, in the order of the ant's hinges."""
 
+    version = 1
     num_agents = 2
     observation_size = 26 + 12 + 6
     action = Box(ant.NUM_HINGES)
@@ -105,26 +109,27 @@ class AntSumo:
 
     def step(self, state: ArenaState, action: jax.Array) -> tuple[ArenaState, TimeStep]:
         action = jnp.clip(action, -1, 1)
+        before = Posture.read(state.physics.qpos, state.physics.qvel, 2)
         physics = self.physics.step(state.physics, ant.targets(action).reshape(-1), self.settings.substeps)
         posture = Posture.read(physics.qpos, physics.qvel, 2)
         low = posture.height < self.settings.low_height
         memory = state.memory.replace(hit_points=state.memory.hit_points - low)
         state = state.replace(physics=physics, step_count=state.step_count + 1, memory=memory)
         lost = (memory.hit_points <= 0) | (posture.distance >= self.settings.ring_radius)
-        return state, self._timestep(state, posture, self._rewards(state, posture, action, low, lost), lost)
+        terms = self._rewards(state, before, posture, action, low, lost)
+        return state, self._timestep(state, posture, terms, lost)
 
     def progressed(self, state: ArenaState, arena_steps: jax.Array) -> ArenaState:
         """See `mjx_arena.types.Curriculum`: moves the weight of the shaping."""
         return self.settings.shaping.progressed(state, arena_steps)
 
-    def _rewards(self, state: ArenaState, posture: Posture, action, low, lost) -> dict[str, jax.Array]:
+    def _rewards(self, state: ArenaState, before: Posture, posture: Posture, action, low, lost) -> dict[str, jax.Array]:
         """Terms `[2]` before their weights, named as in `SumoRewards`."""
-        gap = (posture.position[::-1] - posture.position)[:, :2]
-        outwards = posture.position[:, :2] / jnp.maximum(posture.distance, 1e-6)[:, None]
+        outwards = posture.distance - before.distance
         drawn = lost.all() | (~lost.any() & (state.step_count >= self.settings.time_limit))
         terms = {
-            "approach": jnp.clip(_along(posture.velocity, gap), 0, 1),
-            "push": jnp.clip(jnp.sum(posture.velocity[:, :2] * outwards, -1), -1, 1)[::-1],
+            "approach": jnp.full(2, _gap(before) - _gap(posture)),
+            "push": outwards[::-1] - outwards,
             "low": -low.astype(jnp.float32),
             "control": -jnp.mean(jnp.square(action), -1),
         }
@@ -159,6 +164,6 @@ class AntSumo:
         return jnp.concatenate([*own, posture.seen()[:, 0], health[::-1], left], -1)
 
 
-def _along(velocity: jax.Array, gap: jax.Array) -> jax.Array:
-    """Horizontal speed `[2]` of `velocity` `[2, 3]` along `gap` `[2, 2]`."""
-    return jnp.sum(velocity[:, :2] * gap, -1) / jnp.maximum(jnp.linalg.norm(gap, axis=-1), 1e-6)
+def _gap(posture: Posture) -> jax.Array:
+    """Horizontal distance `[]` between the two, m."""
+    return jnp.linalg.norm(posture.position[0, :2] - posture.position[1, :2])

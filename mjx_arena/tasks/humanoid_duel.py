@@ -92,6 +92,7 @@ class DuelMemory(struct.PyTreeNode):
 class HumanoidDuel:
     """`Arena` of two agents: 4 controls each, in the order of `duelist.HINGES`, and 38 observations."""
 
+    version = 1
     num_agents = 2
     observation_size = 38
     action = Box(4)

@@ -35,6 +35,7 @@ class ToyArena:
     lengths: tuple[int, int] = (2, 5)
     time_limit: int = 8
 
+    version = 1
     control_dt = 1.0
     physics = None
     mj_model = None

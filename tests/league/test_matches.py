@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
+from league import matchmaking
 from league import pool as pools
 from league.matches import MatchRunner
 from league.settings import LeagueSettings
@@ -24,7 +25,7 @@ MIRROR, LEAGUE, STEPS, MEMBERS, SLOTS = 2, 6, 80, 3, 4
 # Most of the time goes into compiling: leave out what makes programs of a few rows faster.
 QUICK = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 LEARNER = 1  # plays as member 1 does: it beats member 0, loses to member 2, and against member 1 the higher seat wins
-SETTINGS = LeagueSettings(player_pool_length=SLOTS, matchmaker="uniform", tile_rows=4)
+SETTINGS = LeagueSettings(player_pool_length=SLOTS, tile_rows=4)
 VARIANTS = {
     "box-2": (2, Box(1)),
     "box-3": (3, Box(1)),
@@ -62,14 +63,15 @@ def pool_for(policy, arena):
 class Player:
     """`start` and `play` of one variant of the game."""
 
-    def __init__(self, arena, policy, learner, settings=SETTINGS, mirror=MIRROR):
+    def __init__(self, arena, policy, learner, mirror=MIRROR):
         self.arena, self.policy, self.learner = arena, policy, learner
-        self.settings, self.mirror, self.batch = settings, mirror, BatchedArena(arena, 4)
+        self.mirror, self.batch = mirror, BatchedArena(arena, 4)
         self.start = jax.jit(self._start, compiler_options=QUICK)
         self.play = jax.jit(self._play, static_argnums=3, compiler_options=QUICK)
 
     def runner(self, pool, bank):
-        return MatchRunner(self.batch, self.policy, self.settings, self.mirror, pool, bank)
+        probability = matchmaking.uniform(pool, pool.record(0), SETTINGS)
+        return MatchRunner(self.batch, self.policy, self.mirror, SETTINGS.tile_rows, pool, probability, bank)
 
     def _start(self, pool, key):
         """A bank of 8 starts, and fresh matches."""

@@ -26,7 +26,7 @@ def pool_of(members, slots=K):
     room = LeagueSettings(player_pool_length=slots, keep_untrained=False)
     filled = pool.create(POLICY, room)
     for iteration in range(1, members):
-        filled = pool.add(filled, POLICY, jnp.int32(iteration), room)
+        filled = pool.add(filled, POLICY, jnp.int32(iteration), room, role=0)
     return filled
 
 
@@ -34,7 +34,17 @@ def with_win_rates(filled, rates):
     """The pool after 1000 games with each member, of which the learner won those shares."""
     wins = jnp.round(1000 * jnp.array(rates))
     decayed = jnp.stack([wins, jnp.zeros_like(wins), 1000 - wins], 1)
-    return filled.replace(results=filled.results.replace(decayed=decayed))
+    return with_record(filled, results=filled.record(0).results.replace(decayed=decayed))
+
+
+def with_record(filled, **changes):
+    """The pool with such values in the only learner's record."""
+    record = filled.record(0).replace(**changes)
+    return filled.replace(records=jax.tree.map(lambda x: x[None], record))
+
+
+def probability_of(name, filled, settings):
+    return matchmaking.MATCHMAKERS[name](filled, filled.record(0), settings)
 
 
 def test_settings_and_matchmakers_name_the_same():
@@ -54,10 +64,10 @@ def test_settings_and_matchmakers_name_the_same():
 def test_probabilities_by_hand(members, latest, uniform):
     filled = pool_of(members, 4)
     setting = LeagueSettings(mix=MixSettings(latest=0.5, uniform=1.5))
-    np.testing.assert_allclose(matchmaking.latest(filled, setting), latest)
-    np.testing.assert_allclose(matchmaking.uniform(filled, setting), uniform, rtol=1e-6)
+    np.testing.assert_allclose(probability_of("latest", filled, setting), latest)
+    np.testing.assert_allclose(probability_of("uniform", filled, setting), uniform, rtol=1e-6)
     mixed = 0.25 * np.array(latest) + 0.75 * np.array(uniform)
-    np.testing.assert_allclose(matchmaking.mix(filled, setting), mixed, rtol=1e-6)
+    np.testing.assert_allclose(probability_of("mix", filled, setting), mixed, rtol=1e-6)
 
 
 @pytest.mark.parametrize("weight", PFSP_WEIGHTS)
@@ -68,12 +78,12 @@ def test_probabilities_sum_to_one_and_spare_the_empty_and_the_retiring(name, slo
     setting = LeagueSettings(player_pool_length=slots, pfsp_weight=weight, mix=shares)
     filled = pool_of(1, slots)
     for iteration in range(1, 2 * slots + 2):
-        probability = np.asarray(matchmaking.MATCHMAKERS[name](filled, setting))
+        probability = np.asarray(probability_of(name, filled, setting))
         assert float(probability.sum()) == pytest.approx(1, abs=1e-6)
         assert np.all(probability >= 0) and probability[filled.next] == 0
         assert np.all(probability[~np.asarray(filled.occupied)] == 0)
         rates = jax.random.uniform(jax.random.key(iteration), (slots,))
-        filled = pool.add(with_win_rates(filled, rates), POLICY, jnp.int32(iteration), setting)
+        filled = pool.add(with_win_rates(filled, rates), POLICY, jnp.int32(iteration), setting, role=0)
 
 
 # Worked out independently: facts of mini-AlphaStar's payoff, see also `league.matchmaking.pfsp`.
@@ -89,7 +99,7 @@ PFSP_ORACLE = {
 @pytest.mark.parametrize("weight", PFSP_WEIGHTS)
 def test_pfsp_by_the_oracle(weight):
     filled = with_win_rates(pool_of(4, 5), [*RATES, 0])
-    found = matchmaking.pfsp(filled, LeagueSettings(pfsp_weight=weight))
+    found = probability_of("pfsp", filled, LeagueSettings(pfsp_weight=weight))
     np.testing.assert_allclose(found, [*PFSP_ORACLE[weight], 0], atol=1e-6)
 
 
@@ -97,15 +107,15 @@ def test_pfsp_by_the_oracle(weight):
 def test_pfsp_draws_all_alike_once_all_are_beaten(weight):
     filled = with_win_rates(pool_of(4, 5), [1.0] * 5)
     np.testing.assert_allclose(
-        matchmaking.pfsp(filled, LeagueSettings(pfsp_weight=weight)), [0.25] * 4 + [0], rtol=1e-6
+        probability_of("pfsp", filled, LeagueSettings(pfsp_weight=weight)), [0.25] * 4 + [0], rtol=1e-6
     )
 
 
 def test_a_member_that_nobody_has_met_counts_as_an_even_match():
     filled = with_win_rates(pool_of(3, 4), [0.5, 0.9, 0.0, 0.0])
-    unseen = filled.results.decayed.at[2].set(0)
-    filled = filled.replace(results=filled.results.replace(decayed=unseen))
-    found = matchmaking.pfsp(filled, LeagueSettings(pfsp_weight="linear"))
+    results = filled.record(0).results
+    filled = with_record(filled, results=results.replace(decayed=results.decayed.at[2].set(0)))
+    found = probability_of("pfsp", filled, LeagueSettings(pfsp_weight="linear"))
     np.testing.assert_allclose(found, np.array([0.5, 0.1, 0.5, 0]) / 1.1, rtol=1e-5)
 
 
@@ -114,13 +124,13 @@ def test_a_member_that_nobody_has_met_counts_as_an_even_match():
     [(0.0, [0.25] * 4), (0.5, [0, 1 / 3, 1 / 3, 1 / 3]), (0.7, [0, 0, 0.5, 0.5]), (1.0, [0, 0, 0, 1])],
 )
 def test_delta_uniform_draws_from_the_later_part_of_history(delta, expected):
-    found = matchmaking.delta_uniform(pool_of(4, 5), LeagueSettings(delta=delta))
+    found = probability_of("delta_uniform", pool_of(4, 5), LeagueSettings(delta=delta))
     np.testing.assert_allclose(found, [*expected, 0], rtol=1e-6)
 
 
 def test_openai_five_by_hand():
-    filled = pool_of(3, 4).replace(quality=jnp.array([np.log(1.0), np.log(3.0), np.log(4.0), 5.0]))
-    found = matchmaking.openai_five(filled, LeagueSettings())
+    filled = with_record(pool_of(3, 4), quality=jnp.array([np.log(1.0), np.log(3.0), np.log(4.0), 5.0]))
+    found = probability_of("openai_five", filled, LeagueSettings())
     np.testing.assert_allclose(found, [0.2 / 8, 0.6 / 8, 0.8 + 0.8 / 8, 0], rtol=1e-5)
 
 

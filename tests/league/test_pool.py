@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from league import pool
+from league.roles import enough_wins
 from league.settings import LeagueSettings
 from ppo import normalizer
 from ppo.policy import PolicyState
@@ -32,7 +33,7 @@ def filled_pool(settings, iterations):
     """The untrained policy, 10, and a snapshot 10 + i of each iteration i."""
     filled = pool.create(policy_of(10.0), settings)
     for iteration in iterations:
-        filled = pool.add(filled, policy_of(10.0 + iteration), jnp.int32(iteration), settings)
+        filled = pool.add(filled, policy_of(10.0 + iteration), jnp.int32(iteration), settings, role=0)
     return filled
 
 
@@ -40,8 +41,8 @@ def test_a_new_pool_has_one_member():
     created = pool.create(policy_of(7.0), settings_for(3))
     assert created.occupied.tolist() == [True, False, False]
     assert values_of(created.policies)[0] == 7
-    assert int(created.newest) == 0 and int(created.next) == 1
-    assert not np.any(created.results.total) and float(created.learner_elo) == 1000
+    assert int(created.record(0).newest) == 0 and int(created.next) == 1
+    assert not np.any(created.records.results.total) and float(created.record(0).elo) == 1000
 
 
 def test_slots_are_filled_in_order_and_the_oldest_goes_first():
@@ -56,13 +57,13 @@ def test_slots_are_filled_in_order_and_the_oldest_goes_first():
         (5, [13, 14, 15], [2, 2, 2], [3, 4, 5]),
         (6, [16, 14, 15], [3, 2, 2], [6, 4, 5]),
     ]
-    add = jax.jit(lambda *arguments: pool.add(*arguments, settings))
+    add = jax.jit(lambda *arguments: pool.add(*arguments, settings, role=0))
     for iteration, values, generation, iterations in expected:
         filled = add(filled, policy_of(10.0 + iteration), jnp.int32(iteration))
         assert values_of(filled.policies) == values
         assert filled.generation.tolist() == generation
         assert filled.iteration.tolist() == iterations
-        assert int(filled.newest) == iteration % 3
+        assert int(filled.record(0).newest) == iteration % 3
 
 
 def test_the_untrained_policy_stays_while_others_go():
@@ -74,23 +75,23 @@ def test_the_member_that_is_beaten_most_goes_first():
     settings = settings_for(4, eviction="easiest")
     filled = filled_pool(settings, range(1, 3))
     counts = jnp.array([[6, 0, 4], [9, 0, 1], [2, 0, 8], [0, 0, 0]])
-    filled = pool.recorded(filled, counts, jnp.full(4, 0.25), settings)
-    filled = pool.add(filled, policy_of(13.0), jnp.int32(3), settings)
+    filled = pool.recorded(filled, counts[None], jnp.full((1, 4), 0.25), settings)
+    filled = pool.add(filled, policy_of(13.0), jnp.int32(3), settings, role=0)
     assert int(filled.next) == 1
-    filled = pool.add(filled, policy_of(14.0), jnp.int32(4), settings)
+    filled = pool.add(filled, policy_of(14.0), jnp.int32(4), settings, role=0)
     assert values_of(filled.policies) == [10, 14, 12, 13] and int(filled.next) == 0
 
 
 def test_a_new_tenant_starts_without_results_and_with_the_learner_s_rating():
     settings = settings_for(2, result_decay=1.0)
     filled = filled_pool(settings, [1])
-    filled = pool.recorded(filled, jnp.array([[1, 2, 3], [6, 5, 4]]), jnp.full(2, 0.5), settings)
-    assert filled.since.tolist() == [7, 7, 7]
-    rating = float(filled.learner_elo)
-    filled = pool.add(filled, policy_of(3.0), jnp.int32(2), settings)
-    np.testing.assert_array_equal(filled.results.total, [[0, 0, 0], [6, 5, 4]])
-    np.testing.assert_array_equal(filled.results.decayed, [[0, 0, 0], [6, 5, 4]])
-    assert filled.since.tolist() == [0, 0, 0] and float(filled.elo[0]) == rating
+    filled = pool.recorded(filled, jnp.array([[[1, 2, 3], [6, 5, 4]]]), jnp.full((1, 2), 0.5), settings)
+    assert filled.record(0).since.tolist() == [7, 7, 7]
+    rating = float(filled.record(0).elo)
+    filled = pool.add(filled, policy_of(3.0), jnp.int32(2), settings, role=0)
+    np.testing.assert_array_equal(filled.record(0).results.total, [[0, 0, 0], [6, 5, 4]])
+    np.testing.assert_array_equal(filled.record(0).results.decayed, [[0, 0, 0], [6, 5, 4]])
+    assert filled.record(0).since.tolist() == [0, 0, 0] and float(filled.elo[0]) == rating
 
 
 def test_the_member_to_be_overwritten_next_retires():
@@ -98,7 +99,7 @@ def test_the_member_to_be_overwritten_next_retires():
     filled = filled_pool(settings, [])
     drawable = [pool.drawable(filled).tolist()]
     for iteration in range(1, 5):
-        filled = pool.add(filled, policy_of(1.0), jnp.int32(iteration), settings)
+        filled = pool.add(filled, policy_of(1.0), jnp.int32(iteration), settings, role=0)
         drawable.append(pool.drawable(filled).tolist())
     assert drawable == [
         [True, False, False],
@@ -126,14 +127,15 @@ GATE = LeagueSettings(update_win_rate=0.7, games_to_check=20, max_update_steps=5
 def test_a_snapshot_is_due_after_enough_wins_or_in_any_case_after_a_while(counts, iteration, expected):
     filled = pool.create(policy_of(1.0), GATE)
     counts = jnp.zeros((GATE.player_pool_length, 3), jnp.int32).at[0].set(jnp.array(counts))
-    filled = pool.recorded(filled, counts, jnp.ones(GATE.player_pool_length), GATE)
-    assert bool(pool.due(filled, jnp.int32(iteration), GATE)) == expected
+    filled = pool.recorded(filled, counts[None], jnp.ones((1, GATE.player_pool_length)), GATE)
+    assert bool(enough_wins(filled, filled.record(0), jnp.int32(iteration), GATE)) == expected
 
 
 def test_without_a_win_rate_only_time_counts():
     settings = LeagueSettings(update_win_rate=None, max_update_steps=5)
-    filled = pool.create(policy_of(1.0), settings).replace(since=jnp.array([1000, 0, 0]))
-    assert [bool(pool.due(filled, jnp.int32(i), settings)) for i in (1, 4, 5)] == [False, False, True]
+    filled = pool.create(policy_of(1.0), settings)
+    record = filled.record(0).replace(since=jnp.array([1000, 0, 0]))
+    assert [bool(enough_wins(filled, record, jnp.int32(i), settings)) for i in (1, 4, 5)] == [False, False, True]
 
 
 def test_members_that_lose_fall_out_of_favour():
@@ -141,11 +143,11 @@ def test_members_that_lose_fall_out_of_favour():
     settings = settings_for(4, quality_step=0.01)
     filled = filled_pool(settings, [1])
     filled = pool.recorded(
-        filled, jnp.array([[3, 0, 0], [0, 2, 5], [0, 0, 0], [0, 0, 0]]), jnp.array([0.6, 0.4, 0, 0]), settings
+        filled, jnp.array([[[3, 0, 0], [0, 2, 5], [0, 0, 0], [0, 0, 0]]]), jnp.array([[0.6, 0.4, 0, 0]]), settings
     )
-    np.testing.assert_allclose(filled.quality, [-3 * 0.01 / (2 * 0.6), 0, 0, 0], rtol=1e-6)
-    filled = pool.add(filled, policy_of(3.0), jnp.int32(2), settings)
-    assert float(filled.quality[2]) == 0, "newcomers have the best quality there is"
+    np.testing.assert_allclose(filled.record(0).quality, [-3 * 0.01 / (2 * 0.6), 0, 0, 0], rtol=1e-6)
+    filled = pool.add(filled, policy_of(3.0), jnp.int32(2), settings, role=0)
+    assert float(filled.record(0).quality[2]) == 0, "newcomers have the best quality there is"
 
 
 @pytest.mark.parametrize("slots", [2, 3])
@@ -170,7 +172,7 @@ def test_a_donated_iteration_leaves_members_alone(slots):
     def iterate(policy, members, iteration):
         policy = jax.tree.map(lambda x: x + jnp.ones_like(x), policy)
         snapshot = jax.lax.cond(
-            iteration % 2 == 0, lambda: pool.add(members, policy, iteration, settings_for(slots)), lambda: members
+            iteration % 2 == 0, lambda: pool.add(members, policy, iteration, settings_for(slots), role=0), lambda: members
         )
         return policy, snapshot
 

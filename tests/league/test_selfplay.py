@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from league.config import RunSettings
-from league.selfplay import SelfPlay
+from league.selfplay import SelfPlay, first
 from league.settings import LeagueSettings
 from mjx_arena import tasks
 from ppo.settings import PPOSettings
@@ -102,7 +102,7 @@ def test_snapshots_are_taken_when_due_and_never_change_afterwards(run):
             if member is None:
                 continue
             assert int(pool.iteration[slot]) == member
-            then = states[member].learner.policy
+            then = first(states[member].learner.policy)
             for stacked, leaf in zip(jax.tree.leaves(pool.policies), jax.tree.leaves(then), strict=True):
                 np.testing.assert_array_equal(stacked[slot], leaf)
     assert states[6].pool.generation.tolist() == [2, 1, 1]
@@ -112,7 +112,7 @@ def test_results_add_up_to_the_games_reported(run):
     states, metrics = run
     games = 0
     for before, after, report in zip(states, states[1:], metrics, strict=False):
-        gained = after.pool.results.total.sum(1) - before.pool.results.total.sum(1)
+        gained = after.pool.records.results.total[0].sum(1) - before.pool.records.results.total[0].sum(1)
         if int(after.iteration) == 6:
             gained = gained[1:]  # slot 0 has a new tenant, without results
             assert gained.sum() <= report["league/games"]
@@ -121,8 +121,8 @@ def test_results_add_up_to_the_games_reported(run):
         games += report["league/games"]
         assert report["league/games"] <= report["matches"]
         assert report["league/members"] == before.pool.occupied.sum()
-        assert not np.any(after.pool.results.total[~after.pool.occupied])
-    assert games > 0 and not np.any(states[6].pool.results.total[0])
+        assert not np.any(after.pool.records.results.total[0][~after.pool.occupied])
+    assert games > 0 and not np.any(states[6].pool.records.results.total[0, 0])
 
 
 def test_every_iteration_learns_from_its_rows(trainer, run):
@@ -131,7 +131,7 @@ def test_every_iteration_learns_from_its_rows(trainer, run):
     assert trainer.num_mirror == 6 and trainer.arenas_per_device == 12
     for before, after, report in zip(states, states[1:], metrics, strict=False):
         assert report["updates"] == 2 and report["skipped_updates"] == 0 and report["nonfinite_arenas"] == 0
-        seen = int(after.learner.policy.normalizer.count_low) - int(before.learner.policy.normalizer.count_low)
+        seen = int(after.learner.policy.normalizer.count_low[0]) - int(before.learner.policy.normalizer.count_low[0])
         assert 0.7 * rows * 6 < seen < rows * 6  # dummies of drills have no weight
         moved = [np.abs(a - b).max() for a, b in zip(*map(params_of, (before, after)), strict=True)]
         assert max(moved) > 1e-5
@@ -146,8 +146,8 @@ def params_of(state):
 def test_a_dump_holds_the_last_broken_arena(trainer, run, tmp_path):
     trainer.dump_nonfinite(run[0][-1], tmp_path / "broken.npz")
     with np.load(tmp_path / "broken.npz") as dump:
-        assert dump["seen"].tolist() == [False]
-        assert dump["qpos"].shape == (1, 1) and dump["action"].shape == (1, 2, 1)
+        assert dump["seen"].tolist() == [[False]]
+        assert dump["qpos"].shape == (1, 1, 1) and dump["action"].shape == (1, 1, 2, 1)
 
 
 def test_no_opponent_changes_inside_a_match(toy_arena):
@@ -161,7 +161,7 @@ def test_no_opponent_changes_inside_a_match(toy_arena):
     for _ in range(150):
         state, report = trainer.iterate(state)
         after = jax.device_get(state)
-        then, now = before.matches, after.matches
+        then, now = first(before.matches), first(after.matches)
         assert (now.generation == after.pool.generation[now.slot]).all(), "a slot in play has a new tenant"
         goes_on = now.arena.step_count[trainer.num_mirror :] > SETTINGS.ppo.horizon
         assert (now.slot[goes_on] == then.slot[goes_on]).all() and (now.seat[goes_on] == then.seat[goes_on]).all()

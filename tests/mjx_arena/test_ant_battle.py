@@ -112,6 +112,16 @@ def test_it_is_played_by_two_to_eight(num_agents):
     assert not bool(seen.terminated) and seen.alive.all()
 
 
+def test_shaping_terms_worked_by_hand():
+    """The first moves outwards at 0.6 m/s, the others stand, and the last is out already: 0.01 m in a step of 1/60 s."""
+    moving = [(0.6, 0.0), (0.0, 0.0), (0.0, 0.0), (0.6, 0.6)]
+    for term, expected in (("centre", (-0.01, 0, 0, 0)), ("push", (0, 0.01 / 3, 0.01 / 3, 0)), ("control", (0,) * 4)):
+        battle = make_battle(reward=BattleRewards(**{"centre": 0.0, "push": 0.0, "control": 0.0, term: 0.5}))
+        state = at(battle, IN, velocities=moving, out=[False, False, False, True], rank=[0.0, 0.0, 0.0, 4.0])
+        _, seen = battle.step(state.replace(memory=state.memory.replace(shaping=jnp.float32(0.2))), idle(battle))
+        np.testing.assert_allclose(seen.reward, 0.5 * 0.2 * np.array(expected), atol=1e-6)
+
+
 def test_nobody_learns_from_what_comes_after_its_elimination(battle, play):
     """The shaping of the others' fight does not reach who is out."""
     moving = 0.3 * np.array(IN)  # outwards

@@ -77,17 +77,18 @@ def test_both_see_hit_points_and_their_distance_to_the_edge(sumo, play):
 
 # Red at (1, 0) moves to the opponent at 0.5 m/s; blue, at (-1, 0), away from the centre at 0.3 m/s.
 MOVING = ((-0.5, 0.0), (-0.3, 0.0))
-SHAPED = {"approach": (0.5, 0.0), "push": (0.3, -0.5), "low": (-1.0, 0.0), "control": (0.0, 0.0)}
+# In a step of 1/60 s they come closer by 0.2 / 60 m; red gets nearer to the centre by 0.5 / 60 m, blue farther by 0.3 / 60 m.
+SHAPED = {"approach": (0.2 / 60, 0.2 / 60), "push": (0.8 / 60, -0.8 / 60), "low": (-1.0, 0.0), "control": (0.0, 0.0)}
 
 
 @pytest.mark.parametrize("term", SHAPED)
 @pytest.mark.parametrize("weight", [1.0, 0.25])
 def test_shaping_terms_worked_by_hand(term, weight):
-    weights = {name: 0.0 for name in SHAPED} | {term: 0.004}
+    weights = {name: 0.0 for name in SHAPED} | {term: 0.4}
     sumo = make_sumo(reward=SumoRewards(**weights))
     state = at(sumo, ((1, 0), (-1, 0)), (LOW, HIGH), MOVING, shaping=np.float32(weight))
     _, seen = sumo.step(state, idle(sumo))
-    np.testing.assert_allclose(seen.reward, 0.004 * weight * np.array(SHAPED[term]), atol=1e-7)
+    np.testing.assert_allclose(seen.reward, 0.4 * weight * np.array(SHAPED[term]), atol=1e-6)
 
 
 def test_control_costs_the_mean_square_of_the_clipped_action():

@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from league.evaluation import Evaluator, Records, score, stack
+from league.evaluation import duel, score
+from league.evaluator import Evaluator, Records, stack
 from mjx_arena import devices
 from mjx_arena.types import Discrete
 from ppo.policy import Policy
@@ -20,8 +21,12 @@ class Stage:
     def __init__(self, arena, sampled=False, log_std=0.0, matches=MATCHES):
         settings = PPOSettings(actor_hidden=(), critic_hidden=(), initial_log_std=log_std, min_log_std=log_std)
         self.policy = Policy(arena.observation_size, arena.action, settings)
-        self.evaluator = Evaluator(arena, self.policy, devices.make_mesh(), matches, 16, sampled, tile_rows=8)
+        self.evaluator = Evaluator(arena, [self.policy], devices.make_mesh(), 16, sampled, tile_rows=8)
+        self.matches = matches
         self._fresh = self.policy.init(jax.random.key(0))
+
+    def duel(self, first, second, key):
+        return duel(self.evaluator, first, second, self.matches, key)
 
     def member(self, strength, slope=0.0):
         kernel = jnp.zeros((self.policy.observation_size, 1)).at[-1].set(slope)
@@ -41,8 +46,8 @@ def three(toy_arena):
 
 def test_the_stronger_wins_every_match_from_either_side(pair):
     strong, weak = pair.member(2), pair.member(-1)
-    won, records = pair.evaluator.duel(strong, weak, jax.random.key(0))
-    lost, _ = pair.evaluator.duel(weak, strong, jax.random.key(0))
+    won, records = pair.duel(strong, weak, jax.random.key(0))
+    lost, _ = pair.duel(weak, strong, jax.random.key(0))
     assert (won.matches, won.wins, won.draws, won.losses, won.wins_of_decided) == (MATCHES, 1, 0, 0, 1)
     assert (lost.matches, lost.wins, lost.draws, lost.losses, lost.wins_of_decided) == (MATCHES, 0, 0, 1, 0)
     assert won.survival == lost.survival == 0 and bool(records.terminated.all())
@@ -54,13 +59,13 @@ def test_the_stronger_wins_every_match_from_either_side(pair):
 
 
 def test_matches_have_the_length_of_the_game(pair):
-    _, records = pair.evaluator.duel(pair.member(1), pair.member(0), jax.random.key(1))
+    _, records = pair.duel(pair.member(1), pair.member(0), jax.random.key(1))
     assert set(np.unique(records.length)) == {2, 3, 4, 5}
     assert records.length.dtype == jnp.int32 and records.length.shape == (MATCHES,)
 
 
 def test_equal_policies_draw_at_the_time_limit(pair):
-    result, records = pair.evaluator.duel(pair.member(1), pair.member(1), jax.random.key(2))
+    result, records = pair.duel(pair.member(1), pair.member(1), jax.random.key(2))
     assert (result.wins, result.draws, result.losses, result.survival) == (0, 1, 0, 1)
     assert np.isnan(result.wins_of_decided) and result.mean_length == LIMIT
     assert not records.terminated.any() and np.all(np.asarray(records.length) == LIMIT)
@@ -69,7 +74,7 @@ def test_equal_policies_draw_at_the_time_limit(pair):
 def test_every_match_is_recorded_at_its_own_end(pair):
     # The first policy plays 3.5 - t before step t + 1: above the other's 0 in the 2nd to 4th step, below it in the 5th.
     # Were records taken later than a match's end, or all at once, outcome and length would not fit each other.
-    result, records = pair.evaluator.duel(pair.member(3.5, slope=-1.0), pair.member(0), jax.random.key(3))
+    result, records = pair.duel(pair.member(3.5, slope=-1.0), pair.member(0), jax.random.key(3))
     length = np.asarray(records.length)
     assert result.wins == pytest.approx((length <= 4).mean()) and result.losses == pytest.approx((length == 5).mean())
     assert 0 < result.losses < 0.5 and result.wins_of_decided == pytest.approx(result.wins)
@@ -79,7 +84,7 @@ def test_every_match_is_recorded_at_its_own_end(pair):
 
 def test_a_tie_at_the_end_goes_on_until_it_is_broken(pair):
     # Step t + 1 pits t - 3 against 0: the second leads up to step 3, step 4 is a tie, the first leads from step 5.
-    _, records = pair.evaluator.duel(pair.member(-3, slope=1.0), pair.member(0), jax.random.key(4))
+    _, records = pair.duel(pair.member(-3, slope=1.0), pair.member(0), jax.random.key(4))
     # So matches of length 4 go on to step 5.
     assert set(np.unique(records.length)) == {2, 3, 5} and bool(records.terminated.all())
 
@@ -88,9 +93,9 @@ def test_a_tie_at_the_end_goes_on_until_it_is_broken(pair):
 def test_every_seat_is_played_by_the_member_named_for_it(stage, request):
     stage = request.getfixturevalue(stage)
     agents, strength = stage.evaluator.arena.num_agents, np.array([0.0, 5.0, -2.0, 1.0])
-    members = stack(*(stage.member(value) for value in strength))
-    slot = np.random.default_rng(0).integers(0, 4, (stage.evaluator.per_device * stage.evaluator.mesh.size, agents))
-    records = stage.evaluator.play(members, jnp.asarray(slot, jnp.int32), jax.random.key(5))
+    members = stack([stage.member(value) for value in strength])
+    slot = np.random.default_rng(0).integers(0, 4, (MATCHES, agents))
+    records = stage.evaluator.play([members], slot, jax.random.key(5))
     played = strength[slot]
     rank = np.sign(played[:, :, None] - played[:, None]).sum(2) / (agents - 1)
     np.testing.assert_array_equal(records.outcome, rank)
@@ -102,8 +107,8 @@ def test_every_seat_is_played_by_the_member_named_for_it(stage, request):
 
 def test_one_against_two_of_a_kind(three):
     # Of three, the winner has +1 and the two losers share -1/2; a loser alone has -1.
-    won, records = three.evaluator.duel(three.member(1), three.member(0), jax.random.key(6))
-    lost, _ = three.evaluator.duel(three.member(0), three.member(1), jax.random.key(6))
+    won, records = three.duel(three.member(1), three.member(0), jax.random.key(6))
+    lost, _ = three.duel(three.member(0), three.member(1), jax.random.key(6))
     assert (won.wins, won.losses) == (1, 0) and (lost.wins, lost.losses) == (0, 1)
     assert np.unique(records.outcome).tolist() == [-0.5, 1]
     assert set(np.asarray(records.outcome).argmax(1)) == {0, 1, 2}
@@ -111,17 +116,17 @@ def test_one_against_two_of_a_kind(three):
 
 def test_sampled_actions_make_equal_policies_win_half(toy_arena):
     stage = Stage(toy_arena(2, time_limit=LIMIT), sampled=True, matches=512)
-    result, _ = stage.evaluator.duel(stage.member(1), stage.member(1), jax.random.key(7))
+    result, _ = stage.duel(stage.member(1), stage.member(1), jax.random.key(7))
     assert result.draws == 0 and result.wins == pytest.approx(0.5, abs=3.5 * 0.5 / 512**0.5)
     # sqrt(2) apart with a standard deviation of sqrt(2) between them: the normal distribution's 84 %.
-    result, _ = stage.evaluator.duel(stage.member(2**0.5), stage.member(0), jax.random.key(8))
+    result, _ = stage.duel(stage.member(2**0.5), stage.member(0), jax.random.key(8))
     assert result.wins == pytest.approx(0.841, abs=0.06)
 
 
 def test_the_same_key_plays_the_same_matches(pair):
-    slot = jnp.tile(jnp.array([0, 1]), (pair.evaluator.per_device * pair.evaluator.mesh.size, 1))
-    members = stack(pair.member(1), pair.member(0))
-    one, two, other = (pair.evaluator.play(members, slot, jax.random.key(key)) for key in (9, 9, 10))
+    slot = np.tile([0, 1], (MATCHES, 1))
+    members = stack([pair.member(1), pair.member(0)])
+    one, two, other = (pair.evaluator.play([members], slot, jax.random.key(key)) for key in (9, 9, 10))
     np.testing.assert_array_equal(one.length, two.length)
     assert np.any(one.length != other.length)
 
@@ -135,8 +140,8 @@ def test_masks_hold_in_evaluation_too(toy_arena):
     state = policy.init(jax.random.key(0))
     actor = {"params": {"Dense_0": {"kernel": jnp.zeros((3, 3)), "bias": jnp.array([2.0, 1.0, 0.0])}}}
     state = state.replace(params={**state.params, "actor": actor})
-    evaluator = Evaluator(arena, policy, devices.make_mesh(), MATCHES, 16, sampled=False)
-    _, records = evaluator.duel(state, state, jax.random.key(11))
+    evaluator = Evaluator(arena, [policy], devices.make_mesh(), 16, sampled=False)
+    _, records = duel(evaluator, state, state, MATCHES, jax.random.key(11))
     # Seats are forbidden different choices: one of three offsets forbids the first seat its favourite, one the second.
     wins = np.asarray(records.outcome[:, 0])
     for outcome in (-1, 0, 1):
@@ -144,9 +149,9 @@ def test_masks_hold_in_evaluation_too(toy_arena):
 
 
 def test_films_show_whole_matches_and_nothing_after(pair):
-    members = stack(pair.member(1), pair.member(0))
+    members = stack([pair.member(1), pair.member(0)])
     slot = jnp.tile(jnp.array([0, 1]), (8, 1))
-    films = pair.evaluator.film(members, slot, jax.random.key(12), LIMIT)
+    films = pair.evaluator.film([members], slot, jax.random.key(12), LIMIT)
     lengths = [len(film) for film in films]
     assert set(lengths) <= {2, 3, 4, 5} and len(set(lengths)) > 1
     for film in films:  # the toy's pose is the number of steps played
@@ -154,23 +159,24 @@ def test_films_show_whole_matches_and_nothing_after(pair):
 
 
 def test_any_number_of_matches_can_be_filmed(pair):
-    members = stack(pair.member(1), pair.member(0))
-    assert len(pair.evaluator.film(members, jnp.tile(jnp.array([0, 1]), (17, 1)), jax.random.key(12), 1)) == 17
+    members = stack([pair.member(1), pair.member(0)])
+    assert len(pair.evaluator.film([members], jnp.tile(jnp.array([0, 1]), (17, 1)), jax.random.key(12), 1)) == 17
 
 
 def test_a_film_that_ends_before_the_match_shows_all_there_is(pair):
-    members = stack(pair.member(1), pair.member(1))  # lasts until the time limit
-    films = pair.evaluator.film(members, jnp.tile(jnp.array([0, 1]), (8, 1)), jax.random.key(13), LIMIT - 2)
+    members = stack([pair.member(1), pair.member(1)])  # lasts until the time limit
+    films = pair.evaluator.film([members], jnp.tile(jnp.array([0, 1]), (8, 1)), jax.random.key(13), LIMIT - 2)
     assert [len(film) for film in films] == [LIMIT - 2] * 8
 
 
 def test_score_by_hand():
     # Two wins, a draw by time and a loss: of three decided matches two are won; (2 + 4 + 6 + 8) / 4 = 5 steps.
-    own = jnp.array([1.0, 0.5, 0.0, -1.0])
+    own = np.array([1.0, 0.5, 0.0, -1.0, 1.0])
     records = Records(
-        outcome=jnp.stack([own, -own], 1),
-        terminated=jnp.array([True, True, False, True]),
-        length=jnp.array([2, 4, 8, 6]),
+        outcome=np.stack([own, -own], 1),
+        terminated=np.array([True, True, False, True, True]),
+        length=np.array([2, 4, 8, 6, 3]),
+        valid=np.array([True, True, True, True, False]),  # physics broke in the last
     )
     result = score(own, records)
     assert (result.matches, result.wins, result.draws, result.losses) == (4, 0.5, 0.25, 0.25)

@@ -1,0 +1,108 @@
+"""A policy as one small file: parameters, normaliser, architecture, and what it was trained for. Loading runs no code.
+
+The file is a NumPy archive (`.npz`, without pickled objects) of the arrays by their paths, and a description as JSON.
+"""
+
+import json
+import os
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mjx_arena.types import Box, Discrete
+from ppo.policy import Policy, PolicyState
+from ppo.settings import PPOSettings
+
+SUFFIX = ".npz"
+_FORMAT, _ABOUT = "mjx-arena policy 1", "about"
+_NETWORK = ("actor_hidden", "critic_hidden", "activation", "min_log_std", "max_log_std")
+_ACTIONS = {"box": Box, "discrete": Discrete}
+
+
+class PolicyFileError(RuntimeError):
+    """A file that cannot be used as a policy, or written. `str()` is one message for a person."""
+
+
+def save(path: str | Path, policy: Policy, state: PolicyState, about: dict[str, Any]) -> None:
+    """Writes the policy in one step; `about` is what JSON can hold, such as the task's settings and its version."""
+    path = Path(path)
+    kind = "box" if isinstance(policy.action, Box) else "discrete"
+    description = {
+        "format": _FORMAT,
+        "observation_size": policy.observation_size,
+        "action": {"kind": kind, "size": policy.action.size},
+        "network": {name: getattr(policy.settings, name) for name in _NETWORK},
+        **about,
+    }
+    arrays: dict[str, Any] = {_path(keys): np.asarray(x) for keys, x in jax.tree_util.tree_leaves_with_path(state)}
+    arrays[_ABOUT] = np.array(json.dumps(description))
+    draft = path.with_name(f".{path.name}.draft")
+    try:
+        with draft.open("wb") as file:
+            np.savez(file, **arrays)
+        os.replace(draft, path)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise PolicyFileError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def load(path: str | Path) -> tuple[Policy, PolicyState, dict[str, Any]]:
+    """The policy, its state, and the description. Raises PolicyFileError, which names the file and what is wrong."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            found = {name: archive[name] for name in archive.files}
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
+        reason = getattr(error, "strerror", None) or "it is damaged, or no archive of NumPy's"
+        raise PolicyFileError(f"{path} cannot be read as a policy: {reason}") from error
+    about = _description(path, found.pop(_ABOUT, None))
+    try:
+        network: dict[str, Any] = {name: about["network"][name] for name in _NETWORK}
+        for name in ("actor_hidden", "critic_hidden"):
+            network[name] = tuple(map(int, network[name]))
+        settings = PPOSettings(**network)
+        settings.validate()
+        policy = Policy(
+            int(about["observation_size"]), _ACTIONS[about["action"]["kind"]](int(about["action"]["size"])), settings
+        )
+        shape = jax.eval_shape(policy.init, jax.random.key(0))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise PolicyFileError(f"{path} describes no policy that can be built: {error}") from error
+    wanted = {_path(keys): leaf for keys, leaf in jax.tree_util.tree_leaves_with_path(shape)}
+    for name in wanted.keys() | found.keys():
+        here = name in found and (found[name].shape, found[name].dtype)
+        if name not in wanted or here != (wanted[name].shape, wanted[name].dtype):
+            raise PolicyFileError(f"{path} does not hold the policy that it describes: {name} does not fit")
+        if not np.isfinite(found[name]).all():
+            raise PolicyFileError(f"{path} holds numbers that are not finite, in {name}")
+    state = jax.tree.unflatten(jax.tree.structure(shape), [jnp.asarray(found[name]) for name in wanted])
+    return policy, state, about
+
+
+def is_policy_file(path: str | Path) -> bool:
+    """By its name."""
+    return Path(path).suffix == SUFFIX
+
+
+def architecture(policy: Policy) -> dict[str, Any]:
+    """What two policies must have in common to be stacked."""
+    network = {name: getattr(policy.settings, name) for name in _NETWORK}
+    return network | {"observation_size": policy.observation_size, "action": policy.action}
+
+
+def _description(path: str | Path, entry: np.ndarray | None) -> dict[str, Any]:
+    try:
+        about = json.loads(str(entry)) if entry is not None and entry.dtype.kind == "U" else None
+    except json.JSONDecodeError:
+        about = None
+    if not isinstance(about, dict) or about.get("format") != _FORMAT:
+        raise PolicyFileError(f"{path} is no policy of this program: it does not say {_FORMAT!r}")
+    return about
+
+
+def _path(keys: Any) -> str:
+    return jax.tree_util.keystr(keys, simple=True, separator=".")
