@@ -68,7 +68,9 @@ class Evaluation:
         return self._evaluators[variant]
 
 
-def duel(evaluator: Evaluator, first: PolicyState, second: PolicyState, num_matches: int, key: chex.PRNGKey) -> tuple[Score, Records]:
+def duel(
+    evaluator: Evaluator, first: PolicyState, second: PolicyState, num_matches: int, key: chex.PRNGKey
+) -> tuple[Score, Records]:
     """`first` in a random seat of every match, `second` in the others. The score is that of `first`."""
     k_seat, k_play = jax.random.split(key)
     agents = evaluator.arena.num_agents

@@ -153,9 +153,9 @@ class Evaluator:
             )
             place = jnp.where(transition.ended, match, total)  # past the end: dropped
             records = jax.tree.map(lambda old, new: old.at[place].set(new, mode="drop"), records, new)
-            queued = jnp.minimum(queued + transition.ended.sum(), total)
+            now_queued = jnp.minimum(queued + transition.ended.sum(), total)
             seen = transition.observation, transition.action_mask
-            return key, following(transition.ended), queued, state, seen, records
+            return key, following(transition.ended), now_queued, state, seen, records
 
         match = jnp.arange(num, dtype=jnp.int32)
         state, first = start(match)

@@ -28,8 +28,9 @@ class SumoRewards:
     win: float = 10.0
     lose: float = 10.0  # subtracted
     draw: float = 5.0  # subtracted: neither has won
+    time: float = 0.01  # subtracted in each control step, so that holding each other is worth less than a risk
     approach: float = 1.0  # x m by which the two have come closer
-    push: float = 1.0  # x m by which the opponent has moved away from the centre, less that of one's own
+    push: float = 1.0  # x m by which the opponent has moved away from the centre
     low: float = 0.01  # subtracted in each control step with the torso on the ground
     control: float = 0.001  # x mean squared action, subtracted in each control step
 
@@ -72,7 +73,7 @@ class AntSumoSettings:
         check(0 <= self.low_height < ant.STANDING_HEIGHT, "low_height", f"must lie in [0, {ant.STANDING_HEIGHT:.2f}) m")
         self.shaping.validate(f"{prefix}.shaping")
         self.reward.validate(f"{prefix}.reward")
-        most = self.reward.approach * 2 * high + self.reward.push * (self.ring_radius + high)
+        most = self.reward.approach * 2 * high + self.reward.push * self.ring_radius
         self.shaping.check_result(f"{prefix}.reward.win", self.reward.win, most)
 
 
@@ -125,17 +126,17 @@ class AntSumo:
 
     def _rewards(self, state: ArenaState, before: Posture, posture: Posture, action, low, lost) -> dict[str, jax.Array]:
         """Terms `[2]` before their weights, named as in `SumoRewards`."""
-        outwards = posture.distance - before.distance
         drawn = lost.all() | (~lost.any() & (state.step_count >= self.settings.time_limit))
         terms = {
             "approach": jnp.full(2, _gap(before) - _gap(posture)),
-            "push": outwards[::-1] - outwards,
+            "push": (posture.distance - before.distance)[::-1],
             "low": -low.astype(jnp.float32),
             "control": -jnp.mean(jnp.square(action), -1),
         }
         terms = {name: term * state.memory.shaping for name, term in terms.items()}
         decided = lost ^ lost[::-1]
         results = {"win": decided & lost[::-1], "lose": -1.0 * (decided & lost), "draw": -1.0 * jnp.full(2, drawn)}
+        results["time"] = jnp.full(2, -1.0)
         return terms | {name: jnp.asarray(term, jnp.float32) for name, term in results.items()}
 
     def _timestep(self, state: ArenaState, posture: Posture, terms: dict, lost: jax.Array) -> TimeStep:

@@ -171,9 +171,9 @@ def test_a_donated_iteration_leaves_members_alone(slots):
 
     def iterate(policy, members, iteration):
         policy = jax.tree.map(lambda x: x + jnp.ones_like(x), policy)
-        snapshot = jax.lax.cond(
-            iteration % 2 == 0, lambda: pool.add(members, policy, iteration, settings_for(slots), role=0), lambda: members
-        )
+        due = iteration % 2 == 0
+        room = settings_for(slots)
+        snapshot = jax.lax.cond(due, lambda: pool.add(members, policy, iteration, room, role=0), lambda: members)
         return policy, snapshot
 
     iterate = jax.jit(iterate, donate_argnums=(0, 1))

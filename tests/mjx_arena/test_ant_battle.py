@@ -113,7 +113,7 @@ def test_it_is_played_by_two_to_eight(num_agents):
 
 
 def test_shaping_terms_worked_by_hand():
-    """The first moves outwards at 0.6 m/s, the others stand, and the last is out already: 0.01 m in a step of 1/60 s."""
+    """The first moves outwards by 0.01 m in a step, the next two stand, and the last is out already."""
     moving = [(0.6, 0.0), (0.0, 0.0), (0.0, 0.0), (0.6, 0.6)]
     for term, expected in (("centre", (-0.01, 0, 0, 0)), ("push", (0, 0.01 / 3, 0.01 / 3, 0)), ("control", (0,) * 4)):
         battle = make_battle(reward=BattleRewards(**{"centre": 0.0, "push": 0.0, "control": 0.0, term: 0.5}))

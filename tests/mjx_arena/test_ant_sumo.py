@@ -43,19 +43,20 @@ def test_who_leaves_the_ring_or_has_no_hit_points_loses(sumo, play, positions, p
     assert tuple(seen.outcome) == outcome
     reward = SumoRewards()
     expected = {1: reward.win, -1: -reward.lose, 0: -reward.draw}
-    np.testing.assert_allclose(seen.reward, [expected[x] for x in outcome], atol=1e-5)
+    np.testing.assert_allclose(seen.reward, [expected[x] - reward.time for x in outcome], atol=1e-5)
 
 
 def test_inside_with_hit_points_the_match_goes_on(sumo, play):
     _, seen = play(at(sumo, (INSIDE, (2.99, 0))), idle(sumo))
-    assert not bool(seen.terminated | seen.truncated) and seen.reward.tolist() == [0, 0]
+    assert not bool(seen.terminated | seen.truncated)
+    np.testing.assert_allclose(seen.reward, -SumoRewards().time)
 
 
 def test_the_time_limit_is_a_draw_that_costs_both(sumo, play):
     state = at(sumo, (INSIDE, AWAY), step_count=DEFAULTS.time_limit - 1)
     _, seen = play(state, idle(sumo))
     assert bool(seen.truncated) and seen.outcome.tolist() == [0, 0]
-    np.testing.assert_allclose(seen.reward, -SumoRewards().draw)
+    np.testing.assert_allclose(seen.reward, -SumoRewards().draw - SumoRewards().time, rtol=1e-6)
 
 
 def test_a_step_with_the_torso_on_the_ground_costs_one_hit_point(sumo, play):
@@ -77,14 +78,14 @@ def test_both_see_hit_points_and_their_distance_to_the_edge(sumo, play):
 
 # Red at (1, 0) moves to the opponent at 0.5 m/s; blue, at (-1, 0), away from the centre at 0.3 m/s.
 MOVING = ((-0.5, 0.0), (-0.3, 0.0))
-# In a step of 1/60 s they come closer by 0.2 / 60 m; red gets nearer to the centre by 0.5 / 60 m, blue farther by 0.3 / 60 m.
-SHAPED = {"approach": (0.2 / 60, 0.2 / 60), "push": (0.8 / 60, -0.8 / 60), "low": (-1.0, 0.0), "control": (0.0, 0.0)}
+# In a step of 1/60 s they come closer by 0.2 / 60 m, red gets nearer to the centre by 0.5 / 60 m, blue goes 0.3 / 60 m.
+SHAPED = {"approach": (0.2 / 60, 0.2 / 60), "push": (0.3 / 60, -0.5 / 60), "low": (-1.0, 0.0), "control": (0.0, 0.0)}
 
 
 @pytest.mark.parametrize("term", SHAPED)
 @pytest.mark.parametrize("weight", [1.0, 0.25])
 def test_shaping_terms_worked_by_hand(term, weight):
-    weights = {name: 0.0 for name in SHAPED} | {term: 0.4}
+    weights = {name: 0.0 for name in SHAPED} | {"time": 0.0, term: 0.4}
     sumo = make_sumo(reward=SumoRewards(**weights))
     state = at(sumo, ((1, 0), (-1, 0)), (LOW, HIGH), MOVING, shaping=np.float32(weight))
     _, seen = sumo.step(state, idle(sumo))
@@ -92,7 +93,7 @@ def test_shaping_terms_worked_by_hand(term, weight):
 
 
 def test_control_costs_the_mean_square_of_the_clipped_action():
-    sumo = make_sumo(reward=SumoRewards(approach=0, push=0, low=0, control=0.01))
+    sumo = make_sumo(reward=SumoRewards(time=0, approach=0, push=0, low=0, control=0.01))
     action = idle(sumo).at[0].set(1.0).at[1, :2].set(-5.0)
     _, seen = sumo.step(at(sumo, (INSIDE, AWAY)), action)
     np.testing.assert_allclose(seen.reward, [-0.01, -0.01 * 2 / 8], rtol=1e-5)
