@@ -29,6 +29,7 @@ class Records(struct.PyTreeNode):
     outcome: np.ndarray | jax.Array  # [M, A]
     terminated: np.ndarray | jax.Array  # [M] bool: decided, not ended by the time limit
     length: np.ndarray | jax.Array  # [M] int32 control steps
+    rated: np.ndarray | jax.Array  # [M] bool: not a drill
     valid: np.ndarray | jax.Array  # [M] bool: false where physics broke, and the match counts for nothing
 
 
@@ -149,6 +150,7 @@ class Evaluator:
                 outcome=transition.timestep.outcome,
                 terminated=transition.timestep.terminated,
                 length=before + 1,
+                rated=transition.timestep.rated,
                 valid=~transition.broken,
             )
             place = jnp.where(transition.ended, match, total)  # past the end: dropped
@@ -159,9 +161,8 @@ class Evaluator:
 
         match = jnp.arange(num, dtype=jnp.int32)
         state, first = start(match)
-        records = Records(
-            jnp.zeros((total, agents)), jnp.zeros(total, bool), jnp.zeros(total, jnp.int32), jnp.zeros(total, bool)
-        )
+        no = jnp.zeros(total, bool)
+        records = Records(jnp.zeros((total, agents)), no, jnp.zeros(total, jnp.int32), no, no)
         carry = (key, match, jnp.int32(num), state, (first.observation, first.action_mask), records)
         return jax.lax.while_loop(unfinished, step, carry)[-1]
 

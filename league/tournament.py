@@ -25,7 +25,7 @@ class Tournament(NamedTuple):
     against_nash: np.ndarray  # [K] expected win rate against that equilibrium
     cyclic_share: float
     matches: int
-    broken: int  # matches that count for nothing because physics left the finite numbers
+    void: int  # of them count for nothing: drills, and those in which physics left the finite numbers
 
     def as_dict(self, entrants: Sequence[Entrant], names: Sequence[str]) -> dict[str, Any]:
         """What JSON can hold."""
@@ -49,17 +49,21 @@ class Tournament(NamedTuple):
             for place, (entrant, name) in enumerate(zip(entrants, names, strict=True))
         ]
         table = {"results": self.results, "win_rate": rate, "win_rate_low": low, "win_rate_high": high}
-        whole = {"matches": self.matches, "broken": self.broken, "cyclic_share": self.cyclic_share}
+        whole = {"matches": self.matches, "void": self.void, "cyclic_share": self.cyclic_share}
         whole["rating_step_correlation"] = rating_step_correlation(entrants, self.ratings)
         return whole | {"members": members} | {name: np.round(values, 6).tolist() for name, values in table.items()}
 
 
 def play(evaluator: Evaluator, entrants: Sequence[Entrant], matches: int, seed: int) -> tuple[np.ndarray, Records]:
-    """Line-ups `[M, A]` of a schedule with `matches` for each pair, and their records; a group of A has one start."""
+    """Line-ups `[M, A]` of a schedule with `matches` for each pair, and their records; a group of A has one start.
+
+    Matches that are not rated count for nothing.
+    """
     groups, place = grouped(entrants)
     lineups = schedule(len(entrants), evaluator.arena.num_agents, matches, seed)
     stacks = [stack([entrants[index].state for index in group]) for group in groups]
-    return lineups, evaluator.play(stacks, place[lineups], jax.random.key(seed), repeated=True)
+    records = evaluator.play(stacks, place[lineups], jax.random.key(seed), repeated=True)
+    return lineups, records.replace(valid=records.valid & records.rated)
 
 
 def grouped(entrants: Sequence[Entrant]) -> tuple[list[list[int]], np.ndarray]:
@@ -131,7 +135,7 @@ def judge(lineups: np.ndarray, records: Records, players: int, seed: int) -> Tou
         against_nash=smoothed @ nash,
         cyclic_share=payoff.cyclic_share(smoothed),
         matches=len(lineups),
-        broken=int(np.sum(~records.valid)),
+        void=int(np.sum(~records.valid)),
     )
 
 

@@ -1,5 +1,6 @@
 """Plays frozen policies against each other: `python scripts/evaluate.py run=<run folder>`."""
 
+import dataclasses
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -95,23 +96,26 @@ def _tournament(own: EvaluationSettings, found: Sequence, mesh, out: Path) -> in
     from league import tournament
     from league.evaluator import Evaluator
     from league.pictures import draw_ladder, draw_payoff
+    from mjx_arena import tasks
 
     entrants = [entrant for source in found for entrant in source.spread(own.members)]
     require(len(entrants) >= 2, "members", len(entrants), "a tournament needs two policies; this is all there are")
     names, lines = _names(entrants)
-    console, arena = Console(), found[0].arena
+    console, settings = Console(), found[0].settings
+    arena = tasks.build(_ladder_task(settings), settings.physics)
     policies = [entrants[group[0]].policy for group in tournament.grouped(entrants)[0]]
-    evaluator = Evaluator(arena, policies, mesh, found[0].settings.physics.wanted_block, own.sampled)
+    evaluator = Evaluator(arena, policies, mesh, settings.physics.wanted_block, own.sampled)
     with Console(stderr=True).status(f"playing {len(entrants)} policies against each other"):
         lineups, records = tournament.play(evaluator, entrants, own.matches, own.seed)
     with Console(stderr=True).status("rating them"):
         result = tournament.judge(lineups, records, len(entrants), own.seed)
-    console.print(_ladder(result, names, found[0].settings.task_name))
+    console.print(_table(result, names, settings.task_name))
     console.print(
-        f"{result.matches} matches · {result.cyclic_share:.1%} of the table is cyclic, which ratings cannot explain",
+        f"{result.matches} matches, {result.void} of them void · {result.cyclic_share:.1%} of the table is cyclic, "
+        "which ratings cannot explain",
         highlight=False,
     )
-    report = {"task": found[0].settings.task_name, "versions": run_folder.versions()}
+    report = {"task": settings.task_name, "versions": run_folder.versions()}
     _write(out / "ladder.json", report | {"settings": asdict(own)} | result.as_dict(entrants, names))
     draw_ladder(out / "ladder.png", result, entrants, lines)
     draw_payoff(out / "payoff.png", result, names)
@@ -119,7 +123,12 @@ def _tournament(own: EvaluationSettings, found: Sequence, mesh, out: Path) -> in
     return 0
 
 
-def _ladder(result, names: Sequence[str], title: str) -> Table:
+def _ladder_task(settings: config.RunSettings):
+    """The task without what is only for training, such as drills."""
+    return dataclasses.replace(settings.task, **config.load_ladder(CONF, settings.task_name))
+
+
+def _table(result, names: Sequence[str], title: str) -> Table:
     table = Table(title=title)
     ranked = result.mean_rank is not None
     columns = (
@@ -181,7 +190,8 @@ def _exploit(own: EvaluationSettings, source, out: Path) -> int:
 
     console = Console()
     with Console(stderr=True).status(f"training a best response for {own.budget} iterations"):
-        found = best_response(source, own.budget, own.matches, own.seed, own.sampled)
+        settings = dataclasses.replace(source.settings, task=_ladder_task(source.settings))
+        found = best_response(source.newest().state, settings, own.budget, own.matches, own.seed, own.sampled)
     low, high = found.interval
     console.print(
         f"a best response of {own.budget} iterations wins {found.score.wins:.1%}, draws {found.score.draws:.1%}: "

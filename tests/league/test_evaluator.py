@@ -176,6 +176,7 @@ def test_score_by_hand():
         outcome=np.stack([own, -own], 1),
         terminated=np.array([True, True, False, True, True]),
         length=np.array([2, 4, 8, 6, 3]),
+        rated=np.ones(5, bool),
         valid=np.array([True, True, True, True, False]),  # physics broke in the last
     )
     result = score(own, records)

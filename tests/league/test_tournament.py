@@ -49,6 +49,7 @@ def test_results_and_ranks_by_hand():
         outcome=np.array([[1.0, 0, -1], [1, -0.5, -0.5], [0, -1, 1], [1, 0, -1]]),
         terminated=np.ones(4, bool),
         length=np.ones(4, int),
+        rated=np.ones(4, bool),
         valid=np.array([True, True, True, False]),
     )
     result = tournament.judge(lineups, records, 3, seed=0)
@@ -56,7 +57,7 @@ def test_results_and_ranks_by_hand():
     assert result.results[0, 1].tolist() == [3, 1, 0] and result.results[1, 0].tolist() == [0, 1, 3]
     assert result.results[0, 2].tolist() == [1, 0, 1] and result.results[1, 2].tolist() == [1, 0, 1]
     assert not result.results[[0, 1, 2], [0, 1, 2]].any()
-    assert result.broken == 1
+    assert result.void == 1
     np.testing.assert_allclose(result.mean_rank, [(1 + 2.5 + 1) / 3, (2 + 2.5 + 2 + 3) / 4, (3 + 1) / 2])
     np.testing.assert_allclose(result.score, [(3.5 / 4 + 1 / 2) / 2, (0.5 / 4 + 1 / 2) / 2, 1 / 2])
 
