@@ -48,7 +48,8 @@ class StepStatistics(struct.PyTreeNode):
     exercises: jax.Array  # [] unrated matches that ended
     exercise_survivals: jax.Array  # [] of those, by time limit
     match_steps: jax.Array  # [] sum of the lengths of matches that ended, rated or not
-    returns: jax.Array  # [] sum of their returns, a mean over the agents alive
+    parts: jax.Array  # [] agents for whom a match ended, because it did or because they were eliminated
+    returns: jax.Array  # [] sum of their returns
     broken: jax.Array  # []
     reward: jax.Array  # [] mean over arenas and agents
     metrics: dict[str, jax.Array]  # means over arenas
@@ -205,7 +206,7 @@ class MatchRunner:
         counted = jnp.broadcast_to(rated[league, None], score.shape)
         counts = results.count(carry.slot, carry.generation, self.pool.generation, score, counted)
         alive = timestep.alive.astype(jnp.float32)
-        mean_return = jnp.sum(episode_return * alive, 1) / jnp.maximum(alive.sum(1), 1)
+        parted = carry.alive & (finished[:, None] | (~timestep.alive & ~transition.broken[:, None]))
         # The step count of a match that ended is gone with its state: it is the old one plus this step.
         return StepStatistics(
             results=counts,
@@ -214,7 +215,8 @@ class MatchRunner:
             exercises=exercise.sum(),
             exercise_survivals=jnp.sum(exercise & timestep.truncated),
             match_steps=jnp.sum(jnp.where(finished, carry.arena.step_count + 1, 0)),
-            returns=jnp.sum(jnp.where(finished, mean_return, 0)),
+            parts=parted.sum(),
+            returns=jnp.sum(jnp.where(parted, episode_return, 0)),
             broken=transition.broken.sum(),
             reward=jnp.sum(timestep.reward * alive) / jnp.maximum(alive.sum(), 1),
             metrics={name: value.mean() for name, value in timestep.metrics.items()},

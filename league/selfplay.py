@@ -249,7 +249,7 @@ class SelfPlay:
         played = pool.occupied & (record.results.decayed.sum(1) > 0)
         return {
             "reward": totals.reward / per_step,
-            "episode_return": totals.returns / ended,
+            "episode_return": totals.returns / totals.parts,
             "match_length": totals.match_steps / ended,
             "matches": totals.matches,
             "draw_rate": totals.draws / totals.matches,

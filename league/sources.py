@@ -12,7 +12,7 @@ from league import config, pool
 from league.config import RunSettings
 from mjx_arena import tasks
 from mjx_arena.physics.settings import PhysicsSettings
-from mjx_arena.settings import SettingError
+from mjx_arena.settings import SettingError, require
 from mjx_arena.types import Arena
 from ppo import policy_file, run_folder
 from ppo.checkpoints import Checkpoints
@@ -167,20 +167,18 @@ def open_source(path: str | Path, step: int | None = None, physics: PhysicsSetti
 
 def open_all(paths: Iterable[str], physics: PhysicsSettings | None = None) -> list[Source]:
     """Sources at `paths`, where a folder may also be one of exported files. Raises as `open_source` does."""
-    found: list[Source] = []
+    each: list[str | Path] = []
     for path in paths:
-        files = sorted(Path(path).glob(f"*{policy_file.SUFFIX}")) if Path(path).is_dir() else []
-        is_run = bool(run_folder.finished_steps(Path(path)))
-        found += [open_source(each, physics=physics) for each in (files if files and not is_run else [path])]
+        files = [] if run_folder.finished_steps(Path(path)) else sorted(Path(path).glob(f"*{policy_file.SUFFIX}"))
+        each += files or [path]
+    found = [open_source(path, physics=physics) for path in each]
     first = found[0]
-    for path, other in zip(paths, found, strict=False):
-        if other.settings.task_name != first.settings.task_name:
-            raise SettingError("runs", path, f"plays {other.settings.task_name}, others {first.settings.task_name}")
-        if (other.arena.observation_size, other.arena.num_agents) != (
-            first.arena.observation_size,
-            first.arena.num_agents,
-        ):
-            raise SettingError("runs", path, "plays with other observations or numbers of agents than the others")
+    for path, other in zip(each, found, strict=True):
+        task, wanted = other.settings.task_name, first.settings.task_name
+        require(task == wanted, "runs", path, f"plays {task}, and {each[0]} {wanted}")
+        fits = (other.arena.observation_size, other.arena.num_agents)
+        fits = fits == (first.arena.observation_size, first.arena.num_agents)
+        require(fits, "runs", path, f"has other observations, or another number of agents, than {each[0]}")
     return found
 
 

@@ -146,5 +146,5 @@ def rating_step_correlation(entrants: Sequence[Entrant], rated: Ratings) -> dict
         own = [index for index, entrant in enumerate(entrants) if (entrant.source, entrant.role) == (source, role)]
         if len(own) >= 3:
             steps = [entrants[index].arena_steps for index in own]
-            found[f"{source} {role}"] = float(spearmanr(steps, rated.rating[own])[0])
+            found[f"{source} {role}"] = float(np.asarray(spearmanr(steps, rated.rating[own]))[0])
     return found

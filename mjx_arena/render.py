@@ -8,6 +8,9 @@ from typing import Any
 import mujoco
 import numpy as np
 
+from mjx_arena.types import View
+
+FOLLOWING = View()
 _PLATFORMS = ("egl", "osmesa", "glfw")
 
 
@@ -16,9 +19,9 @@ class RenderError(RuntimeError):
 
 
 def render(
-    model: mujoco.MjModel, poses: Iterable[np.ndarray], width: int = 640, height: int = 480, distance: float = 3.6
+    model: mujoco.MjModel, poses: Iterable[np.ndarray], width: int = 640, height: int = 480, view: View = FOLLOWING
 ) -> Iterator[np.ndarray]:
-    """RGB frames `[height, width, 3]` uint8 of `poses` (each `[nq]`), seen from the side, following the bodies.
+    """RGB frames `[height, width, 3]` uint8 of `poses` (each `[nq]`), seen from the side.
 
     The platform is the first that works, or the one that the environment variable MUJOCO_GL names. Raises RenderError.
     """
@@ -28,13 +31,14 @@ def render(
     mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, context)
     data, scene, option = mujoco.MjData(model), mujoco.MjvScene(model, maxgeom=1000), mujoco.MjvOption()
     camera, viewport = mujoco.MjvCamera(), mujoco.MjrRect(0, 0, width, height)
-    camera.distance, camera.azimuth, camera.elevation = distance, 115, -12
+    camera.distance, camera.azimuth = view.distance, 115
+    camera.elevation = -12 if view.lookat is None else -30  # of a place, to see how things lie on the ground
     roots = [body for body in range(1, model.nbody) if model.body_parentid[body] == 0]
     try:
         for pose in poses:
             data.qpos[:] = pose
             mujoco.mj_forward(model, data)
-            camera.lookat[:] = [*data.xpos[roots].mean(0)[:2], 0.75]
+            camera.lookat[:] = view.lookat or [*data.xpos[roots].mean(0)[:2], 0.75]
             mujoco.mjv_updateScene(model, data, option, None, camera, mujoco.mjtCatBit.mjCAT_ALL, scene)
             mujoco.mjr_render(viewport, scene, context)
             frame = np.empty((height, width, 3), np.uint8)

@@ -23,6 +23,13 @@ class Discrete(NamedTuple):
     size: int
 
 
+class View(NamedTuple):
+    """From where a picture of an arena is taken; an `Arena` may have one as `view`."""
+
+    distance: float = 3.6  # m
+    lookat: tuple[float, float, float] | None = None  # a place in the world; None follows the bodies
+
+
 class PhysicsState(struct.PyTreeNode):
     """What an engine needs to go on, and nothing that it can compute."""
 

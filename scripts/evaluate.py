@@ -75,7 +75,6 @@ def main(overrides: list[str]) -> int:
         physics = PhysicsSettings(engine=own.physics)
         physics.validate()
     devices.configure(1 if own.physics == "native" else None)
-    compilation_cache.enable()
 
     from league import sources  # brings in the physics engines: only once the settings are known to work
 
@@ -83,6 +82,8 @@ def main(overrides: list[str]) -> int:
         found = [sources.open_source(own.run, own.checkpoint, physics)]
     else:
         found = sources.open_all(own.runs or (), physics)
+    if found[0].settings.compilation_cache:
+        compilation_cache.enable()
     out = _folder(own)
     mesh = devices.make_mesh(1) if found[0].settings.physics.on_host else devices.make_mesh()
     if own.pairings is not None:

@@ -51,24 +51,26 @@ def main(overrides: list[str]) -> int:
         physics = PhysicsSettings(engine=own.physics)
         physics.validate()
     devices.configure(1)
-    compilation_cache.enable()
 
     from league.evaluation import Evaluation  # brings in the physics engines: only once the settings are known to work
     from league.sources import open_source
-    from mjx_arena.render import render
+    from mjx_arena.render import FOLLOWING, render
 
     source = open_source(own.run, own.checkpoint, physics)
+    if source.settings.compilation_cache:
+        compilation_cache.enable()
     pairing = config.load_pairings(CONF, source.settings.task_name, (own.pairing,))[own.pairing]
     evaluation = Evaluation(source, devices.make_mesh(1), own.matches, own.sampled)
     matches = evaluation.film(pairing, jax.random.key(own.seed))
     poses = np.concatenate(matches)
     arena = source.arena
+    view = getattr(arena, "view", FOLLOWING)
     if out.suffix == ".png":
         chosen = poses[np.linspace(0, len(poses) - 1, own.stills).round().astype(int)]
-        imageio.imwrite(out, np.concatenate(list(render(arena.mj_model, chosen, 320, 320)), axis=1))
+        imageio.imwrite(out, np.concatenate(list(render(arena.mj_model, chosen, 320, 320, view)), axis=1))
     else:
         frames_per_second = round(1 / arena.control_dt)
-        imageio.imwrite(out, np.stack(list(render(arena.mj_model, poses[::2]))), fps=frames_per_second / 2)
+        imageio.imwrite(out, np.stack(list(render(arena.mj_model, poses[::2], view=view))), fps=frames_per_second / 2)
     lengths = ", ".join(f"{len(match) * arena.control_dt:.1f} s" for match in matches)
     print(f"wrote {out}: {len(matches)} matches ({lengths})")
     return 0

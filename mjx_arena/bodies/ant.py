@@ -35,12 +35,14 @@ _COLOURS = (
 _TOUCHING = ("torso", *(f"shin_{leg}" for leg in range(4)))  # geoms that meet the floor and other ants
 
 
-def build_ants(num_ants: int, timestep: float) -> mujoco.MjModel:
+def build_ants(num_ants: int, timestep: float, ring_radius: float) -> mujoco.MjModel:
     """`num_ants` ants, `ant0` and so on, on the ground, for engine steps of `timestep` seconds.
 
-    They touch each other, without friction, with torsos and shins.
+    They touch each other, without friction, with torsos and shins. A disc of `ring_radius` is there to be looked at.
     """
     spec = with_ground(timestep)
+    ring = spec.worldbody.add_site(name="ring", type=mujoco.mjtGeom.mjGEOM_CYLINDER, rgba=(0.75, 0.7, 0.6, 1))
+    ring.size[:2] = ring_radius, 0.002
     names = [f"ant{index}" for index in range(num_ants)]
     for name, colour in zip(names, _COLOURS, strict=False):
         add_ant(spec, name, (*colour, 1))

@@ -17,7 +17,7 @@ from mjx_arena.bodies.posture import Posture
 from mjx_arena.physics import PhysicsSettings, make_physics
 from mjx_arena.settings import require, require_not_negative
 from mjx_arena.shaping import ShapingSettings
-from mjx_arena.types import ArenaState, Box, PhysicsState, TimeStep
+from mjx_arena.types import ArenaState, Box, PhysicsState, TimeStep, View
 
 
 @dataclass(frozen=True)
@@ -79,12 +79,14 @@ class AntBattle:
 
     version = 1
     action = Box(ant.NUM_HINGES)
+    view = View(distance=9.0, lookat=(0.0, 0.0, 0.0))
 
     def __init__(self, settings: AntBattleSettings, physics: PhysicsSettings):
         settings.validate()
         self.settings, self.num_agents = settings, settings.num_agents
         self.observation_size = 26 + 5 + 14 * (self.num_agents - 1)
-        self.physics = make_physics(ant.build_ants(self.num_agents, 1 / 60 / settings.substeps), physics)
+        model = ant.build_ants(self.num_agents, 1 / 60 / settings.substeps, settings.ring_radius)
+        self.physics = make_physics(model, physics)
         self.mj_model = self.physics.model
         self.control_dt = float(self.mj_model.opt.timestep) * settings.substeps
         # Where those that are out stand: apart from each other, too far away to be touched.

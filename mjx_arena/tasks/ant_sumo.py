@@ -15,7 +15,7 @@ from mjx_arena.bodies.posture import Posture
 from mjx_arena.physics import PhysicsSettings, make_physics
 from mjx_arena.settings import require, require_not_negative
 from mjx_arena.shaping import ShapingSettings
-from mjx_arena.types import ArenaState, Box, TimeStep
+from mjx_arena.types import ArenaState, Box, TimeStep, View
 
 
 @dataclass(frozen=True)
@@ -89,11 +89,12 @@ class AntSumo:
     num_agents = 2
     observation_size = 26 + 12 + 6
     action = Box(ant.NUM_HINGES)
+    view = View(distance=9.0, lookat=(0.0, 0.0, 0.0))
 
     def __init__(self, settings: AntSumoSettings, physics: PhysicsSettings):
         settings.validate()
         self.settings = settings
-        self.physics = make_physics(ant.build_ants(2, 1 / 60 / settings.substeps), physics)
+        self.physics = make_physics(ant.build_ants(2, 1 / 60 / settings.substeps, settings.ring_radius), physics)
         self.mj_model = self.physics.model
         self.control_dt = float(self.mj_model.opt.timestep) * settings.substeps
 

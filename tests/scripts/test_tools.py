@@ -37,12 +37,12 @@ def run(tmp_path_factory):
 
 
 def test_evaluate_scores_each_pairing_and_writes_them_as_json(run, tmp_path):
-    out = tmp_path / "scores.json"
+    out = tmp_path / "scores"
     pairings = "pairings=[untrained,mirror_replayed]"  # one on the run's engine, one on another
     status, text, error = script("evaluate", f"run={run}", "matches=8", pairings, f"out={out}")
     assert status == 0, error
     assert "untrained" in text and "mirror" in text and "balance" not in text
-    result = json.loads(out.read_text())
+    result = json.loads((out / "scores.json").read_text())
     assert result["iteration"] == 2
     assert set(result["scores"]) == {"untrained", "mirror_replayed"}
     for score in result["scores"].values():
@@ -51,10 +51,49 @@ def test_evaluate_scores_each_pairing_and_writes_them_as_json(run, tmp_path):
         assert 1 < score["mean_length"] <= 1000
 
 
+def test_evaluate_rates_a_run_s_past_in_a_table_a_file_and_two_pictures(run, tmp_path):
+    out = tmp_path / "ladder"
+    status, text, error = script("evaluate", f"run={run}", "matches=4", "physics=native", f"out={out}")
+    assert status == 0, error
+    assert "humanoid_duel" in text and "untrained" in text and "Nash weight" in text and "12 matches, 0 of them" in text
+    ladder = json.loads((out / "ladder.json").read_text())
+    members = ladder["members"]
+    assert [member["iteration"] for member in members] == [0, 1, 2] and ladder["matches"] == 12
+    assert all(member["rating_low"] <= member["rating"] <= member["rating_high"] for member in members)
+    assert sum(member["nash_weight"] for member in members) == pytest.approx(1)
+    assert [sum(cell) for cell in ladder["results"][0]] == [0, 4, 4]
+    for picture in ("ladder.png", "payoff.png"):
+        assert imageio.imread(out / picture).std() > 0
+
+
+def test_an_exported_policy_is_evaluated_and_exploited_without_its_run(run, tmp_path):
+    policy, out = tmp_path / "policies" / "champion.npz", tmp_path / "out"
+    policy.parent.mkdir()
+    status, text, error = script("export", f"run={run}", f"out={policy}")
+    assert status == 0 and "humanoid_duel, iteration 2" in text, error
+    runs = f"runs=[{policy.parent},{run}]"
+    status, text, error = script("evaluate", runs, "members=2", "matches=2", "physics=native", f"out={out}")
+    assert status == 0 and "champion" in text, error
+    arguments = ("exploit=true", "budget=1", "matches=8", "physics=native", f"out={out}")
+    status, text, error = script("evaluate", f"run={policy}", *arguments)
+    assert status == 0 and "at least" in text, error
+    found = json.loads((out / "exploit.json").read_text())
+    assert (
+        found["iterations"] == 1 and -1 <= found["interval"][0] <= found["exploitability"] <= found["interval"][1] <= 1
+    )
+
+
 @pytest.mark.parametrize(
     ("name", "arguments", "expected"),
     [
-        ("evaluate", (), "run=?"),
+        ("evaluate", (), "run=None: give run, or runs"),
+        ("evaluate", ("run={run}", "runs=[{run}]"), "give run, or runs, and not both"),
+        ("evaluate", ("run={run}", "members=1"), "members=1: must be at least 2"),
+        ("evaluate", ("runs=[{run}]", "exploit=true"), "exploit=True: goes with run"),
+        ("evaluate", ("run={run}", "out=/dev/null/here"), "out=/dev/null/here: cannot write there"),
+        ("evaluate", ("run={run}/config.npz",), "config.npz cannot be read as a policy"),
+        ("export", ("run={run}", "out=policy.zip"), "out=policy.zip: must end in .npz"),
+        ("export", ("run=nowhere",), "run=nowhere: is no run's folder"),
         ("evaluate", ("run=nowhere",), "run=nowhere"),
         ("evaluate", ("run={run}", "pairings=[nobody]"), "pairings=nobody: choose from untrained"),
         ("evaluate", ("run={run}", "matches=0"), "matches=0"),
