@@ -26,6 +26,7 @@ class Score(NamedTuple):
     wins_of_decided: float
     survival: float  # share that the time limit ended
     mean_length: float  # control steps
+    mean_rank: float  # 1 is best, ties share the mean
 
 
 class Evaluation:
@@ -79,6 +80,11 @@ def duel(
     return score(np.asarray(records.outcome)[np.arange(num_matches), seat], records), records
 
 
+def ranks(outcome: np.ndarray, agents: int) -> np.ndarray:
+    """Of outcomes from +1 to -1 in matches of so many: 1 to `agents`."""
+    return 1 + (1 - outcome) * (agents - 1) / 2
+
+
 def score(own: np.ndarray, records: Records) -> Score:
     """Score of the player whose outcomes are `own` `[M]`; matches in which physics broke are left out."""
     own, records = own[records.valid], jax.tree.map(lambda x: x[records.valid], records)
@@ -92,4 +98,5 @@ def score(own: np.ndarray, records: Records) -> Score:
         wins_of_decided=wins / decided if decided else float("nan"),
         survival=float(1 - records.terminated.mean()),
         mean_length=float(records.length.mean()),
+        mean_rank=float(ranks(own, records.outcome.shape[1]).mean()),
     )

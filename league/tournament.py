@@ -8,6 +8,7 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from league import payoff, ratings
+from league.evaluation import ranks
 from league.evaluator import Evaluator, Records, stack
 from league.ratings import Ratings
 from league.sources import Entrant
@@ -121,7 +122,7 @@ def judge(lineups: np.ndarray, records: Records, players: int, seed: int) -> Tou
     agents, mean_rank = lineups.shape[1], None
     if agents > 2:
         seats, outcome = lineups[records.valid], np.asarray(records.outcome)[records.valid]
-        rank = (1 - outcome) * (agents - 1) / 2 + 1
+        rank = ranks(outcome, agents)
         mean_rank = np.array([rank[seats == player].mean() for player in range(players)])
         rated = ratings.plackett_luce(seats, rank, players, seed)
     else:

@@ -171,7 +171,7 @@ def _pairings(own: EvaluationSettings, source, mesh, out: Path) -> int:
     console, evaluation = Console(), Evaluation(source, mesh, own.matches, own.sampled)
     iteration = evaluation.subject.iteration
     table = Table(title=f"{own.run}, iteration {iteration}, {own.matches} matches a pairing")
-    for column in ("pairing", "wins", "draws", "losses", "wins of decided", "survival", "length"):
+    for column in ("pairing", "wins", "draws", "losses", "of decided", "survival", "length", "rank"):
         table.add_column(column, justify="left" if column == "pairing" else "right")
     scores = {}
     with Console(stderr=True).status("") as status:
@@ -180,7 +180,9 @@ def _pairings(own: EvaluationSettings, source, mesh, out: Path) -> int:
             score = evaluation.play(pairing, jax.random.fold_in(jax.random.key(own.seed), index))
             scores[name] = score._asdict()
             shares = (score.wins, score.draws, score.losses, score.wins_of_decided, score.survival)
-            table.add_row(name, *(f"{share:.1%}" for share in shares), f"{score.mean_length:.0f}")
+            table.add_row(
+                name, *(f"{share:.1%}" for share in shares), f"{score.mean_length:.0f}", f"{score.mean_rank:.2f}"
+            )
     console.print(table)
     _write(out / "scores.json", {"iteration": iteration, "settings": asdict(own), "scores": scores})
     return 0

@@ -27,9 +27,9 @@ class BattleRewards:
     `centre` and `push` pay for distances, so going to and fro earns nothing.
     """
 
-    rank: float = 10.0  # x outcome, from +1 for the last ant to -1 for the first one out
+    rank: float = 12.0  # x outcome, from +1 for the last ant to -1 for the first one out
     centre: float = 1.0  # x m by which the ant has come closer to the centre of the ring
-    push: float = 1.0  # x m by which the others have moved away from it, a mean over all of them
+    push: float = 2.0  # x m by which the others have moved away from it, a mean over all of them
     control: float = 0.001  # x mean squared action, subtracted in each control step
 
     def validate(self, prefix: str) -> None:
@@ -40,7 +40,7 @@ class BattleRewards:
 class AntBattleSettings:
     name: str = "ant_battle"
     num_agents: int = 4
-    time_limit: int = 1000  # control steps; those that are left then share the first ranks
+    time_limit: int = 600  # control steps; those that are left then share the first ranks
     substeps: int = 2  # engine steps in one control step of 1/60 s
     ring_radius: float = 3.5  # m, to begin with
     final_radius: float = 0.4  # m, at the time limit

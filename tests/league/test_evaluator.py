@@ -183,3 +183,4 @@ def test_score_by_hand():
     assert (result.matches, result.wins, result.draws, result.losses) == (4, 0.5, 0.25, 0.25)
     assert result.wins_of_decided == pytest.approx(2 / 3)
     assert (result.survival, result.mean_length) == (0.25, 5)
+    assert result.mean_rank == pytest.approx((1 + 1.25 + 1.5 + 2) / 4)
