@@ -145,7 +145,7 @@ class Evaluator:
                 return jnp.where(ended & (match < total), place, match).astype(jnp.int32)
 
             before = state.step_count
-            state, transition = batch.step_into(state, action, lambda ended: start(following(ended)))
+            state, transition = batch.step_into(state, action, lambda _, ended: start(following(ended)))
             new = Records(
                 outcome=transition.timestep.outcome,
                 terminated=transition.timestep.terminated,

@@ -61,22 +61,28 @@ class BatchedArena:
     ) -> tuple[ArenaState, Transition]:
         """Plays `action` `[N, A, ...]`; matches that end go on with entries of `bank`, drawn with `key`."""
 
-        def draw(ended: jax.Array) -> tuple[ArenaState, TimeStep]:
+        def draw(after: ArenaState, ended: jax.Array) -> tuple[ArenaState, TimeStep]:
             index = jax.random.randint(key, ended.shape, 0, bank.state.step_count.shape[0])
             fresh, timestep = jax.tree.map(lambda leaf: leaf[index], (bank.state, bank.timestep))
             # A bank entry may serve several matches: each goes on with the random stream of its own arena.
-            return fresh.replace(key=state.key), timestep
+            return fresh.replace(key=after.key), timestep
 
         return self.step_into(state, action, draw)
 
     def step_into(
-        self, state: ArenaState, action: jax.Array, fresh_for: Callable[[jax.Array], tuple[ArenaState, TimeStep]]
+        self,
+        state: ArenaState,
+        action: jax.Array,
+        fresh_for: Callable[[ArenaState, jax.Array], tuple[ArenaState, TimeStep]],
     ) -> tuple[ArenaState, Transition]:
-        """Plays `action` `[N, A, ...]`; arenas that end, `[N]` bool, go on with what `fresh_for` gives for them."""
+        """Plays `action` `[N, A, ...]`; arenas that end go on with what `fresh_for` gives for them.
+
+        It is called with the states after the step and with which of them have ended, `[N]` bool.
+        """
         state, timestep = self.step_without_reset(state, action)
         broken = ~_finite_per_arena((state.physics, timestep.observation, timestep.reward))
         ended = timestep.terminated | timestep.truncated | broken
-        fresh_state, fresh = fresh_for(ended)
+        fresh_state, fresh = fresh_for(state, ended)
 
         timestep = timestep.replace(
             observation=where(broken, fresh.observation, timestep.observation),

@@ -15,6 +15,7 @@ TIME_LIMIT = 12
 class Sumo:
     """Two points in a ring; whoever leaves it loses."""
 
+    version = 1
     num_agents, observation_size, action, control_dt, mj_model = 2, 4, Box(2), 0.02, None
 
     def reset(self, key):
@@ -134,6 +135,7 @@ class Dice(Sumo):
 ZEROS = jnp.zeros(2)
 SEAT = jnp.arange(2.0)
 BROKEN = {
+    "no version": (broken(version=None), "an arena needs a version"),
     "observation too long": (
         broken(observation_size=3),
         r"observation of reset is float32\[2, 4\], not float32\[2, 3\]",
