@@ -100,7 +100,10 @@ def add(
 
 
 def _choose_next(pool: Pool, settings: LeagueSettings) -> jax.Array:
-    """The first empty slot `[]`; where there is none, that of the member which goes next."""
+    """The first empty slot `[]`; where there is none, that of the member which goes next.
+
+    With several learners it is the first one's results that say who is easiest.
+    """
     stays = pool.anchor.at[pool.records.newest].set(True)
     order = pool.iteration if settings.eviction == "fifo" else -pool.record(0).results.win_rate()
     goes = jnp.argmin(jnp.where(stays, jnp.inf, order.astype(jnp.float32)))
