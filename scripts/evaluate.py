@@ -115,6 +115,7 @@ def _tournament(own: EvaluationSettings, found: Sequence, mesh, out: Path) -> in
         f"{result.matches} matches, {result.void} of them void · {result.cyclic_share:.1%} of the table is cyclic, "
         "which ratings cannot explain",
         highlight=False,
+        soft_wrap=True,
     )
     report = {"task": settings.task_name, "versions": run_folder.versions()}
     _write(out / "ladder.json", report | {"settings": asdict(own)} | result.as_dict(entrants, names))
@@ -137,9 +138,9 @@ def _table(result, names: Sequence[str], title: str) -> Table:
         "rating",
         "95 %",
         "win rate",
-        *(["mean rank"] if ranked else []),
-        "Nash weight",
-        "against Nash",
+        *(["rank"] if ranked else []),
+        "Nash",
+        "vs Nash",
     )
     for column in columns:
         table.add_column(column, justify="left" if column == "policy" else "right")

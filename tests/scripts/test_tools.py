@@ -55,7 +55,7 @@ def test_evaluate_rates_a_run_s_past_in_a_table_a_file_and_two_pictures(run, tmp
     out = tmp_path / "ladder"
     status, text, error = script("evaluate", f"run={run}", "matches=4", "physics=native", f"out={out}")
     assert status == 0, error
-    assert "humanoid_duel" in text and "untrained" in text and "Nash weight" in text and "12 matches, 0 of them" in text
+    assert "humanoid_duel" in text and "untrained" in text and "vs Nash" in text and "12 matches, 0 of them" in text
     ladder = json.loads((out / "ladder.json").read_text())
     members = ladder["members"]
     assert [member["iteration"] for member in members] == [0, 1, 2] and ladder["matches"] == 12
