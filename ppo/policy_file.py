@@ -56,7 +56,7 @@ def load(path: str | Path) -> tuple[Policy, PolicyState, dict[str, Any]]:
     try:
         with np.load(path, allow_pickle=False) as archive:
             found = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or "it is damaged, or no archive of NumPy's"
         raise PolicyFileError(f"{path} cannot be read as a policy: {reason}") from error
     about = _description(path, found.pop(_ABOUT, None))
