@@ -76,8 +76,9 @@ class SelfPlay:
 
         Raises SettingError, CheckpointError or PolicyFileError for members from elsewhere that cannot be used.
         """
+        foreign = list(self._foreign())  # before anything compiles
         state = self._init(jax.random.key(self.settings.seed))
-        for policy, anchor in self._foreign():
+        for policy, anchor in foreign:
             add = functools.partial(pools.add, settings=self.settings.league, anchor=anchor)
             add = jax.jit(add, out_shardings=NamedSharding(self.mesh, P()))
             state = state.replace(pool=add(state.pool, jax.device_get(policy), np.int32(0)))

@@ -11,7 +11,6 @@ import numpy as np
 from league import config, pool
 from league.config import RunSettings
 from mjx_arena import tasks
-from mjx_arena.physics.settings import PhysicsSettings
 from mjx_arena.settings import SettingError, require
 from mjx_arena.types import Arena
 from ppo import policy_file, run_folder
@@ -52,13 +51,11 @@ class Source(Protocol):
 class RunSource:
     """The policies in a run's checkpoints and in the pool of the newest of them, or of checkpoint `step`."""
 
-    def __init__(self, folder: str | Path, step: int | None = None, physics: PhysicsSettings | None = None):
+    def __init__(self, folder: str | Path, step: int | None = None, engine: str | None = None):
         self.folder = Path(folder)
         if not run_folder.finished_steps(self.folder):
             raise SettingError("run", folder, "is no run's folder with a finished checkpoint")
-        self.settings = config.from_mapping(run_folder.read_config(self.folder))
-        if physics is not None:
-            self.settings = dataclasses.replace(self.settings, physics=physics, devices=None).resolved()
+        self.settings = _on_engine(config.from_mapping(run_folder.read_config(self.folder)), engine)
         self.arena = tasks.build(self.settings.task, self.settings.physics)
         self.policy = Policy(self.arena.observation_size, self.arena.action, self.settings.ppo)
         with self._checkpoints() as checkpoints:
@@ -125,7 +122,7 @@ class RunSource:
 class FileSource:
     """The policy in a file."""
 
-    def __init__(self, path: str | Path, physics: PhysicsSettings | None = None):
+    def __init__(self, path: str | Path, engine: str | None = None):
         self.path = Path(path)
         self.policy, self._state, self._about = policy_file.load(path)
         try:
@@ -134,10 +131,8 @@ class FileSource:
             self._arena_steps = int(self._about["arena_steps"])
         except KeyError as error:
             raise PolicyFileError(f"{path} does not say its {error.args[0]}") from error
-        self.settings = dataclasses.replace(config.from_mapping(mapping), ppo=self.policy.settings)
-        if physics is not None:
-            self.settings = dataclasses.replace(self.settings, physics=physics)
-        self.settings = self.settings.resolved()
+        settings = dataclasses.replace(config.from_mapping(mapping), ppo=self.policy.settings)
+        self.settings = _on_engine(settings, engine)
         self.arena = tasks.build(self.settings.task, self.settings.physics)
         if version != self.arena.version:
             name = self.settings.task_name
@@ -158,20 +153,32 @@ class FileSource:
         return [self.newest()]
 
 
-def open_source(path: str | Path, step: int | None = None, physics: PhysicsSettings | None = None) -> Source:
-    """A run's folder or an exported file. Raises SettingError, CheckpointError or PolicyFileError for neither."""
+def open_source(path: str | Path, step: int | None = None, engine: str | None = None) -> Source:
+    """A run's folder or an exported file, to be played on another `engine` than its own if one is named.
+
+    Raises SettingError, CheckpointError or PolicyFileError for neither.
+    """
     if policy_file.is_policy_file(path):
-        return FileSource(path, physics)
-    return RunSource(path, step, physics)
+        require(step is None, "checkpoint", step, f"{path} holds one policy, and no checkpoints")
+        return FileSource(path, engine)
+    return RunSource(path, step, engine)
 
 
-def open_all(paths: Iterable[str], physics: PhysicsSettings | None = None) -> list[Source]:
+def _on_engine(settings: RunSettings, engine: str | None) -> RunSettings:
+    if engine is not None:
+        physics = dataclasses.replace(settings.physics, engine=engine)
+        physics.validate("physics")
+        settings = dataclasses.replace(settings, physics=physics, devices=None)
+    return settings.resolved()
+
+
+def open_all(paths: Iterable[str], engine: str | None = None) -> list[Source]:
     """Sources at `paths`, where a folder may also be one of exported files. Raises as `open_source` does."""
     each: list[str | Path] = []
     for path in paths:
         files = [] if run_folder.finished_steps(Path(path)) else sorted(Path(path).glob(f"*{policy_file.SUFFIX}"))
         each += files or [path]
-    found = [open_source(path, physics=physics) for path in each]
+    found = [open_source(path, engine=engine) for path in each]
     first = found[0]
     for path, other in zip(each, found, strict=True):
         task, wanted = other.settings.task_name, first.settings.task_name

@@ -13,7 +13,6 @@ from rich.table import Table
 from league import config
 from league.command import refuse_other_keys, run_script, take_own_keys
 from mjx_arena import compilation_cache, devices
-from mjx_arena.physics.settings import PhysicsSettings
 from mjx_arena.settings import SettingError, require
 from ppo import run_folder
 
@@ -64,24 +63,21 @@ class EvaluationSettings:
             require(alone, key, getattr(self, key), "goes with run, not with runs")
         require(self.run is not None or not self.exploit, "exploit", self.exploit, "goes with run, not with runs")
         require(self.runs != (), "runs", self.runs, "name at least one")
+        require(not (self.exploit and self.pairings), "exploit", self.exploit, "leave out pairings, or this")
 
 
 def main(overrides: list[str]) -> int:
     own, rest = take_own_keys(overrides, EvaluationSettings)
     refuse_other_keys(rest)
     own.validate()
-    physics = None
-    if own.physics is not None:
-        physics = PhysicsSettings(engine=own.physics)
-        physics.validate()
     devices.configure(1 if own.physics == "native" else None)
 
     from league import sources  # brings in the physics engines: only once the settings are known to work
 
     if own.run is not None:
-        found = [sources.open_source(own.run, own.checkpoint, physics)]
+        found = [sources.open_source(own.run, own.checkpoint, own.physics)]
     else:
-        found = sources.open_all(own.runs or (), physics)
+        found = sources.open_all(own.runs or (), own.physics)
     if found[0].settings.compilation_cache:
         compilation_cache.enable()
     out = _folder(own)
@@ -133,15 +129,7 @@ def _ladder_task(settings: config.RunSettings):
 def _table(result, names: Sequence[str], title: str) -> Table:
     table = Table(title=title)
     ranked = result.mean_rank is not None
-    columns = (
-        "policy",
-        "rating",
-        "95 %",
-        "win rate",
-        *(["rank"] if ranked else []),
-        "Nash",
-        "vs Nash",
-    )
+    columns = ("policy", "rating", "95 %", "win rate", *(["rank"] if ranked else []), "Nash", "vs Nash")
     for column in columns:
         table.add_column(column, justify="left" if column == "policy" else "right")
     for place in result.ratings.rating.argsort()[::-1]:

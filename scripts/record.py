@@ -10,7 +10,6 @@ import numpy as np
 from league import config
 from league.command import refuse_other_keys, run_script, take_own_keys
 from mjx_arena import compilation_cache, devices
-from mjx_arena.physics.settings import PhysicsSettings
 from mjx_arena.settings import require
 
 CONF = Path(__file__).resolve().parent.parent / "conf"
@@ -45,18 +44,15 @@ def main(overrides: list[str]) -> int:
     refuse_other_keys(rest)
     for key in ("matches", "stills"):
         require(getattr(own, key) >= 1, key, getattr(own, key), "must be at least 1")
-    out, physics = Path(own.out), None
+    out = Path(own.out)
     require(out.suffix in (".mp4", ".png"), "out", own.out, "must end in .mp4 or .png")
-    if own.physics is not None:
-        physics = PhysicsSettings(engine=own.physics)
-        physics.validate()
     devices.configure(1)
 
     from league.evaluation import Evaluation  # brings in the physics engines: only once the settings are known to work
     from league.sources import open_source
     from mjx_arena.render import FOLLOWING, render
 
-    source = open_source(own.run, own.checkpoint, physics)
+    source = open_source(own.run, own.checkpoint, own.physics)
     if source.settings.compilation_cache:
         compilation_cache.enable()
     pairing = config.load_pairings(CONF, source.settings.task_name, (own.pairing,))[own.pairing]
