@@ -26,6 +26,7 @@ class PPOSettings:
     learning_rate_min: float = 1e-5  # bounds of the adaptive schedule
     learning_rate_max: float = 1e-2
     target_kl: float = 0.01  # of the adaptive schedule
+    target_kl_decay: float = 0.0  # last share of the run over which target_kl falls to 0
     stop_kl: float | None = None  # a minibatch above it ends the iteration's updates
     actor_hidden: tuple[int, ...] = (128, 128)
     critic_hidden: tuple[int, ...] = (128, 128)
@@ -41,7 +42,7 @@ class PPOSettings:
 
         for key in ("horizon", "epochs", "num_minibatches", "max_skipped_iterations"):
             check(getattr(self, key) >= 1, key, "must be at least 1")
-        for key in ("gamma", "gae_lambda"):
+        for key in ("gamma", "gae_lambda", "target_kl_decay"):
             check(0 <= getattr(self, key) <= 1, key, "must lie between 0 and 1")
         for key in ("clip_epsilon", "max_grad_norm", "learning_rate", "target_kl"):
             check(getattr(self, key) > 0, key, "must be positive")

@@ -47,6 +47,7 @@ class Learner:
         s = self.settings
         if s.learning_rate_schedule == "linear":
             learner = learner.replace(learning_rate=jnp.float32(s.learning_rate) * (1 - progress))
+        target_kl = s.target_kl * kl_share(progress, s.target_kl_decay)
         samples = self._samples(trajectory)
         size = samples.weight.shape[0]
         if size % s.num_minibatches:
@@ -54,7 +55,7 @@ class Learner:
 
         def epoch(carry, key):
             order = shuffled(key, size).reshape(s.num_minibatches, size // s.num_minibatches)
-            return jax.lax.scan(lambda c, index: self._minibatch(c[0], c[1], _take(samples, index)), carry, order)
+            return jax.lax.scan(lambda c, index: self._minibatch(*c, _take(samples, index), target_kl), carry, order)
 
         carry = (learner, jnp.bool_(False))
         (learner, _), reports = jax.lax.scan(epoch, carry, jax.random.split(key, s.epochs))
@@ -90,7 +91,7 @@ class Learner:
         samples = Samples(t.observation, t.action_mask, t.action, t.log_prob, t.value, advantage, target, t.weight)
         return jax.tree.map(lambda x: x.reshape(x.shape[0] * x.shape[1], *x.shape[2:]), samples)
 
-    def _minibatch(self, learner: LearnerState, stopped: jax.Array, samples: Samples):
+    def _minibatch(self, learner: LearnerState, stopped: jax.Array, samples: Samples, target_kl: jax.Array):
         """One gradient step, unless it is not finite or the KL stop has been reached."""
         s, params = self.settings, learner.policy.params
         (loss, report), gradient = jax.value_and_grad(ppo_loss, has_aux=True)(
@@ -103,7 +104,8 @@ class Learner:
 
         learning_rate = learner.learning_rate
         if s.learning_rate_schedule == "adaptive":
-            learning_rate = jnp.where(apply, adapt_learning_rate(learning_rate, report["kl"], s), learning_rate)
+            adapted = adapt_learning_rate(learning_rate, report["kl"], target_kl, s)
+            learning_rate = jnp.where(apply, adapted, learning_rate)
         direction, optimizer = self._optimizer.update(gradient, learner.optimizer, params)
         new_params = jax.tree.map(lambda p, d: p - learning_rate * d, params, direction)
         params, optimizer = jax.tree.map(
@@ -141,12 +143,23 @@ def shuffled(key: chex.PRNGKey, size: int) -> jax.Array:
     return jnp.sort(packed) & (2**bits - 1)
 
 
-def adapt_learning_rate(learning_rate: jax.Array, kl: jax.Array, settings: PPOSettings) -> jax.Array:
+def kl_share(progress: jax.Array, decay: float) -> jax.Array:
+    """Share of the target KL `[]` that is left: 1, and over the last `decay` of the run a square falling to 0.
+
+    A step's KL goes with the square of its length, so the learning rate falls along a line.
+    """
+    left = (1 - progress) / decay if decay else jnp.ones_like(progress)
+    return jnp.square(jnp.clip(left, 0, 1))
+
+
+def adapt_learning_rate(
+    learning_rate: jax.Array, kl: jax.Array, target_kl: jax.Array, settings: PPOSettings
+) -> jax.Array:
     """Divides by 1.5 where the KL is above twice its target, multiplies by 1.5 where it is below half of it.
 
     The rule of rsl_rl (Rudin et al., arXiv:2109.11978, appendix), kept within `learning_rate_min` and `_max`.
     """
-    factor = jnp.where(kl > 2 * settings.target_kl, 1 / 1.5, jnp.where(kl < settings.target_kl / 2, 1.5, 1.0))
+    factor = jnp.where(kl > 2 * target_kl, 1 / 1.5, jnp.where(kl < target_kl / 2, 1.5, 1.0))
     return jnp.clip(learning_rate * factor, settings.learning_rate_min, settings.learning_rate_max)
 
 

@@ -19,7 +19,7 @@ from ppo.loss import Samples
 from ppo.policy import Policy
 from ppo.rollout import RowStep, RowView, Trajectory
 from ppo.settings import PPOSettings
-from ppo.update import Learner, adapt_learning_rate, shuffled
+from ppo.update import Learner, adapt_learning_rate, kl_share, shuffled
 
 T, R, O = 4, 8, 2  # noqa: E741
 BASE = PPOSettings(
@@ -236,7 +236,7 @@ def test_rows_without_weight_teach_nothing():
     ],
 )
 def test_adaptive_learning_rate_by_hand(rate, kl, expected):
-    found = adapt_learning_rate(jnp.float32(rate), jnp.float32(kl), PPOSettings(target_kl=0.01))
+    found = adapt_learning_rate(jnp.float32(rate), jnp.float32(kl), jnp.float32(0.01), PPOSettings())
     assert float(found) == pytest.approx(expected, rel=1e-6)
 
 
@@ -258,6 +258,26 @@ def test_the_linear_rate_falls_to_zero_at_the_end(progress, share):
     after, metrics = update(state, trajectory_of(learner, state), jax.random.key(1), jnp.float32(progress))
     assert float(metrics["learning_rate"]) == pytest.approx(4e-3 * share)
     assert largest_change(after.policy.params, state.policy.params) == pytest.approx(4e-3 * share, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("progress", "decay", "share"),
+    [(0.99, 0.0, 1.0), (0.5, 0.4, 1.0), (0.6, 0.4, 1.0), (0.8, 0.4, 0.25), (1.0, 0.4, 0.0)],
+)
+def test_the_target_kl_falls_over_the_last_share_of_the_run(progress, decay, share):
+    assert float(kl_share(jnp.float32(progress), decay)) == pytest.approx(share, abs=1e-6)
+
+
+def test_a_target_kl_that_has_fallen_holds_the_adaptive_rate_back():
+    # Steps this short leave a KL below any target but 0: before the decay the rate rises with each of the three.
+    settings = {"epochs": 3, "num_minibatches": 1, "learning_rate": 1e-4, "learning_rate_schedule": "adaptive"}
+    learner, update = learner_of(**settings, target_kl_decay=0.5)
+    state = learner.init(jax.random.key(0))
+    trajectory = trajectory_of(learner, state)
+    before, end = (
+        float(update(state, trajectory, jax.random.key(1), jnp.float32(p))[1]["learning_rate"]) for p in (0.5, 1)
+    )
+    assert before == pytest.approx(1e-4 * 1.5**3) and end < 1e-4
 
 
 def test_stop_kl_ends_the_updates_of_an_iteration():
