@@ -20,10 +20,14 @@ TINY = (
     "ppo.horizon=4",
     "ppo.actor_hidden=[16]",
     "ppo.critic_hidden=[16]",
-    "league.player_pool_length=3",
+    "ppo.num_minibatches=4",
+    "league.roles=[main,main_exploiter]",
+    "league.mirror_fraction=0",
+    "league.player_pool_length=4",
     "league.max_update_steps=3",
     f"devices={os.environ.get('MJX_ARENA_TEST_DEVICES', '1')}",
 )
+ALONE = "league.roles=[learner]"  # compiles in half the time
 
 
 @pytest.fixture(scope="module")
@@ -90,11 +94,11 @@ def finished_steps(folder):
     return sorted(int(path.parent.name) for path in found if path.parent.name.isdigit())
 
 
-def wait_until(condition):
+def wait_until(condition, poll=0.01):
     deadline = time.monotonic() + 300
     while not condition():
         assert time.monotonic() < deadline
-        time.sleep(0.01)
+        time.sleep(poll)
 
 
 def wait_for_rows(folder, count):
@@ -107,7 +111,7 @@ def test_a_run_leaves_what_it_says(whole_run):
     assert {"config.yaml", "metrics.jsonl", "tensorboard", "checkpoints"} <= names
     rows = rows_of(whole_run)
     assert [row["iteration"] for row in rows] == list(range(1, 41))
-    assert rows[-1]["arena_steps"] == 40 * 8 * 4
+    assert rows[-1]["arena_steps"] == 40 * 2 * 8 * 4  # two roles
 
 
 def test_half_a_run_resumed_for_the_other_half_equals_the_whole(train, whole_run, tmp_path):
@@ -125,7 +129,7 @@ def test_going_back_to_an_earlier_checkpoint_repeats_the_run(train, copied_run, 
 
 
 def test_the_native_engine_trains_and_resumes(train, tmp_path):
-    native = (*TINY[:-1], "physics=native")
+    native = (*TINY[:-1], ALONE, "physics=native")
     assert train(*native, "iterations=4", "run_dir=whole")[0] == 0
     assert train(*native, "iterations=2", "run_dir=halves")[0] == 0
     assert train("resume=halves", "iterations=4")[0] == 0
@@ -135,7 +139,7 @@ def test_the_native_engine_trains_and_resumes(train, tmp_path):
 def test_programs_are_kept_in_the_users_cache_folder_unless_told_otherwise(environment, tmp_path):
     own = {key: value for key, value in environment.items() if key != "JAX_COMPILATION_CACHE_DIR"}
     for keep in ("true", "false"):
-        arguments = (*TINY, "iterations=1", f"compilation_cache={keep}")
+        arguments = (*TINY, ALONE, "iterations=1", f"compilation_cache={keep}")
         command = [sys.executable, str(ROOT / "scripts" / "train.py"), *arguments]
         home = {"XDG_CACHE_HOME": str(tmp_path / keep), "HOME": str(tmp_path / keep)}
         subprocess.run(command, cwd=tmp_path, env=own | home, check=True, timeout=300)
@@ -148,14 +152,19 @@ def test_a_complete_run_is_left_alone(train, copied_run, whole_run):
     assert rows_of(copied_run) == rows_of(whole_run)
 
 
-def test_a_kill_at_any_moment_loses_only_what_followed_the_last_checkpoint(start, train, whole_run, tmp_path):
+@pytest.mark.parametrize("saving", [False, True])
+def test_a_kill_at_any_moment_loses_only_what_followed_the_last_checkpoint(start, train, whole_run, tmp_path, saving):
     process = start(*TINY, "iterations=40", "checkpoint_interval=1", "run_dir=runs/humanoid_duel/killed")
     run = tmp_path / "runs" / "humanoid_duel" / "killed"
     wait_for_rows(run, 8)
+    if saving:  # members join the pool in every third iteration: 9 or more is among those being written
+        wait_until(lambda: any((run / "checkpoints").glob("*.orbax-checkpoint-tmp*")), poll=0)
     process.kill()
     process.communicate()
     finished, reached = finished_steps(run)[-1], rows_of(run)[-1]["iteration"]
     assert reached - 1 <= finished <= reached < 40
+    if saving:
+        assert finished == reached - 1 and any((run / "checkpoints").glob("*.orbax-checkpoint-tmp*"))
 
     status, out, _ = train("resume=latest")
     assert status == 0 and f"from the checkpoint of iteration {finished}" in out
@@ -224,6 +233,6 @@ def test_a_damaged_checkpoint_is_refused_and_nothing_changes(train, copied_run):
 
 def test_a_checkpoint_of_other_shapes_is_refused(train, copied_run):
     config = copied_run / "config.yaml"
-    config.write_text(config.read_text().replace("player_pool_length: 3", "player_pool_length: 4"))
+    config.write_text(config.read_text().replace("player_pool_length: 4", "player_pool_length: 5"))
     status, _, err = train(f"resume={copied_run}", "iterations=50")
-    assert status == 2 and "is of another kind of run" in err and "pool" in err and "[4" in err
+    assert status == 2 and "is of another kind of run" in err and "pool" in err and "[5" in err
