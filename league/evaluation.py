@@ -27,6 +27,8 @@ class Score(NamedTuple):
     survival: float  # share that the time limit ended
     mean_length: float  # control steps
     mean_rank: float  # 1 is best, ties share the mean
+    mean_return: float  # sum of rewards in a match
+    metrics: dict[str, float]  # means over matches of what the task measures in each step
 
 
 class Evaluation:
@@ -77,7 +79,7 @@ def duel(
     agents = evaluator.arena.num_agents
     seat = np.asarray(jax.random.randint(k_seat, (num_matches,), 0, agents))
     records = evaluator.play([stack([first, second])], np.arange(agents) != seat[:, None], k_play)
-    return score(np.asarray(records.outcome)[np.arange(num_matches), seat], records), records
+    return score(seat, records), records
 
 
 def ranks(outcome: np.ndarray, agents: int) -> np.ndarray:
@@ -85,9 +87,10 @@ def ranks(outcome: np.ndarray, agents: int) -> np.ndarray:
     return 1 + (1 - outcome) * (agents - 1) / 2
 
 
-def score(own: np.ndarray, records: Records) -> Score:
-    """Score of the player whose outcomes are `own` `[M]`; matches in which physics broke are left out."""
-    own, records = own[records.valid], jax.tree.map(lambda x: x[records.valid], records)
+def score(seat: np.ndarray, records: Records) -> Score:
+    """Score of the player in `seat` `[M]`; matches in which physics broke are left out."""
+    seat, records = seat[records.valid], jax.tree.map(lambda x: x[records.valid], records)
+    own, returns = (np.take_along_axis(x, seat[:, None], 1)[:, 0] for x in (records.outcome, records.returns))
     wins, losses = float((own > 0).mean()), float((own < 0).mean())
     decided = wins + losses
     return Score(
@@ -99,4 +102,6 @@ def score(own: np.ndarray, records: Records) -> Score:
         survival=float(1 - records.terminated.mean()),
         mean_length=float(records.length.mean()),
         mean_rank=float(ranks(own, records.outcome.shape[1]).mean()),
+        mean_return=float(returns.mean()),
+        metrics={name: float(value.mean()) for name, value in records.metrics.items()},
     )

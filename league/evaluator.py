@@ -16,7 +16,7 @@ from jax.sharding import PartitionSpec as P
 
 from league import opponents
 from mjx_arena import devices
-from mjx_arena.batch import BatchedArena
+from mjx_arena.batch import BatchedArena, where
 from mjx_arena.types import Arena, ArenaState, TimeStep
 from ppo.policy import Policy, PolicyState
 
@@ -31,6 +31,8 @@ class Records(struct.PyTreeNode):
     length: np.ndarray | jax.Array  # [M] int32 control steps
     rated: np.ndarray | jax.Array  # [M] bool: not a drill
     valid: np.ndarray | jax.Array  # [M] bool: false where physics broke, and the match counts for nothing
+    returns: np.ndarray | jax.Array  # [M, A] sums of rewards
+    metrics: dict[str, np.ndarray | jax.Array]  # {name: [M]} means over a match's steps
 
 
 class Evaluator:
@@ -134,7 +136,7 @@ class Evaluator:
             return (carry[1] < total).any()
 
         def step(carry):
-            key, match, queued, state, seen, records = carry
+            key, match, queued, state, seen, sums, records = carry
             key, k_act = jax.random.split(key)
             observation, mask = seen
             action = self._act(stacks, slot[jnp.minimum(match, total - 1)], observation, mask, k_act)
@@ -146,24 +148,31 @@ class Evaluator:
 
             before = state.step_count
             state, transition = batch.step_into(state, action, lambda _, ended: start(following(ended)))
+            timestep = transition.timestep
+            sums = jax.tree.map(jnp.add, sums, (timestep.reward, timestep.metrics))
             new = Records(
-                outcome=transition.timestep.outcome,
-                terminated=transition.timestep.terminated,
+                outcome=timestep.outcome,
+                terminated=timestep.terminated,
                 length=before + 1,
-                rated=transition.timestep.rated,
+                rated=timestep.rated,
                 valid=~transition.broken,
+                returns=sums[0],
+                metrics=jax.tree.map(lambda total: total / (before + 1), sums[1]),
             )
             place = jnp.where(transition.ended, match, total)  # past the end: dropped
             records = jax.tree.map(lambda old, new: old.at[place].set(new, mode="drop"), records, new)
             now_queued = jnp.minimum(queued + transition.ended.sum(), total)
             seen = transition.observation, transition.action_mask
-            return key, following(transition.ended), now_queued, state, seen, records
+            sums = jax.tree.map(lambda x: where(transition.ended, jnp.zeros_like(x), x), sums)
+            return key, following(transition.ended), now_queued, state, seen, sums, records
 
         match = jnp.arange(num, dtype=jnp.int32)
         state, first = start(match)
-        no = jnp.zeros(total, bool)
-        records = Records(jnp.zeros((total, agents)), no, jnp.zeros(total, jnp.int32), no, no)
-        carry = (key, match, jnp.int32(num), state, (first.observation, first.action_mask), records)
+        sums = jax.tree.map(jnp.zeros_like, (first.reward, first.metrics))
+        no, per_agent = jnp.zeros(total, bool), jnp.zeros((total, agents))
+        means = {name: jnp.zeros(total) for name in first.metrics}
+        records = Records(per_agent, no, jnp.zeros(total, jnp.int32), no, no, per_agent, means)
+        carry = (key, match, jnp.int32(num), state, (first.observation, first.action_mask), sums, records)
         return jax.lax.while_loop(unfinished, step, carry)[-1]
 
     def _starts(self, key: chex.PRNGKey, count: int) -> tuple[ArenaState, TimeStep]:

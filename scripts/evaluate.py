@@ -23,7 +23,7 @@ With pairings, a run's newest policy in those instead; with exploit, against a b
   runs: null  # several, or folders of such files, [a,b], in one tournament
   members: 16  # policies of each run, spread over its training
   matches: 400  # of each pair, in every seat; or of each pairing
-  pairings: null  # those of conf/evaluation/<task>.yaml to play, [a,b], or [all]
+  pairings: null  # those of conf/evaluation/<task>.yaml to play, [a,b], or [all], as a task without opponents does
   exploit: false  # train a best response against the run's newest policy, as a lower bound on its exploitability
   budget: 300  # iterations of that training
   checkpoint: null  # iteration of the newest policy; null: the run's newest
@@ -80,9 +80,13 @@ def main(overrides: list[str]) -> int:
         found = sources.open_all(own.runs or (), own.physics)
     if found[0].settings.compilation_cache:
         compilation_cache.enable()
+    alone, task = found[0].arena.num_agents == 1, found[0].settings.task_name
+    for key in ("runs", "exploit"):
+        value = getattr(own, key)
+        require(not (alone and value), key, value, f"{task} has no opponents; evaluate one run at a time, in pairings")
     out = _folder(own)
     mesh = devices.make_mesh(1) if found[0].settings.physics.on_host else devices.make_mesh()
-    if own.pairings is not None:
+    if own.pairings is not None or alone:
         return _pairings(own, found[0], mesh, out)
     if own.exploit:
         return _exploit(own, found[0], out)
@@ -155,12 +159,13 @@ def _names(entrants: Sequence) -> tuple[list[str], list[str]]:
 def _pairings(own: EvaluationSettings, source, mesh, out: Path) -> int:
     from league.evaluation import Evaluation
 
-    wanted = None if own.pairings == ("all",) else own.pairings
+    wanted = None if own.pairings in (None, ("all",)) else own.pairings
     pairings = config.load_pairings(CONF, source.settings.task_name, wanted)
     console, evaluation = Console(), Evaluation(source, mesh, own.matches, own.sampled)
     iteration = evaluation.subject.iteration
     table = Table(title=f"{own.run}, iteration {iteration}, {own.matches} matches a pairing")
-    for column in ("pairing", "wins", "draws", "losses", "of decided", "survival", "length", "rank"):
+    alone = source.arena.num_agents == 1
+    for column in ("pairing", *(_ALONE if alone else _AGAINST_OTHERS)):
         table.add_column(column, justify="left" if column == "pairing" else "right")
     scores = {}
     with Console(stderr=True).status("") as status:
@@ -168,13 +173,29 @@ def _pairings(own: EvaluationSettings, source, mesh, out: Path) -> int:
             status.update(f"playing {name}")
             score = evaluation.play(pairing, jax.random.fold_in(jax.random.key(own.seed), index))
             scores[name] = score._asdict()
-            shares = (score.wins, score.draws, score.losses, score.wins_of_decided, score.survival)
-            table.add_row(
-                name, *(f"{share:.1%}" for share in shares), f"{score.mean_length:.0f}", f"{score.mean_rank:.2f}"
-            )
+            table.add_row(name, *(_alone if alone else _against_others)(score))
     console.print(table)
     _write(out / "scores.json", {"iteration": iteration, "settings": asdict(own), "scores": scores})
     return 0
+
+
+_ALONE = ("success", "95 %", "survival", "return", "length")
+_AGAINST_OTHERS = ("wins", "draws", "losses", "of decided", "survival", "length", "rank")
+
+
+def _alone(score) -> list[str]:
+    """Cells of `_ALONE`: of an agent without opponents, who wins where it succeeds."""
+    from league.payoff import wilson
+
+    low, high = wilson(score.wins, score.matches)
+    shares = [f"{score.wins:.1%}", f"{low:.1%} to {high:.1%}", f"{score.survival:.1%}"]
+    return [*shares, f"{score.mean_return:.1f}", f"{score.mean_length:.0f}"]
+
+
+def _against_others(score) -> list[str]:
+    """Cells of `_AGAINST_OTHERS`."""
+    shares = (score.wins, score.draws, score.losses, score.wins_of_decided, score.survival)
+    return [*(f"{share:.1%}" for share in shares), f"{score.mean_length:.0f}", f"{score.mean_rank:.2f}"]
 
 
 def _exploit(own: EvaluationSettings, source, out: Path) -> int:

@@ -18,6 +18,7 @@ from mjx_arena.bodies.ground import FLOOR
 from mjx_arena.bodies.posture import Posture
 from mjx_arena.geometry import yaw_quaternion
 from mjx_arena.physics import PhysicsSettings, make_physics
+from mjx_arena.pushes import draw_pushes, push_at
 from mjx_arena.settings import require, require_not_negative
 from mjx_arena.types import ArenaState, Box, PhysicsState, TimeStep
 
@@ -121,11 +122,12 @@ class HumanoidDuel:
         hinges = s.start_noise * jax.random.uniform(k_joint, (2, 4)) * jnp.array([-1, 1, -1, 1]) * ~held[:, None]
         speeds = s.start_noise * jax.random.uniform(k_speed, (2, NV), minval=-1) * ~held[:, None]
         qpos = jnp.concatenate([position, yaw_quaternion(yaw), hinges], axis=1).reshape(-1)
+        kicks = draw_pushes(k_kick, 2, s.drill_time_limit, s.kick_interval, s.drill_kick)
         state = ArenaState(
             physics=self.physics.init(qpos, speeds.reshape(-1)),
             key=key,
             step_count=jnp.int32(0),
-            memory=DuelMemory(drill=drill, shadow=shadow, held=held, start_qpos=qpos, kicks=self._draw_kicks(k_kick)),
+            memory=DuelMemory(drill=drill, shadow=shadow, held=held, start_qpos=qpos, kicks=kicks),
         )
         nothing = {name: jnp.zeros(2) for name in vars(s.reward)}
         return state, self._timestep(state, Posture.read(qpos, speeds.reshape(-1), 2), nothing, jnp.zeros(2, bool))
@@ -139,20 +141,9 @@ class HumanoidDuel:
         fallen = (posture.height < self.settings.fall_height) & ~state.memory.held
         return state, self._timestep(state, posture, self._rewards(posture, action, fallen), fallen)
 
-    def _draw_kicks(self, key: chex.PRNGKey) -> jax.Array:
-        """`[K, 2, 2]` m/s in random horizontal directions, for as many kicks as a drill has time for."""
-        s = self.settings
-        count = max(1, -(-(s.drill_time_limit - s.kick_interval // 2) // s.kick_interval))
-        k_angle, k_speed = jax.random.split(key)
-        angle = jax.random.uniform(k_angle, (count, 2), maxval=2 * jnp.pi)
-        speed = jax.random.uniform(k_speed, (count, 2), minval=s.drill_kick[0], maxval=s.drill_kick[1])
-        return speed[..., None] * jnp.stack([jnp.cos(angle), jnp.sin(angle)], -1)
-
     def _kick(self, state: ArenaState) -> PhysicsState:
         """In a drill adds the next kick's velocity to the free roots, when one is due."""
-        interval = self.settings.kick_interval
-        due = state.memory.drill & (state.step_count % interval == interval // 2)
-        kick = jnp.where(due, state.memory.kicks[state.step_count // interval], 0)
+        kick = push_at(state.memory.kicks, state.step_count, self.settings.kick_interval) * state.memory.drill
         qvel = state.physics.qvel.reshape(2, NV)
         return state.physics.replace(qvel=qvel.at[:, :2].add(kick).reshape(-1))
 

@@ -103,6 +103,9 @@ def test_every_seat_is_played_by_the_member_named_for_it(stage, request):
     assert 0 < tied.sum() < len(slot)
     np.testing.assert_array_equal(records.terminated, ~tied)
     assert np.all(np.asarray(records.length)[tied] == LIMIT) and np.all(np.asarray(records.length)[~tied] <= 5)
+    # A step's reward is the action, and what the task measures is the mean of all actions.
+    np.testing.assert_allclose(records.returns, played * np.asarray(records.length)[:, None])
+    np.testing.assert_allclose(records.metrics["toy"], played.mean(1), rtol=1e-6)
 
 
 def test_one_against_two_of_a_kind(three):
@@ -178,9 +181,13 @@ def test_score_by_hand():
         length=np.array([2, 4, 8, 6, 3]),
         rated=np.ones(5, bool),
         valid=np.array([True, True, True, True, False]),  # physics broke in the last
+        returns=np.stack([2 * own, -own], 1),
+        metrics={"height": np.array([1.0, 2.0, 3.0, 4.0, np.nan])},
     )
-    result = score(own, records)
+    result = score(np.zeros(5, int), records)
     assert (result.matches, result.wins, result.draws, result.losses) == (4, 0.5, 0.25, 0.25)
     assert result.wins_of_decided == pytest.approx(2 / 3)
     assert (result.survival, result.mean_length) == (0.25, 5)
     assert result.mean_rank == pytest.approx((1 + 1.25 + 1.5 + 2) / 4)
+    assert result.mean_return == pytest.approx(0.25) and result.metrics == {"height": 2.5}
+    assert score(np.ones(5, int), records).mean_return == pytest.approx(-0.125)

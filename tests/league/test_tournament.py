@@ -51,6 +51,8 @@ def test_results_and_ranks_by_hand():
         length=np.ones(4, int),
         rated=np.ones(4, bool),
         valid=np.array([True, True, True, False]),
+        returns=np.zeros((4, 3)),
+        metrics={},
     )
     result = tournament.judge(lineups, records, 3, seed=0)
     # 0 against 1: won, drew, and won twice against the same player in two seats. Whoever meets itself is not counted.

@@ -1,0 +1,134 @@
+"""MuJoCo's humanoid: 21 motors on 13 limbs and a head, read from MuJoCo's own model file, whose licence lies beside it.
+
+Units: m, kg, rad. Standing is the model's reference pose, with the soles on the floor.
+"""
+
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import mujoco
+from flax import struct
+
+from mjx_arena.geometry import rotation_matrix
+from mjx_arena.types import PhysicsState
+
+STANDING_HEIGHT = 1.282  # of the torso's origin above the floor
+NUM_MOTORS = 21
+NQ, NV = 28, 27
+# Geoms that touch the floor. `full` is the model as it is shipped, where limbs touch one another too.
+_FEET = ("foot1_right", "foot2_right", "foot1_left", "foot2_left")
+_LIMBS = ("shin_right", "shin_left", "hand_right", "hand_left", "head", "butt")
+CONTACTS: dict[str, tuple[str, ...] | None] = {"feet": _FEET, "limbs": _FEET + _LIMBS, "full": None}
+
+_ASSET = Path(__file__).parent / "assets" / "humanoid.xml"
+_HEAD = 0.19  # of the head's centre above the torso's origin
+_SENSED = ("foot_right", "foot_left", "shin_right", "shin_left")  # a shin's origin is the knee
+
+
+def build(contacts: str, iterations: int = 4) -> mujoco.MjModel:
+    """The humanoid on its floor, with one of `CONTACTS`, sensors for `Moment`, and a solver of so many iterations."""
+    spec = mujoco.MjSpec.from_file(str(_ASSET))
+    spec.option.iterations, spec.option.ls_iterations = iterations, 2 * iterations
+    spec.option.disableflags |= mujoco.mjtDisableBit.mjDSBL_EULERDAMP  # MJX would invert a matrix for it in every step
+    touching = CONTACTS[contacts]
+    if touching is not None:
+        for geom in spec.geoms:
+            geom.contype = int(geom.name == "floor")  # limbs only answer the floor, and not one another
+            geom.conaffinity = int(geom.name in touching)
+    torso = {"objtype": mujoco.mjtObj.mjOBJ_BODY, "objname": "torso"}
+    spec.add_sensor(name="com", type=mujoco.mjtSensor.mjSENS_SUBTREECOM, **torso)
+    spec.add_sensor(name="com_velocity", type=mujoco.mjtSensor.mjSENS_SUBTREELINVEL, **torso)
+    for body in _SENSED:
+        where = {"objtype": mujoco.mjtObj.mjOBJ_XBODY, "objname": body}
+        spec.add_sensor(name=body, type=mujoco.mjtSensor.mjSENS_FRAMEPOS, **where)
+    return spec.compile()
+
+
+class Moment(struct.PyTreeNode):
+    """How a humanoid stands and moves, in world coordinates unless said otherwise; what rewards are made of."""
+
+    position: jax.Array  # [3] of the torso
+    rotation: jax.Array  # [3, 3] from the torso's coordinates to the world's
+    velocity: jax.Array  # [3] of the torso, m/s
+    spin: jax.Array  # [3] of the torso, in its own coordinates, rad/s
+    com: jax.Array  # [3] centre of mass
+    com_velocity: jax.Array  # [3] m/s
+    feet: jax.Array  # [2, 3] right and left
+    knees: jax.Array  # [2, 3]
+    hinges: jax.Array  # [21] rad
+    hinge_speeds: jax.Array  # [21] rad/s
+    action: jax.Array  # [21] in [-1, 1], that led here
+    torque: jax.Array  # [21] N m of the motors
+    power: jax.Array  # [21] W that each motor gives to its hinge
+    time: jax.Array  # [] s since the episode began
+
+    @property
+    def height(self) -> jax.Array:
+        """Of the torso `[]`, m."""
+        return self.position[2]
+
+    @property
+    def up(self) -> jax.Array:
+        """The torso's up axis `[3]`."""
+        return self.rotation[:, 2]
+
+    @property
+    def head_height(self) -> jax.Array:
+        """Of the head's centre `[]`, m."""
+        return self.position[2] + _HEAD * self.up[2]
+
+    @property
+    def tilt(self) -> jax.Array:
+        """Angle `[]` between the torso and the vertical, rad."""
+        return jnp.arccos(jnp.clip(self.up[2], -1, 1))
+
+    def seen_from_torso(self, vector: jax.Array) -> jax.Array:
+        """World vectors `[..., 3]` in the torso's coordinates, which are well defined in any posture."""
+        return vector @ self.rotation
+
+
+class Reader:
+    """Reads `Moment`s of a model that `build` made."""
+
+    def __init__(self, model: mujoco.MjModel):
+        joints = model.actuator_trnid[:, 0]
+        self._speed_of_motor = model.jnt_dofadr[joints] - 6  # motors are not in the order of the hinges
+        self._gear = model.actuator_gear[:, 0]
+
+    def read(self, physics: PhysicsState, action: jax.Array, time: jax.Array) -> Moment:
+        com, com_velocity, *bodies = physics.sensordata.reshape(2 + len(_SENSED), 3)
+        torque, speeds = jnp.asarray(self._gear) * action, physics.qvel[6:]
+        return Moment(
+            position=physics.qpos[:3],
+            rotation=rotation_matrix(physics.qpos[3:7]),
+            velocity=physics.qvel[:3],
+            spin=physics.qvel[3:6],
+            com=com,
+            com_velocity=com_velocity,
+            feet=jnp.stack(bodies[:2]),
+            knees=jnp.stack(bodies[2:]),
+            hinges=physics.qpos[7:],
+            hinge_speeds=speeds,
+            action=action,
+            torque=torque,
+            power=torque * speeds[self._speed_of_motor],
+            time=time,
+        )
+
+
+def observation(m: Moment) -> jax.Array:
+    """What the humanoid feels `[67]`: its posture and speeds in the torso's coordinates, where up and world's x are."""
+    parts = [
+        m.height[None],
+        m.rotation[2],  # the world's up axis
+        m.rotation[0],  # the world's x axis, which walkers follow
+        m.seen_from_torso(m.velocity),
+        m.spin,
+        m.hinges,
+        0.1 * m.hinge_speeds,
+        m.seen_from_torso(m.com - m.position),
+        m.seen_from_torso(m.com_velocity),
+        m.seen_from_torso(m.feet - m.position).reshape(6),
+    ]
+    return jnp.concatenate(parts)
