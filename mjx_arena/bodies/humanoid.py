@@ -19,7 +19,14 @@ NQ, NV = 28, 27
 # Geoms that touch the floor. `full` is the model as it is shipped, where limbs touch one another too.
 _FEET = ("foot1_right", "foot2_right", "foot1_left", "foot2_left")
 _LIMBS = ("shin_right", "shin_left", "hand_right", "hand_left", "head", "butt")
-CONTACTS: dict[str, tuple[str, ...] | None] = {"feet": _FEET, "limbs": _FEET + _LIMBS, "full": None}
+_REST = ("torso", "waist_upper", "waist_lower", "thigh_right", "thigh_left")
+_ARMS = ("upper_arm_right", "upper_arm_left", "lower_arm_right", "lower_arm_left")
+CONTACTS: dict[str, tuple[str, ...] | None] = {
+    "feet": _FEET,
+    "limbs": _FEET + _LIMBS,
+    "floor": _FEET + _LIMBS + _REST + _ARMS,
+    "full": None,
+}
 
 _ASSET = Path(__file__).parent / "assets" / "humanoid.xml"
 _HEAD = 0.19  # of the head's centre above the torso's origin

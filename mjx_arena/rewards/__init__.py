@@ -30,12 +30,12 @@ class Reward(NamedTuple):
     time_limit: int = 750  # control steps
 
 
-_DM = {"start": "lying", "contacts": "limbs", "substeps": 5, "time_limit": 1000}
+_DM = {"start": "lying", "contacts": "floor", "substeps": 5, "time_limit": 1000}
 REWARDS: dict[str, Reward] = {
     "stand": Reward(poses.stand, poses.standing, hold=750, lowest=0.8),
     "kneel": Reward(poses.kneel, poses.kneeling, hold=500, lowest=0.5, contacts="limbs"),
     "walk": Reward(poses.walk, poses.fast_enough, hold=1, lowest=0.8),
-    "getup": Reward(poses.getup, poses.standing, hold=100, start="lying", contacts="limbs"),
+    "getup": Reward(poses.getup, poses.standing, hold=100, start="lying", contacts="floor"),
     "seed_stand": Reward(seed.stand, poses.standing, hold=750, contacts="limbs"),
     "seed_kneel": Reward(seed.kneel, poses.kneeling, hold=500, contacts="limbs"),
     "dm_stand": Reward(dm_control.stand, poses.standing, hold=500, **_DM),

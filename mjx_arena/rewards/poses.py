@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from mjx_arena.bodies.humanoid import STANDING_HEIGHT, Moment
 from mjx_arena.rewards import terms
 
-KNEELING_HEIGHT = 0.92  # m, of the torso above knees and upright thighs
+KNEELING_HEIGHT = 0.89  # m, of the torso above knees and upright thighs
 WALKING_SPEED = 1.0  # m/s that a walk must reach; the reward asks for more
 _HEAD_HEIGHT = STANDING_HEIGHT + 0.19
 
