@@ -76,12 +76,13 @@ def help_text(purpose: str, conf_dir: Path, examples: tuple[str, ...] = ()) -> s
     """Usage, the choices of each group, and the top-level keys with their comments out of `config.yaml`."""
     lines = [f"usage: {Path(sys.argv[0]).name} [key=value ...] [--cfg] [--help]", "", purpose]
     lines += ["", "Groups, key=choice:"]
-    for group in (field.name for field in dataclasses.fields(RunSettings)):
+    for group in (*(field.name for field in dataclasses.fields(RunSettings)), "experiment"):
         choices = ", ".join(sorted(path.stem for path in (conf_dir / group).glob("*.yaml")))
         if choices:
-            lines.append(f"  {group + '=':<12}{choices}  (its keys: {group}.<key>, see conf/{group}/)")
+            keys = "settings that belong together" if group == "experiment" else f"its keys: {group}.<key>"
+            lines.append(f"  {group + '=':<12}{choices}  ({keys}, see conf/{group}/)")
     lines += ["", "Keys, with their defaults:"]
-    _, _, keys = (conf_dir / "config.yaml").read_text(encoding="utf-8").partition("_self_\n")
+    _, _, keys = (conf_dir / "config.yaml").read_text(encoding="utf-8").partition("\n\n")
     lines += [f"  {line}" for line in keys.splitlines() if line]
     lines += ["", "--cfg prints every key with its value and runs nothing."]
     if examples:

@@ -5,7 +5,7 @@ Nothing here starts a JAX backend: a run that cannot work ends before anything c
 
 import dataclasses
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -147,17 +147,17 @@ def compose(overrides: list[str], conf_dir: str | Path) -> RunSettings:
     if "task.name" in written:
         name = written["task.name"]
         raise SettingError("task.name", name, f"a task is chosen as a whole; write task={name}")
+    conf_dir = Path(conf_dir).resolve()
     for key in written:
         if key.partition(".")[0] == "hydra":
-            raise unknown_key(key, written[key], _hints())
-    conf_dir = Path(conf_dir).resolve()
+            raise unknown_key(key, written[key], _hints(written, conf_dir))
     _check_choices(written, conf_dir)
     _register_schemas()
     try:
         with initialize_config_dir(str(conf_dir), version_base="1.3"):
             mapping = OmegaConf.to_container(hydra_compose("config", overrides), resolve=True)
     except Exception as error:
-        raise explain(error, written, _hints()) from error
+        raise explain(error, written, _hints(written, conf_dir)) from error
     settings = _instantiate(mapping)
     if settings.resume is None:
         settings = settings.resolved()
@@ -230,7 +230,8 @@ def from_mapping(mapping: Any) -> RunSettings:
     try:
         return _instantiate(OmegaConf.to_container(OmegaConf.merge(schema, mapping)))
     except OmegaConfBaseException as error:
-        raise explain(error, {key: str(value) for key, value in _flat(mapping).items()}, _hints()) from error
+        written = {key: str(value) for key, value in _flat(mapping).items()}
+        raise explain(error, written, hints_by_key(RunSettings, {"task": settings_of(str(task["name"]))})) from error
 
 
 def to_mapping(settings: RunSettings) -> dict[str, Any]:
@@ -238,18 +239,20 @@ def to_mapping(settings: RunSettings) -> dict[str, Any]:
     return OmegaConf.to_container(OmegaConf.create(dataclasses.asdict(settings)))  # type: ignore[return-value]
 
 
-def resumed(saved: RunSettings, wanted: RunSettings, keys: Iterable[str]) -> RunSettings:
-    """The saved run with those values of `wanted` on top whose `keys` the command line names and that may change.
+def resumed(saved: RunSettings, wanted: RunSettings, written: Mapping[str, str]) -> RunSettings:
+    """The saved run with those values of `wanted` on top that the command line, `written`, names and that may change.
 
     Raises SettingError for a key that may not change and differs.
     """
     changes: dict[str, Any] = {}
-    for key in keys:
+    for key in written:
         top, _, rest = key.partition(".")
         if top in _CHOOSING_KEYS:
             continue
         if top in RESUMABLE_KEYS:
             changes[top] = getattr(wanted, top)
+        elif top == "experiment":
+            raise SettingError(top, written[top], "a run that is resumed keeps its settings; leave this out")
         elif top == "logger":
             changes[top] = dataclasses.replace(changes.get(top, saved.logger), **_chosen(wanted.logger, rest))
         elif key == "task":
@@ -288,10 +291,12 @@ def _flat(mapping: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _hints() -> dict[str, Any]:
-    """Every key there is, of any task."""
+def _hints(written: Mapping[str, str], conf_dir: Path) -> dict[str, Any]:
+    """Every key there is, of any task; where two tasks have a key of one name, that of the chosen task."""
+    defaults = OmegaConf.load(conf_dir / "config.yaml").defaults
+    chosen = written.get("task") or next(entry["task"] for entry in defaults if "task" in entry)
     hints = {}
-    for task in list_tasks():
+    for task in sorted(list_tasks(), key=lambda task: task == chosen):
         hints |= hints_by_key(RunSettings, {"task": settings_of(task)})
     return hints
 

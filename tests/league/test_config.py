@@ -49,6 +49,13 @@ def test_every_default_has_a_value_that_works():
     assert compose([], CONF) == RunSettings(task=settings_of("humanoid_duel")())
 
 
+@pytest.mark.parametrize("name", [path.stem for path in (CONF / "experiment").glob("*.yaml")])
+def test_an_experiment_is_a_run_that_works_and_the_command_line_has_the_last_word(name):
+    settings = compose([f"experiment={name}"], CONF)
+    assert settings != compose([], CONF)
+    assert compose([f"experiment={name}", "iterations=7"], CONF) == dataclasses.replace(settings, iterations=7)
+
+
 def test_overrides_reach_nested_keys_with_the_right_types():
     settings = compose(
         ["num_arenas=8", "task.reward.win=2", "task.start_distance=[1,2]", "ppo.actor_hidden=[64]", "run_dir=a b"], CONF
@@ -102,6 +109,7 @@ def test_total_arena_steps_are_rounded_up_to_iterations():
         (["league=alphastar", "league.mirror_fraction=1"], "league.mirror_fraction", "1.0", "must be 0 with several"),
         (["league.matchmaker=best"], "league.matchmaker", "best", "must be one of latest"),
         (["task=chess"], "task", "chess", "choose one of ant_battle, ant_sumo, humanoid_duel"),
+        (["experiment=chess"], "experiment", "chess", "there is no such experiment; choose one of duel_league"),
         (["task.name=chess"], "task.name", "chess", "write task=chess"),
         (["task.time_limit=0"], "task.time_limit", "0", "must be at least 1"),
         (["physics=bullet"], "physics", "bullet", "choose one of mjx"),
@@ -245,6 +253,10 @@ def test_resuming_accepts_values_that_are_the_same():
         (["num_arenas=16"], "num_arenas=16: cannot change on resume, the run has 8"),
         (["ppo.gamma=0.9"], "ppo.gamma=0.9: cannot change on resume, the run has 0.995"),
         (["iterations=0"], "iterations=0: must be at least 1"),
+        (
+            ["experiment=duel_league"],
+            "experiment=duel_league: a run that is resumed keeps its settings; leave this out",
+        ),
     ],
 )
 def test_resuming_refuses_other_changes_by_name(overrides, message):

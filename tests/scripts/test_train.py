@@ -204,7 +204,8 @@ def test_a_second_interrupt_ends_at_once_while_compiling(start, tmp_path):
         (["num_arenas=0"], "error: num_arenas=0: must be at least 1\n"),
         (
             ["task=chess"],
-            "error: task=chess: there is no such task; choose one of ant_battle, ant_sumo, humanoid_duel\n",
+            "error: task=chess: there is no such task; choose one of ant_battle, ant_sumo, humanoid_duel, "
+            "humanoid_pose\n",
         ),
         (["run_dir=file/run"], "error: run_dir=file/run: cannot write there (Not a directory); name a folder"),
         (["resume=nowhere"], "error: resume=nowhere: is no run's folder"),
