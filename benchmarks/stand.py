@@ -65,8 +65,8 @@ class Stand:
     control_dt = SUBSTEPS * TIMESTEP
 
     def __init__(self, settings: StandSettings, physics: PhysicsSettings):
-        self.mj_model = build_pair(TIMESTEP, agent_contacts=True)
-        self.physics = make_physics(self.mj_model, physics)
+        self.physics = make_physics(build_pair(TIMESTEP, agent_contacts=True), physics)
+        self.mj_model = self.physics.model
 
     def reset(self, key: chex.PRNGKey) -> tuple[ArenaState, TimeStep]:
         key, k_pos, k_vel = jax.random.split(key, 3)
@@ -104,7 +104,7 @@ class StandEnv(gymnasium.Env):
     action_space = gymnasium.spaces.Box(-1, 1, (CONTROLS,), np.float32)
 
     def __init__(self):
-        self._model = build_pair(TIMESTEP, agent_contacts=True)
+        self._model = build_pair(TIMESTEP, agent_contacts=True).compile()
         self._data = mujoco.MjData(self._model)
         self._start, self._steps = standing(), 0
 

@@ -12,6 +12,7 @@ from league.config import Pairing
 from league.evaluator import Evaluator, Records, stack
 from league.sources import Source
 from mjx_arena import devices, tasks
+from mjx_arena.film import Film
 from mjx_arena.settings import require
 from ppo.policy import PolicyState
 
@@ -44,12 +45,22 @@ class Evaluation:
         opponent = self._member(pairing.opponent)
         return duel(self._evaluator(pairing), self.subject.state, opponent, self.num_matches, key)[0]
 
-    def film(self, pairing: Pairing, key: chex.PRNGKey) -> list[np.ndarray]:
-        """Poses `[T, nq]` of matches with the subject in the first seat; arguments as in `play`."""
+    def film(self, pairing: Pairing, key: chex.PRNGKey) -> list[Film]:
+        """Matches with the subject in the first seat; arguments as in `play`."""
         agents = self.source.arena.num_agents
         slot = np.tile(np.minimum(np.arange(agents), 1), (self.num_matches, 1))
         members = stack([self.subject.state, self._member(pairing.opponent)])
-        return self._evaluator(pairing).film([members], slot, key, self.source.settings.task.time_limit)
+        evaluator = self._evaluator(pairing)
+        return evaluator.film([members], slot, key, evaluator.arena.time_limit)
+
+    def names(self, pairing: Pairing) -> list[str]:
+        """Who sits in each seat of a film."""
+        own = f"iteration {self.subject.iteration}"
+        if isinstance(pairing.opponent, float):
+            other = f"iteration {self.source.at(pairing.opponent).iteration}"
+        else:
+            other = {"self": own, "initial": "untrained"}[pairing.opponent]
+        return [own] + [other] * (self.source.arena.num_agents - 1)
 
     def _member(self, opponent: str | float) -> PolicyState:
         if opponent == "self":

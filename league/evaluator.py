@@ -4,7 +4,7 @@ Matches wait in a queue: an arena whose match ends takes the next one, so nobody
 """
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import chex
 import jax
@@ -17,7 +17,8 @@ from jax.sharding import PartitionSpec as P
 from league import opponents
 from mjx_arena import devices
 from mjx_arena.batch import BatchedArena, where
-from mjx_arena.types import Arena, ArenaState, TimeStep
+from mjx_arena.film import Film
+from mjx_arena.types import Arena, ArenaState, Box, TimeStep
 from ppo.policy import Policy, PolicyState
 
 _ARENAS = 512  # side by side, on one device
@@ -32,7 +33,7 @@ class Records(struct.PyTreeNode):
     rated: np.ndarray | jax.Array  # [M] bool: not a drill
     valid: np.ndarray | jax.Array  # [M] bool: false where physics broke, and the match counts for nothing
     returns: np.ndarray | jax.Array  # [M, A] sums of rewards
-    metrics: dict[str, np.ndarray | jax.Array]  # {name: [M]} means over a match's steps
+    metrics: Mapping[str, np.ndarray | jax.Array]  # {name: [M]} means over a match's steps
 
 
 class Evaluator:
@@ -80,26 +81,37 @@ class Evaluator:
         records = self._programs[repeats](tuple(stacks), padded, key)
         return jax.tree.map(lambda x: x[: len(slot)], jax.device_get(records))
 
-    def film(
-        self, stacks: Sequence[PolicyState], slot: np.ndarray, key: chex.PRNGKey, max_steps: int
-    ) -> list[np.ndarray]:
-        """Poses `[T, nq]` of each of M matches, T `max_steps` at most, on one device; other arguments as in `play`."""
-        poses, ended = jax.device_get(self._film(tuple(stacks), jnp.asarray(slot, jnp.int32), key, max_steps))
+    def film(self, stacks: Sequence[PolicyState], slot: np.ndarray, key: chex.PRNGKey, max_steps: int) -> list[Film]:
+        """Each of M matches, of `max_steps` control steps at most, on one device; other arguments as in `play`."""
+        states, ended = jax.device_get(self._film(tuple(stacks), jnp.asarray(slot, jnp.int32), key, max_steps))
         length = np.where(ended.any(0), ended.argmax(0) + 1, max_steps)
-        return [poses[:steps, match] for match, steps in enumerate(length)]
+        films = []
+        for match, steps in enumerate(length):
+            qpos, qvel, ctrl, reward, metrics = jax.tree.map(lambda x, m=match, n=steps + 1: x[:n, m], states)
+            films.append(Film(np.arange(steps + 1) * self.arena.control_dt, qpos, qvel, ctrl, reward, metrics))
+        return films
 
     def _local_film(self, stacks, slot: jax.Array, key: chex.PRNGKey, max_steps: int):
+        """Of every state `[max_steps + 1, M, ...]` what a `Film` holds; and whether a step ended `[max_steps, M]`."""
         key, k_reset = jax.random.split(key)
         batch = self._batch(slot.shape[0])
-        start = batch.reset(k_reset, slot.shape[0])
+        controls = getattr(self.arena, "controls", lambda state, action: jnp.zeros(0))
+
+        def shown(state, seen, action):
+            clipped = jnp.clip(action, -1, 1) if isinstance(self.arena.action, Box) else action
+            ctrl = jax.vmap(controls)(state, clipped)
+            return state.physics.qpos, state.physics.qvel, ctrl, seen.reward, seen.metrics
 
         def step(carry, key):
             state, seen = carry
             action = self._act(stacks, slot, seen.observation, seen.action_mask, key)
-            state, seen = batch.step_without_reset(state, action)
-            return (state, seen), (state.physics.qpos, seen.terminated | seen.truncated)
+            after = batch.step_without_reset(state, action)
+            return after, (shown(state, seen, action), after[1].terminated | after[1].truncated)
 
-        return jax.lax.scan(step, start, jax.random.split(key, max_steps))[1]
+        start = batch.reset(k_reset, slot.shape[0])
+        last, (states, ended) = jax.lax.scan(step, start, jax.random.split(key, max_steps))
+        final = shown(*last, self._act(stacks, slot, last[1].observation, last[1].action_mask, key))
+        return jax.tree.map(lambda x, y: jnp.concatenate([x, y[None]]), states, final), ended
 
     def _batch(self, num_matches: int) -> BatchedArena:
         """Of as many matches as one device plays at a time."""

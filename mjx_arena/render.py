@@ -2,7 +2,7 @@
 
 import importlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import mujoco
@@ -19,9 +19,16 @@ class RenderError(RuntimeError):
 
 
 def render(
-    model: mujoco.MjModel, poses: Iterable[np.ndarray], width: int = 640, height: int = 480, view: View = FOLLOWING
+    model: mujoco.MjModel,
+    poses: Sequence[np.ndarray],
+    width: int = 640,
+    height: int = 480,
+    view: View = FOLLOWING,
+    captions: Iterable[tuple[str, str]] | None = None,
 ) -> Iterator[np.ndarray]:
     """RGB frames `[height, width, 3]` uint8 of `poses` (each `[nq]`), seen from the side.
+
+    `captions` are two columns of text, of as many lines each, for the upper left corner of each frame.
 
     The platform is the first that works, or the one that the environment variable MUJOCO_GL names. Raises RenderError.
     """
@@ -35,12 +42,15 @@ def render(
     camera.elevation = -12 if view.lookat is None else -30  # of a place, to see how things lie on the ground
     roots = [body for body in range(1, model.nbody) if model.body_parentid[body] == 0]
     try:
-        for pose in poses:
+        for pose, caption in zip(poses, captions or [("", "")] * len(poses), strict=True):
             data.qpos[:] = pose
             mujoco.mj_forward(model, data)
             camera.lookat[:] = view.lookat or [*data.xpos[roots].mean(0)[:2], 0.75]
             mujoco.mjv_updateScene(model, data, option, None, camera, mujoco.mjtCatBit.mjCAT_ALL, scene)
             mujoco.mjr_render(viewport, scene, context)
+            if caption[0]:
+                corner = mujoco.mjtGridPos.mjGRID_TOPLEFT
+                mujoco.mjr_overlay(mujoco.mjtFont.mjFONT_NORMAL, corner, viewport, *caption, context)
             frame = np.empty((height, width, 3), np.uint8)
             mujoco.mjr_readPixels(frame, None, viewport, context)
             yield frame[::-1]  # OpenGL's rows start at the bottom

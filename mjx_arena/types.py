@@ -24,10 +24,11 @@ class Discrete(NamedTuple):
 
 
 class View(NamedTuple):
-    """From where a picture of an arena is taken; an `Arena` may have one as `view`."""
+    """From where a picture of an arena is taken."""
 
     distance: float = 3.6  # m
     lookat: tuple[float, float, float] | None = None  # a place in the world; None follows the bodies
+    seats: tuple[str, ...] = ()  # how a person tells the agents apart
 
 
 class PhysicsState(struct.PyTreeNode):
@@ -98,6 +99,18 @@ class Arena(Protocol):
 
     def step(self, state: ArenaState, action: jax.Array) -> tuple[ArenaState, TimeStep]:
         """Plays one control step; `action` is `[A, n]` for `Box(n)` (clipped to [-1, 1]) and `[A]` for `Discrete`."""
+        ...
+
+
+class Scene(Protocol):
+    """What an `Arena` may have besides, to be filmed well and saved as a model with its trajectory."""
+
+    view: View
+    time_limit: int  # control steps of the longest match
+    mj_spec: mujoco.MjSpec  # what `mj_model` was compiled from
+
+    def controls(self, state: ArenaState, action: jax.Array) -> jax.Array:
+        """What the motors get `[nu]` while `action` `[A, n]`, clipped, is played in `state`."""
         ...
 
 

@@ -55,7 +55,9 @@ class Learner:
 
         def epoch(carry, key):
             order = shuffled(key, size).reshape(s.num_minibatches, size // s.num_minibatches)
-            return jax.lax.scan(lambda c, index: self._minibatch(*c, _take(samples, index), target_kl), carry, order)
+            return jax.lax.scan(
+                lambda c, index: self._minibatch(c[0], c[1], _take(samples, index), target_kl), carry, order
+            )
 
         carry = (learner, jnp.bool_(False))
         (learner, _), reports = jax.lax.scan(epoch, carry, jax.random.split(key, s.epochs))

@@ -1,4 +1,4 @@
-"""Films matches of a run's policy: `python scripts/record.py run=<run folder> out=match.mp4`."""
+"""Films a run's policy: `python scripts/record.py run=<run folder> out=film.mp4`; saves trajectories too."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,66 +10,116 @@ import numpy as np
 from league import config
 from league.command import refuse_other_keys, run_script, take_own_keys
 from mjx_arena import compilation_cache, devices
-from mjx_arena.settings import require
+from mjx_arena.settings import SettingError, require
 
 CONF = Path(__file__).resolve().parent.parent / "conf"
-PURPOSE = """Films matches of a run's policy against itself or its past. Own keys:
+PURPOSE = """Films episodes of a run's policy, alone or in matches against itself or its past. Own keys:
   run: ???  # a run's folder, or a file that export.py wrote
-  out: match.mp4  # .mp4 for a film, .png for a strip of stills
+  out: film.mp4  # .mp4 for a film, .png for a strip of stills; null: neither
+  trajectory: null  # .xml for the model with the first episode's states as keyframes, .npz for arrays
   checkpoint: null  # iteration of the policy; null: the newest
-  pairing: mirror  # of conf/evaluation/<task>.yaml
-  matches: 1
+  pairing: null  # of conf/evaluation/<task>.yaml; null: the first one against itself
+  episodes: 1
   physics: null  # engine to play on; null: the run's own
   seed: 0
-  sampled: true  # actions sampled as in training; false: the most likely ones
-  stills: 6  # pictures in a strip, spread over the matches"""
-EXAMPLES = ("python scripts/record.py run=runs/humanoid_duel/2026-01-31_12-00-00 out=match.png",)
+  sampled: false  # actions sampled as in training; false: the most likely ones
+  captions: true  # time, reward and who plays written into the picture
+  stills: 6  # pictures in a strip, spread over the episodes"""
+EXAMPLES = (
+    "python scripts/record.py run=runs/humanoid_duel/2026-01-31_12-00-00 out=match.png",
+    "python scripts/record.py run=runs/stand episodes=3 trajectory=stand.xml",
+)
 
 
 @dataclass(frozen=True)
 class RecordSettings:
     run: str
-    out: str = "match.mp4"
+    out: str | None = "film.mp4"
+    trajectory: str | None = None
     checkpoint: int | None = None
-    pairing: str = "mirror"
-    matches: int = 1
+    pairing: str | None = None
+    episodes: int = 1
     physics: str | None = None
     seed: int = 0
-    sampled: bool = True
+    sampled: bool = False
+    captions: bool = True
     stills: int = 6
+
+    def validate(self) -> None:
+        for key in ("episodes", "stills"):
+            require(getattr(self, key) >= 1, key, getattr(self, key), "must be at least 1")
+        for key, endings in (("out", (".mp4", ".png")), ("trajectory", (".xml", ".npz"))):
+            path = getattr(self, key)
+            known = path is None or Path(path).suffix in endings
+            require(known, key, path, f"must end in {' or '.join(endings)}, or be null")
+        require(self.out is not None or self.trajectory is not None, "out", None, "give this or trajectory")
 
 
 def main(overrides: list[str]) -> int:
     own, rest = take_own_keys(overrides, RecordSettings)
     refuse_other_keys(rest)
-    for key in ("matches", "stills"):
-        require(getattr(own, key) >= 1, key, getattr(own, key), "must be at least 1")
-    out = Path(own.out)
-    require(out.suffix in (".mp4", ".png"), "out", own.out, "must end in .mp4 or .png")
+    own.validate()
     devices.configure(1)
 
     from league.evaluation import Evaluation  # brings in the physics engines: only once the settings are known to work
     from league.sources import open_source
-    from mjx_arena.render import FOLLOWING, render
+    from mjx_arena.film import save
 
     source = open_source(own.run, own.checkpoint, own.physics)
     if source.settings.compilation_cache:
         compilation_cache.enable()
-    pairing = config.load_pairings(CONF, source.settings.task_name, (own.pairing,))[own.pairing]
-    evaluation = Evaluation(source, devices.make_mesh(1), own.matches, own.sampled)
-    matches = evaluation.film(pairing, jax.random.key(own.seed))
-    poses = np.concatenate(matches)
-    arena = source.arena
-    view = getattr(arena, "view", FOLLOWING)
-    if out.suffix == ".png":
-        chosen = poses[np.linspace(0, len(poses) - 1, own.stills).round().astype(int)]
-        imageio.imwrite(out, np.concatenate(list(render(arena.mj_model, chosen, 320, 320, view)), axis=1))
-    else:
-        frames_per_second = round(1 / arena.control_dt)
-        imageio.imwrite(out, np.stack(list(render(arena.mj_model, poses[::2], view=view))), fps=frames_per_second / 2)
-    lengths = ", ".join(f"{len(match) * arena.control_dt:.1f} s" for match in matches)
-    print(f"wrote {out}: {len(matches)} matches ({lengths})")
+    pairings = config.load_pairings(CONF, source.settings.task_name, (own.pairing,) if own.pairing else None)
+    pairing = pairings[own.pairing] if own.pairing else _against_itself(pairings)
+    evaluation = Evaluation(source, devices.make_mesh(1), own.episodes, own.sampled)
+    films = evaluation.film(pairing, jax.random.key(own.seed))
+    lengths = ", ".join(f"{film.time[-1]:.1f} s" for film in films)
+    if own.trajectory is not None:
+        spec = getattr(source.arena, "mj_spec", None)
+        if spec is None:
+            raise SettingError("trajectory", own.trajectory, f"{source.settings.task_name} has no model to save")
+        _writing("trajectory", own.trajectory, lambda: save(Path(str(own.trajectory)), films[0], spec))
+        print(f"wrote {own.trajectory}: {len(films[0]) + 1} states of the first episode")
+    if own.out is not None:
+        names = evaluation.names(pairing) if source.arena.num_agents > 1 else []
+        _writing("out", own.out, lambda: _show(own, films, source.arena, names))
+        print(f"wrote {own.out}: {len(films)} episodes ({lengths})")
     return 0
+
+
+def _against_itself(pairings: dict[str, config.Pairing]) -> config.Pairing:
+    return next((pairing for pairing in pairings.values() if pairing.opponent == "self"), config.Pairing("self"))
+
+
+def _show(own: RecordSettings, films: list, arena, names: list[str]) -> None:
+    """Writes the film or the strip."""
+    from mjx_arena.render import FOLLOWING, render
+
+    view = getattr(arena, "view", FOLLOWING)
+    poses = np.concatenate([film.qpos for film in films])
+    seats = view.seats or [f"seat {index}" for index in range(len(names))]
+    players = list(zip(seats, names, strict=False))
+    captions = [film.caption(step, players) for film in films for step in range(len(film) + 1)]
+    strip = Path(str(own.out)).suffix == ".png"
+    chosen = np.linspace(0, len(poses) - 1, own.stills).round().astype(int) if strip else np.arange(0, len(poses), 2)
+    shown = [captions[index] for index in chosen] if own.captions and not strip else None
+    size = (320, 320) if strip else (640, 480)
+    frames = list(render(arena.mj_model, poses[chosen], *size, view, shown))
+    if strip:
+        imageio.imwrite(str(own.out), np.concatenate(frames, axis=1))
+    else:
+        imageio.imwrite(str(own.out), np.stack(frames), fps=0.5 / arena.control_dt)
+
+
+def _writing(key: str, path: str, write) -> None:
+    """Calls `write`; what stands in its way becomes one message."""
+    from mjx_arena.render import RenderError
+
+    try:
+        write()
+    except RenderError as error:
+        raise SettingError(key, path, str(error)) from error
+    except OSError as error:
+        raise SettingError(key, path, f"cannot write there ({error.strerror or error})") from error
 
 
 if __name__ == "__main__":

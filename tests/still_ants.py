@@ -34,7 +34,7 @@ def make_battle(**changes):
 
 def _make(module, arena_type, settings):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "make_physics", lambda model, settings: DriftingPhysics(model))
+        patch.setattr(module, "make_physics", lambda spec, settings: DriftingPhysics(spec.compile()))
         return arena_type(settings, PhysicsSettings())
 
 

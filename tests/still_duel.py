@@ -34,7 +34,7 @@ class StillPhysics:
 def make_duel(**changes):
     """A duel on `StillPhysics` with settings over the defaults."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(humanoid_duel, "make_physics", lambda model, settings: StillPhysics(model))
+        patch.setattr(humanoid_duel, "make_physics", lambda spec, settings: StillPhysics(spec.compile()))
         return HumanoidDuel(HumanoidDuelSettings(**changes), PhysicsSettings())
 
 

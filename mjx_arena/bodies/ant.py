@@ -32,10 +32,11 @@ _COLOURS = (
     *((0.80, 0.25, 0.20), (0.20, 0.40, 0.80), (0.25, 0.60, 0.30), (0.85, 0.65, 0.15)),
     *((0.55, 0.30, 0.65), (0.20, 0.65, 0.70), (0.75, 0.45, 0.30), (0.45, 0.45, 0.45)),
 )
+COLOUR_NAMES = ("red", "blue", "green", "yellow", "purple", "cyan", "orange", "grey")
 _TOUCHING = ("torso", *(f"shin_{leg}" for leg in range(4)))  # geoms that meet the floor and other ants
 
 
-def build_ants(num_ants: int, timestep: float, ring_radius: float) -> mujoco.MjModel:
+def build_ants(num_ants: int, timestep: float, ring_radius: float) -> mujoco.MjSpec:
     """`num_ants` ants, `ant0` and so on, on the ground, for engine steps of `timestep` seconds.
 
     They touch each other, without friction, with torsos and shins. A disc of `ring_radius` is there to be looked at.
@@ -53,7 +54,7 @@ def build_ants(num_ants: int, timestep: float, ring_radius: float) -> mujoco.MjM
             for first in _TOUCHING:
                 for second in _TOUCHING:
                     spec.add_pair(geomname1=f"{one}/{first}", geomname2=f"{other}/{second}", condim=1)
-    return spec.compile()
+    return spec
 
 
 def add_ant(spec: mujoco.MjSpec, name: str, rgba: tuple[float, float, float, float]) -> mujoco.MjsBody:

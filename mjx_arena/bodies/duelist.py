@@ -50,7 +50,7 @@ def add_duelist(spec: mujoco.MjSpec, name: str, rgba: tuple[float, float, float,
     return torso
 
 
-def build_pair(timestep: float, agent_contacts: bool) -> mujoco.MjModel:
+def build_pair(timestep: float, agent_contacts: bool) -> mujoco.MjSpec:
     """Two duelists, `red` and `blue`, on the ground, for engine steps of `timestep` seconds.
 
     Their limbs touch each other only with `agent_contacts`; those contacts are without friction.
@@ -64,7 +64,7 @@ def build_pair(timestep: float, agent_contacts: bool) -> mujoco.MjModel:
         for red in LIMBS:
             for blue in LIMBS:
                 spec.add_pair(geomname1=f"red/{red}", geomname2=f"blue/{blue}", condim=1)
-    return spec.compile()
+    return spec
 
 
 def _add_capsule(body, name: str, start, end, radius: float, mass: float, rgba) -> None:

@@ -33,7 +33,7 @@ _HEAD = 0.19  # of the head's centre above the torso's origin
 _SENSED = ("foot_right", "foot_left", "shin_right", "shin_left")  # a shin's origin is the knee
 
 
-def build(contacts: str, iterations: int = 4) -> mujoco.MjModel:
+def build(contacts: str, iterations: int = 4) -> mujoco.MjSpec:
     """The humanoid on its floor, with one of `CONTACTS`, sensors for `Moment`, and a solver of so many iterations."""
     spec = mujoco.MjSpec.from_file(str(_ASSET))
     spec.option.iterations, spec.option.ls_iterations = iterations, 2 * iterations
@@ -49,7 +49,7 @@ def build(contacts: str, iterations: int = 4) -> mujoco.MjModel:
     for body in _SENSED:
         where = {"objtype": mujoco.mjtObj.mjOBJ_XBODY, "objname": body}
         spec.add_sensor(name=body, type=mujoco.mjtSensor.mjSENS_FRAMEPOS, **where)
-    return spec.compile()
+    return spec
 
 
 class Moment(struct.PyTreeNode):

@@ -10,13 +10,13 @@ from mjx_arena.types import Physics
 __all__ = ["ENGINES", "ModelSettings", "PhysicsSettings", "make_physics"]
 
 
-def make_physics(model: mujoco.MjModel, settings: PhysicsSettings) -> Physics:
-    """The engine that `settings.engine` names, with `settings.model` laid over the model's own options."""
+def make_physics(spec: mujoco.MjSpec, settings: PhysicsSettings) -> Physics:
+    """The engine that `settings.engine` names over `spec`, whose options take the values of `settings.model`."""
     for key in ("timestep", "iterations", "ls_iterations"):
         value = getattr(settings.model, key)
         if value is not None:
-            setattr(model.opt, key, value)
-    return _ENGINES[settings.engine](model, settings)
+            setattr(spec.option, key, value)
+    return _ENGINES[settings.engine](spec.compile(), settings)
 
 
 def _mjx(model: mujoco.MjModel, settings: PhysicsSettings) -> Physics:

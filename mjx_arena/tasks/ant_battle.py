@@ -79,16 +79,17 @@ class AntBattle:
 
     version = 1
     action = Box(ant.NUM_HINGES)
-    view = View(distance=9.0, lookat=(0.0, 0.0, 0.0))
+    view = View(distance=9.0, lookat=(0.0, 0.0, 0.0), seats=ant.COLOUR_NAMES)
 
     def __init__(self, settings: AntBattleSettings, physics: PhysicsSettings):
         settings.validate()
         self.settings, self.num_agents = settings, settings.num_agents
         self.observation_size = 26 + 5 + 14 * (self.num_agents - 1)
-        model = ant.build_ants(self.num_agents, 1 / 60 / settings.substeps, settings.ring_radius)
-        self.physics = make_physics(model, physics)
+        self.mj_spec = ant.build_ants(self.num_agents, 1 / 60 / settings.substeps, settings.ring_radius)
+        self.physics = make_physics(self.mj_spec, physics)
         self.mj_model = self.physics.model
         self.control_dt = float(self.mj_model.opt.timestep) * settings.substeps
+        self.time_limit = settings.time_limit
         # Where those that are out stand: apart from each other, too far away to be touched.
         away = settings.ring_radius + 4 + 3 * jnp.arange(self.num_agents)
         self._parked = ant.place(jnp.stack([away, 0 * away], -1), 0 * away, jnp.zeros((self.num_agents, 8)))
@@ -106,7 +107,7 @@ class AntBattle:
     def step(self, state: ArenaState, action: jax.Array) -> tuple[ArenaState, TimeStep]:
         action, n = jnp.clip(action, -1, 1), self.num_agents
         before = Posture.read(state.physics.qpos, state.physics.qvel, n)
-        physics = self.physics.step(state.physics, ant.targets(action).reshape(-1), self.settings.substeps)
+        physics = self.physics.step(state.physics, self.controls(state, action), self.settings.substeps)
         state = state.replace(step_count=state.step_count + 1)
         posture = Posture.read(physics.qpos, physics.qvel, n)
         was_in = ~state.memory.out
@@ -117,6 +118,11 @@ class AntBattle:
         memory = state.memory.replace(out=out, rank=rank)
         state = state.replace(physics=self._park(physics, out), memory=memory)
         return state, self._timestep(state, Posture.read(state.physics.qpos, state.physics.qvel, n), terms)
+
+    def controls(self, state: ArenaState, action: jax.Array) -> jax.Array:
+        """Position targets of the hinges `[n * 8]`, rad."""
+        del state
+        return ant.targets(action).reshape(-1)
 
     def progressed(self, state: ArenaState, arena_steps: jax.Array) -> ArenaState:
         """See `mjx_arena.types.Curriculum`: moves the weight of the shaping."""

@@ -89,14 +89,16 @@ class AntSumo:
     num_agents = 2
     observation_size = 26 + 12 + 6
     action = Box(ant.NUM_HINGES)
-    view = View(distance=9.0, lookat=(0.0, 0.0, 0.0))
+    view = View(distance=9.0, lookat=(0.0, 0.0, 0.0), seats=ant.COLOUR_NAMES)
 
     def __init__(self, settings: AntSumoSettings, physics: PhysicsSettings):
         settings.validate()
         self.settings = settings
-        self.physics = make_physics(ant.build_ants(2, 1 / 60 / settings.substeps, settings.ring_radius), physics)
+        self.mj_spec = ant.build_ants(2, 1 / 60 / settings.substeps, settings.ring_radius)
+        self.physics = make_physics(self.mj_spec, physics)
         self.mj_model = self.physics.model
         self.control_dt = float(self.mj_model.opt.timestep) * settings.substeps
+        self.time_limit = settings.time_limit
 
     def reset(self, key: chex.PRNGKey) -> tuple[ArenaState, TimeStep]:
         s = self.settings
@@ -112,7 +114,7 @@ class AntSumo:
     def step(self, state: ArenaState, action: jax.Array) -> tuple[ArenaState, TimeStep]:
         action = jnp.clip(action, -1, 1)
         before = Posture.read(state.physics.qpos, state.physics.qvel, 2)
-        physics = self.physics.step(state.physics, ant.targets(action).reshape(-1), self.settings.substeps)
+        physics = self.physics.step(state.physics, self.controls(state, action), self.settings.substeps)
         posture = Posture.read(physics.qpos, physics.qvel, 2)
         low = posture.height < self.settings.low_height
         memory = state.memory.replace(hit_points=state.memory.hit_points - low)
@@ -120,6 +122,11 @@ class AntSumo:
         lost = (memory.hit_points <= 0) | (posture.distance >= self.settings.ring_radius)
         terms = self._rewards(state, before, posture, action, low, lost)
         return state, self._timestep(state, posture, terms, lost)
+
+    def controls(self, state: ArenaState, action: jax.Array) -> jax.Array:
+        """Position targets of the hinges `[16]`, rad."""
+        del state
+        return ant.targets(action).reshape(-1)
 
     def progressed(self, state: ArenaState, arena_steps: jax.Array) -> ArenaState:
         """See `mjx_arena.types.Curriculum`: moves the weight of the shaping."""

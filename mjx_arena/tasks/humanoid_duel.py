@@ -20,7 +20,7 @@ from mjx_arena.geometry import yaw_quaternion
 from mjx_arena.physics import PhysicsSettings, make_physics
 from mjx_arena.pushes import draw_pushes, push_at
 from mjx_arena.settings import require, require_not_negative
-from mjx_arena.types import ArenaState, Box, PhysicsState, TimeStep
+from mjx_arena.types import ArenaState, Box, PhysicsState, TimeStep, View
 
 
 @dataclass(frozen=True)
@@ -97,16 +97,18 @@ class HumanoidDuel:
     num_agents = 2
     observation_size = 38
     action = Box(4)
+    view = View(seats=("red", "blue"))
 
     def __init__(self, settings: HumanoidDuelSettings, physics: PhysicsSettings):
         settings.validate()
         self.settings = settings
-        model = duelist.build_pair(0.02 / settings.substeps, settings.agent_contacts)
-        self.physics = make_physics(model, physics)
+        self.mj_spec = duelist.build_pair(0.02 / settings.substeps, settings.agent_contacts)
+        self.physics = make_physics(self.mj_spec, physics)
         self.mj_model = self.physics.model
         between_agents = self.mj_model.pair_geom1 != self.mj_model.geom(FLOOR).id
         self._shadow_margin = jnp.where(between_agents, -10.0, self.mj_model.pair_margin)  # no contact is that deep
         self.control_dt = float(self.mj_model.opt.timestep) * settings.substeps
+        self.time_limit = settings.time_limit
 
     def reset(self, key: chex.PRNGKey) -> tuple[ArenaState, TimeStep]:
         s = self.settings
@@ -135,11 +137,18 @@ class HumanoidDuel:
     def step(self, state: ArenaState, action: jax.Array) -> tuple[ArenaState, TimeStep]:
         action = jnp.clip(action, -1, 1)
         fields = {"pair_margin": jnp.where(state.memory.shadow, self._shadow_margin, self.mj_model.pair_margin)}
-        physics = self.physics.step(self._kick(state), action.reshape(-1), self.settings.substeps, fields=fields)
+        physics = self.physics.step(
+            self._kick(state), self.controls(state, action), self.settings.substeps, fields=fields
+        )
         state = state.replace(physics=_hold(physics, state.memory), step_count=state.step_count + 1)
         posture = Posture.read(state.physics.qpos, state.physics.qvel, 2)
         fallen = (posture.height < self.settings.fall_height) & ~state.memory.held
         return state, self._timestep(state, posture, self._rewards(posture, action, fallen), fallen)
+
+    def controls(self, state: ArenaState, action: jax.Array) -> jax.Array:
+        """Of the motors `[8]`."""
+        del state
+        return action.reshape(-1)
 
     def _kick(self, state: ArenaState) -> PhysicsState:
         """In a drill adds the next kick's velocity to the free roots, when one is due."""

@@ -79,7 +79,8 @@ class HumanoidPose:
         self.settings, self.reward = settings, REWARDS[settings.reward]
         self.substeps = settings.substeps or self.reward.substeps
         self.time_limit = settings.time_limit or self.reward.time_limit
-        self.physics = make_physics(humanoid.build(settings.contacts or self.reward.contacts), physics)
+        self.mj_spec = humanoid.build(settings.contacts or self.reward.contacts)
+        self.physics = make_physics(self.mj_spec, physics)
         self.mj_model = self.physics.model
         self.control_dt = float(self.mj_model.opt.timestep) * self.substeps
         self._reader = humanoid.Reader(self.mj_model)
@@ -100,12 +101,17 @@ class HumanoidPose:
         action = jnp.clip(action, -1, 1)
         push = push_at(state.memory.pushes, state.step_count, self.settings.push_interval)[0]
         pushed = state.physics.replace(qvel=state.physics.qvel.at[:2].add(push))
-        physics = self.physics.step(pushed, action[0], self.substeps)
+        physics = self.physics.step(pushed, self.controls(state, action), self.substeps)
         step_count = state.step_count + 1
         moment = self._reader.read(physics, action[0], step_count * self.control_dt)
         in_pose = jnp.where(self.reward.goal(moment), state.memory.in_pose + 1, 0)
         state = state.replace(physics=physics, step_count=step_count, memory=state.memory.replace(in_pose=in_pose))
         return state, self._timestep(state, moment)
+
+    def controls(self, state: ArenaState, action: jax.Array) -> jax.Array:
+        """Of the motors `[21]`."""
+        del state
+        return action[0]
 
     def _timestep(self, state: ArenaState, moment: Moment, started: bool = True) -> TimeStep:
         reward, terms = self.reward.function(moment)

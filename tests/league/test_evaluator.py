@@ -158,7 +158,11 @@ def test_films_show_whole_matches_and_nothing_after(pair):
     lengths = [len(film) for film in films]
     assert set(lengths) <= {2, 3, 4, 5} and len(set(lengths)) > 1
     for film in films:  # the toy's pose is the number of steps played
-        np.testing.assert_array_equal(film[:, 0], 1 + np.arange(len(film)))
+        np.testing.assert_array_equal(film.qpos[:, 0], np.arange(len(film) + 1))
+        np.testing.assert_array_equal(film.time, np.arange(len(film) + 1))
+        # Rewards are the actions, 1 and 0; the start pays nothing.
+        np.testing.assert_array_equal(film.reward[1:], np.tile([1.0, 0.0], (len(film), 1)))
+        assert not film.reward[0].any() and film.metrics["toy"].shape == (len(film) + 1,)
 
 
 def test_any_number_of_matches_can_be_filmed(pair):

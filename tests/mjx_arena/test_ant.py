@@ -16,7 +16,7 @@ from mjx_arena.geometry import rotation_matrix
 
 @pytest.fixture(scope="module")
 def model():
-    return ant.build_ants(2, 1 / 120, 3.0)
+    return ant.build_ants(2, 1 / 120, 3.0).compile()
 
 
 def _start(model, noise=0.0, yaw=(np.pi, 0.0), positions=((1.5, 0), (-1.5, 0))):

@@ -14,7 +14,7 @@ from mjx_arena.bodies.humanoid import CONTACTS, NUM_MOTORS
 
 @pytest.fixture(scope="module")
 def models():
-    return {name: humanoid.build(name, iterations=100) for name in CONTACTS}
+    return {name: humanoid.build(name, iterations=100).compile() for name in CONTACTS}
 
 
 def settled(model, kneeling=False, steps=100):

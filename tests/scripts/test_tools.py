@@ -131,7 +131,7 @@ def test_record_makes_a_strip_of_stills(run, tmp_path):
     out = tmp_path / "match.png"
     status, text, error = script("record", f"run={run}", f"out={out}", "stills=3")
     assert status == 0, error
-    assert "1 matches" in text
+    assert "1 episodes" in text
     picture = imageio.imread(out)
     assert picture.shape == (320, 960, 3)
     assert picture.std() > 10

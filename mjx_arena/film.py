@@ -1,0 +1,51 @@
+"""A recorded episode, and how it is saved: as a MuJoCo model with keyframes, or as arrays."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import mujoco
+import numpy as np
+
+
+class Film(NamedTuple):
+    """One episode of T control steps: its T + 1 states, from the start on."""
+
+    time: np.ndarray  # [T + 1] s
+    qpos: np.ndarray  # [T + 1, nq]
+    qvel: np.ndarray  # [T + 1, nv]
+    ctrl: np.ndarray  # [T + 1, nu] what the motors get from this state on
+    reward: np.ndarray  # [T + 1, A] that the step into this state paid
+    metrics: dict[str, np.ndarray]  # {name: [T + 1]} what the task measured of it
+
+    def __len__(self) -> int:
+        """Its control steps."""
+        return len(self.time) - 1
+
+    def caption(self, step: int, players: Sequence[tuple[str, str]] = ()) -> tuple[str, str]:
+        """Who plays, time, the first agent's return and the terms of the reward in state `step`: names and values."""
+        lines = [*players, ("time", f"{self.time[step]:.2f} s"), ("return", f"{self.reward[: step + 1, 0].sum():.1f}")]
+        for name, values in self.metrics.items():
+            if name.startswith("reward/"):
+                lines.append((name.removeprefix("reward/"), f"{values[step]:+.3f}"))
+        names, values = zip(*lines, strict=True)
+        return "\n".join(names), "\n".join(values)
+
+
+def save(path: Path, film: Film, spec: mujoco.MjSpec) -> None:
+    """Writes `film`: to `.xml` the model of `spec` with a keyframe for each state, to `.npz` the arrays.
+
+    MuJoCo's viewer loads the model; its keyframes hold time, qpos, qvel and ctrl. Raises OSError.
+    """
+    if path.suffix == ".npz":
+        metrics = {f"metrics/{name}": values for name, values in film.metrics.items()}
+        with path.open("wb") as file:
+            np.savez_compressed(
+                file, time=film.time, qpos=film.qpos, qvel=film.qvel, ctrl=film.ctrl, reward=film.reward, **metrics
+            )
+        return
+    spec = spec.copy()
+    for step, (time, qpos, qvel, ctrl) in enumerate(zip(film.time, film.qpos, film.qvel, film.ctrl, strict=True)):
+        spec.add_key(name=f"step {step}", time=time, qpos=qpos, qvel=qvel, ctrl=ctrl)
+    spec.compile()
+    path.write_text(spec.to_xml(), encoding="utf-8")
