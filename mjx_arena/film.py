@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
+from xml.etree import ElementTree
 
 import mujoco
 import numpy as np
@@ -45,7 +46,17 @@ def save(path: Path, film: Film, spec: mujoco.MjSpec) -> None:
             )
         return
     spec = spec.copy()
-    for step, (time, qpos, qvel, ctrl) in enumerate(zip(film.time, film.qpos, film.qvel, film.ctrl, strict=True)):
-        spec.add_key(name=f"step {step}", time=time, qpos=qpos, qvel=qvel, ctrl=ctrl)
     spec.compile()
-    path.write_text(spec.to_xml(), encoding="utf-8")
+    model = ElementTree.fromstring(spec.to_xml())
+    keys = model.find("keyframe")
+    keys = ElementTree.SubElement(model, "keyframe") if keys is None else keys
+    for step in range(len(film.time)):
+        # Written here and not through the specification, which keeps six digits: too few for contacts.
+        state = {name: _numbers(getattr(film, name)[step]) for name in ("time", "qpos", "qvel", "ctrl")}
+        ElementTree.SubElement(keys, "key", name=f"step {step}", **state)
+    ElementTree.indent(model)
+    path.write_text(ElementTree.tostring(model, encoding="unicode") + "\n", encoding="utf-8")
+
+
+def _numbers(values: np.ndarray) -> str:
+    return " ".join(f"{value:.9g}" for value in np.ravel(values))
