@@ -39,6 +39,13 @@ class Matches(struct.PyTreeNode):
     broken: Broken
 
 
+class Frame(struct.PyTreeNode):
+    """What one arena shows before a step; for films."""
+
+    pose: jax.Array  # [nq]
+    ended: jax.Array  # [] bool: the step ends the match
+
+
 class StepStatistics(struct.PyTreeNode):
     """Sums over one device's arenas in one step."""
 
@@ -53,6 +60,7 @@ class StepStatistics(struct.PyTreeNode):
     broken: jax.Array  # []
     reward: jax.Array  # [] mean over arenas and agents
     metrics: dict[str, jax.Array]  # means over arenas
+    frame: Frame | None  # of the first arena
 
 
 class MatchRunner:
@@ -220,6 +228,7 @@ class MatchRunner:
             broken=transition.broken.sum(),
             reward=jnp.sum(timestep.reward * alive) / jnp.maximum(alive.sum(), 1),
             metrics={name: value.mean() for name, value in timestep.metrics.items()},
+            frame=Frame(carry.arena.physics.qpos[0], transition.ended[0]),
         )
 
 

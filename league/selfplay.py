@@ -99,11 +99,11 @@ class SelfPlay:
                 require(not differing, f"league.{key}", path, f"has another architecture: {'; '.join(differing)}")
                 yield source.newest().state, anchor
 
-    def iterate(self, state: RunState) -> tuple[RunState, dict[str, jax.Array]]:
-        """One iteration, with its metrics `{name: []}`. Gives up `state`."""
+    def iterate(self, state: RunState) -> tuple[RunState, dict[str, Any]]:
+        """One iteration, with its metrics `{name: []}` and `film`, see `ppo.filmer`. Gives up `state`."""
         return self._iterate(state, self._length)
 
-    def compile(self, state: RunState) -> Callable[[RunState], tuple[RunState, dict[str, jax.Array]]]:
+    def compile(self, state: RunState) -> Callable[[RunState], tuple[RunState, dict[str, Any]]]:
         """`iterate`, compiled for states like this one."""
         compiled = self._iterate.lower(state, self._length).compile()
         return lambda state: compiled(state, self._length)
@@ -175,7 +175,7 @@ class SelfPlay:
         keys = jax.random.split(k_matches, len(league.roles))
         return RunState(jnp.int32(0), key, learner, pool, _for_each(start, self.probability(pool), keys))
 
-    def _local_iterate(self, state: RunState, length: jax.Array) -> tuple[RunState, dict[str, jax.Array]]:
+    def _local_iterate(self, state: RunState, length: jax.Array) -> tuple[RunState, dict[str, Any]]:
         league, num_roles = self.settings.league, len(self.settings.league.roles)
         key, k_roles, k_reset = jax.random.split(state.key, 3)
         progress = state.iteration / length
@@ -185,14 +185,18 @@ class SelfPlay:
             k_rollout, k_update = jax.random.split(_own_key(key))
             matches, trajectory, steps = self.local_rollout(state, learner, matches, probability, k_rollout)
             learner, metrics = self.learner.update(learner, trajectory, k_update, progress)
-            return learner, matches, jax.tree.map(lambda x: x.sum(0), steps), metrics
+            sums = jax.tree.map(lambda x: x.sum(0), steps.replace(frame=None))
+            return learner, matches, sums, steps.frame, metrics
 
-        learner, matches, steps, metrics = _for_each(
+        learner, matches, steps, frames, metrics = _for_each(
             play_and_learn, state.learner, state.matches, probability, jax.random.split(k_roles, num_roles)
         )
         totals = jax.tree.map(lambda x: jax.lax.psum(x, devices.AXIS), steps)
         pool = pools.recorded(state.pool, totals.results, probability, league)
         metrics = self._metrics(metrics, totals, pool)
+        on_first = jax.lax.axis_index(devices.AXIS) == 0
+        film = jax.tree.map(lambda x: jax.lax.psum(jnp.where(on_first, x, 0), devices.AXIS), first(frames))
+        metrics["film"] = {"pose": film.pose, "ended": film.ended}
         iteration = state.iteration + 1
         in_play = jax.lax.psum(jnp.zeros(pool.occupied.shape, jnp.int32).at[matches.slot].add(1), devices.AXIS)
         for role in range(num_roles):
@@ -230,9 +234,9 @@ class SelfPlay:
         )
         return _with_device_axis(matches), trajectory, steps
 
-    def _metrics(self, updates: dict[str, jax.Array], totals: StepStatistics, pool: Pool) -> dict[str, jax.Array]:
+    def _metrics(self, updates: dict[str, jax.Array], totals: StepStatistics, pool: Pool) -> dict[str, Any]:
         """`{name: []}` of the first learner; of the others, with their roles in front; and of the run as a whole."""
-        metrics: dict[str, jax.Array] = {}
+        metrics: dict[str, Any] = {}
         for role, name in enumerate(self.settings.league.roles):
             own = {key: value[role] for key, value in updates.items()}
             own |= self._match_metrics(jax.tree.map(lambda x, role=role: x[role], totals), pool, pool.record(role))

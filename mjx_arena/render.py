@@ -2,9 +2,12 @@
 
 import importlib
 import os
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
+import imageio.v3 as imageio
 import mujoco
 import numpy as np
 
@@ -32,9 +35,8 @@ def render(
 
     The platform is the first that works, or the one that the environment variable MUJOCO_GL names. Raises RenderError.
     """
-    window = _open_context(width, height)
     model.vis.global_.offwidth, model.vis.global_.offheight = width, height
-    context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100)
+    window, context = _open_context(model, width, height)
     mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, context)
     data, scene, option = mujoco.MjData(model), mujoco.MjvScene(model, maxgeom=1000), mujoco.MjvOption()
     camera, viewport = mujoco.MjvCamera(), mujoco.MjrRect(0, 0, width, height)
@@ -59,18 +61,48 @@ def render(
         window.free()
 
 
-def _open_context(width: int, height: int) -> Any:
-    """A current OpenGL context. MuJoCo's own renderer would have fixed its platform when it was imported."""
+def write_film(
+    path: Path,
+    model: mujoco.MjModel,
+    poses: np.ndarray,
+    control_dt: float,
+    view: View = FOLLOWING,
+    captions: Sequence[tuple[str, str]] | None = None,
+    width: int = 640,
+    height: int = 480,
+    frames_per_second: float = 30,
+) -> None:
+    """Writes `poses` `[T, nq]`, `control_dt` seconds apart, as `.mp4` or `.gif`. Raises RenderError and OSError."""
+    every = max(1, round(1 / control_dt / frames_per_second))
+    shown = captions[::every] if captions is not None else None
+    frames = np.stack(list(render(model, poses[::every], width, height, view, shown)))
+    rate = 1 / control_dt / every
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "os.fork")  # JAX's threads have no part in the encoder that is started
+        if path.suffix == ".gif":
+            imageio.imwrite(path, frames, duration=1000 / rate, loop=0)
+        else:
+            imageio.imwrite(path, frames, fps=rate)
+
+
+def _open_context(model: mujoco.MjModel, width: int, height: int) -> tuple[Any, mujoco.MjrContext]:
+    """A current OpenGL context, and the model's drawing context in it.
+
+    MuJoCo's own renderer would have fixed its platform when it was imported.
+    """
     chosen = os.environ.get("MUJOCO_GL")
     tried = []
     for platform in [chosen] if chosen in _PLATFORMS else _PLATFORMS:
         try:
-            window = importlib.import_module(f"mujoco.{platform}").GLContext(width, height)
-            window.make_current()
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # GLFW only warns where there is no display, and goes on
+                window = importlib.import_module(f"mujoco.{platform}").GLContext(width, height)
+                window.make_current()
+            context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100)
         except Exception as error:
             tried.append(f"{platform}: {str(error).splitlines()[0] if str(error) else type(error).__name__}")
         else:
-            return window
+            return window, context
     raise RenderError(
         f"no renderer works here ({'; '.join(tried)}); install EGL (Debian: libegl1 libegl-mesa0 libgl1-mesa-dri) or "
         "OSMesa (Debian: libosmesa6)"

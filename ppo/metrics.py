@@ -45,11 +45,15 @@ class LoggerSettings:
     console: bool = True
     console_seconds: float = 10.0  # between two progress lines where the output is not a terminal
     tensorboard: bool = True
+    render_interval: int | None = 500  # iterations between two films
 
     def validate(self, prefix: str = "logger") -> None:
         require(self.interval >= 1, f"{prefix}.interval", self.interval, "must be at least 1 iteration")
         seconds = self.console_seconds
         require(seconds >= 0, f"{prefix}.console_seconds", seconds, "must not be negative")
+        often = self.render_interval
+        works = often is None or often >= 1
+        require(works, f"{prefix}.render_interval", often, "must be at least 1 iteration, or null for no films")
 
 
 class Writer(Protocol):
@@ -96,6 +100,12 @@ class TensorBoard:
         if time.monotonic() - self._flushed_at >= _FLUSH_SECONDS:
             self._file.flush()
             self._flushed_at = time.monotonic()
+
+    def film(self, iteration: int, picture: bytes) -> None:
+        """A moving GIF of 320 x 240."""
+        image = Summary.Image(height=240, width=320, colorspace=3, encoded_image_string=picture)
+        summary = Summary(value=[Summary.Value(tag="film", image=image)])
+        self._file.write_event(Event(wall_time=time.time(), step=iteration, summary=summary))
 
     def close(self) -> None:
         self._file.close()

@@ -14,6 +14,7 @@ import yaml
 from mjx_arena.settings import SettingError
 
 CONFIG, METRICS, CHECKPOINTS, EVENTS = "config.yaml", "metrics.jsonl", "checkpoints", "tensorboard"
+FILMS = "films"
 RUNS = Path("runs")
 _VERSIONED = ("jax", "jaxlib", "mujoco", "mujoco-mjx", "flax", "optax", "orbax-checkpoint")
 _FINISHED = "commit_success.txt"  # Orbax writes it into a checkpoint last

@@ -9,10 +9,11 @@ from typing import Any
 import jax
 
 from ppo.checkpoints import CheckpointError, Checkpoints
+from ppo.filmer import Filmer
 from ppo.metrics import Writer
 from ppo.signals import stop_requests
 
-Metrics = Mapping[str, jax.Array]
+Metrics = Mapping[str, Any]  # {name: []}
 Iterate = Callable[[Any], tuple[Any, Metrics]]
 
 
@@ -42,6 +43,7 @@ class RunLoop:
       writers: get a row every `log_interval` iterations.
       dump: writes what is known about non-finite states to a path.
       dump_folder: where to.
+      filmer: takes what metrics hold under `film`.
       announce: shows a message to a person.
     """
 
@@ -56,11 +58,12 @@ class RunLoop:
         writers: Sequence[Writer],
         dump: Callable[[Any, Path], None],
         dump_folder: Path,
+        filmer: Filmer | None = None,
         announce: Callable[[str], None] = print,
     ):
         self._iterate, self._compile, self._settings = iterate, compile, settings
         self._checkpoints, self._meta, self._writers = checkpoints, meta, writers
-        self._dump, self._dump_folder, self._announce = dump, dump_folder, announce
+        self._dump, self._dump_folder, self._filmer, self._announce = dump, dump_folder, filmer, announce
         self._pending: list[Metrics] = []  # on the device, one of each iteration since the last fetch
         self._stuck_since: int | None = None  # first of the latest iterations without a finite update
         self._fetched_at = time.monotonic()
@@ -107,6 +110,9 @@ class RunLoop:
         now = time.monotonic()
         seconds, self._fetched_at = (now - self._fetched_at) / len(fetched), now
         for number, metrics in enumerate(fetched, start=iteration - len(fetched) + 1):
+            frames = metrics.pop("film", None)
+            if self._filmer is not None and frames is not None:
+                self._filmer.take(number, frames)
             if number % self._settings.log_interval == 0:
                 self._write(self._row(number, metrics, seconds), iteration, state)
             self._guard(number, metrics, state)

@@ -92,22 +92,18 @@ def _against_itself(pairings: dict[str, config.Pairing]) -> config.Pairing:
 
 def _show(own: RecordSettings, films: list, arena, names: list[str]) -> None:
     """Writes the film or the strip."""
-    from mjx_arena.render import FOLLOWING, render
+    from mjx_arena.render import FOLLOWING, render, write_film
 
     view = getattr(arena, "view", FOLLOWING)
     poses = np.concatenate([film.qpos for film in films])
     seats = view.seats or [f"seat {index}" for index in range(len(names))]
     players = list(zip(seats, names, strict=False))
+    if Path(str(own.out)).suffix == ".png":
+        chosen = poses[np.linspace(0, len(poses) - 1, own.stills).round().astype(int)]
+        imageio.imwrite(str(own.out), np.concatenate(list(render(arena.mj_model, chosen, 320, 320, view)), axis=1))
+        return
     captions = [film.caption(step, players) for film in films for step in range(len(film) + 1)]
-    strip = Path(str(own.out)).suffix == ".png"
-    chosen = np.linspace(0, len(poses) - 1, own.stills).round().astype(int) if strip else np.arange(0, len(poses), 2)
-    shown = [captions[index] for index in chosen] if own.captions and not strip else None
-    size = (320, 320) if strip else (640, 480)
-    frames = list(render(arena.mj_model, poses[chosen], *size, view, shown))
-    if strip:
-        imageio.imwrite(str(own.out), np.concatenate(frames, axis=1))
-    else:
-        imageio.imwrite(str(own.out), np.stack(frames), fps=0.5 / arena.control_dt)
+    write_film(Path(str(own.out)), arena.mj_model, poses, arena.control_dt, view, captions if own.captions else None)
 
 
 def _writing(key: str, path: str, write) -> None:

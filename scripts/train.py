@@ -1,6 +1,8 @@
 """Trains a task by self-play: `python scripts/train.py task=humanoid_duel`; `--help` says what can be set."""
 
+import contextlib
 import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,10 @@ from league import config
 from league.command import run_script
 from league.config import RunSettings
 from mjx_arena import compilation_cache, devices
+from mjx_arena.types import View
 from ppo import run_folder
 from ppo.checkpoints import Checkpoints
+from ppo.filmer import Filmer
 from ppo.metrics import open_writers
 from ppo.run_loop import LoopSettings, RunLoop
 
@@ -72,7 +76,10 @@ def train(settings: RunSettings, folder: Path) -> int:
                 return 0
         plain = config.to_mapping(dataclasses.replace(settings, resume=None, resume_step=None))
         run_folder.write_config(folder, plain)
-        with open_writers(folder, settings.logger, settings.iterations, console, done) as writers:
+        with (
+            open_writers(folder, settings.logger, settings.iterations, console, done) as writers,
+            _filmer(trainer.arena, settings.logger.render_interval, folder, writers, announce) as filmer,
+        ):
             loop = RunLoop(
                 trainer.iterate,
                 LoopSettings(
@@ -88,9 +95,24 @@ def train(settings: RunSettings, folder: Path) -> int:
                 writers=writers,
                 dump=trainer.dump_nonfinite,
                 dump_folder=folder,
+                filmer=filmer,
                 announce=announce,
             )
             return loop.run(state)
+
+
+@contextlib.contextmanager
+def _filmer(arena, interval: int | None, folder: Path, writers, announce) -> Iterator[Filmer | None]:
+    """Films of the run, if they are wanted; the last one is waited for at the end of the block."""
+    if interval is None:
+        yield None
+        return
+    view = getattr(arena, "view", View())
+    filmer = Filmer(arena.mj_model, view, arena.control_dt, interval, folder / run_folder.FILMS, writers, announce)
+    try:
+        yield filmer
+    finally:
+        filmer.close()
 
 
 def _machine() -> str:

@@ -137,6 +137,17 @@ def test_record_makes_a_strip_of_stills(run, tmp_path):
     assert picture.std() > 10
 
 
+def test_without_a_renderer_record_says_what_to_install_and_still_saves_the_trajectory(run, tmp_path, monkeypatch):
+    monkeypatch.setenv("MUJOCO_GL", "glfw")  # and there is no display
+    monkeypatch.delenv("DISPLAY", raising=False)
+    trajectory, out = tmp_path / "film.xml", tmp_path / "film.mp4"
+    status, text, error = script("record", f"run={run}", f"out={out}", f"trajectory={trajectory}")
+    assert status == 2 and error.startswith(f"error: out={out}: no renderer works here") and "install EGL" in error
+    assert len(error.splitlines()) == 1 and not out.exists()
+    model = mujoco.MjModel.from_xml_path(str(trajectory))
+    assert f"wrote {trajectory}: {model.nkey} states" in text and model.nkey > 2
+
+
 @pytest.mark.slow
 def test_benchmark_reports_every_figure(tmp_path):
     out = tmp_path / "benchmark.json"
