@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import imageio.v3 as imageio
+import mujoco
 import pytest
 
 from mjx_arena.render import RenderError, render
@@ -141,7 +142,7 @@ def test_without_a_renderer_record_says_what_to_install_and_still_saves_the_traj
     monkeypatch.setenv("MUJOCO_GL", "glfw")  # and there is no display
     monkeypatch.delenv("DISPLAY", raising=False)
     trajectory, out = tmp_path / "film.xml", tmp_path / "film.mp4"
-    status, text, error = script("record", f"run={run}", f"out={out}", f"trajectory={trajectory}")
+    status, text, error = script("record", f"run={run}", "physics=native", f"out={out}", f"trajectory={trajectory}")
     assert status == 2 and error.startswith(f"error: out={out}: no renderer works here") and "install EGL" in error
     assert len(error.splitlines()) == 1 and not out.exists()
     model = mujoco.MjModel.from_xml_path(str(trajectory))
