@@ -56,10 +56,8 @@ class Evaluation:
     def names(self, pairing: Pairing) -> list[str]:
         """Who sits in each seat of a film."""
         own = f"iteration {self.subject.iteration}"
-        if isinstance(pairing.opponent, float):
-            other = f"iteration {self.source.at(pairing.opponent).iteration}"
-        else:
-            other = {"self": own, "initial": "untrained"}[pairing.opponent]
+        others: dict[str | float, str] = {"self": own, "initial": "untrained"}
+        other = others.get(pairing.opponent) or f"iteration {self.source.at(float(pairing.opponent)).iteration}"
         return [own] + [other] * (self.source.arena.num_agents - 1)
 
     def _member(self, opponent: str | float) -> PolicyState:

@@ -39,11 +39,11 @@ def save(path: Path, film: Film, spec: mujoco.MjSpec) -> None:
     MuJoCo's viewer loads the model; its keyframes hold time, qpos, qvel and ctrl. Raises OSError.
     """
     if path.suffix == ".npz":
-        metrics = {f"metrics/{name}": values for name, values in film.metrics.items()}
+        arrays = film._asdict()
+        metrics = arrays.pop("metrics")
+        arrays |= {f"metrics/{name}": values for name, values in metrics.items()}
         with path.open("wb") as file:
-            np.savez_compressed(
-                file, time=film.time, qpos=film.qpos, qvel=film.qvel, ctrl=film.ctrl, reward=film.reward, **metrics
-            )
+            np.savez_compressed(file, allow_pickle=False, **arrays)
         return
     spec = spec.copy()
     spec.compile()
@@ -53,7 +53,7 @@ def save(path: Path, film: Film, spec: mujoco.MjSpec) -> None:
     for step in range(len(film.time)):
         # Written here and not through the specification, which keeps six digits: too few for contacts.
         state = {name: _numbers(getattr(film, name)[step]) for name in ("time", "qpos", "qvel", "ctrl")}
-        ElementTree.SubElement(keys, "key", name=f"step {step}", **state)
+        ElementTree.SubElement(keys, "key", {"name": f"step {step}"} | state)
     ElementTree.indent(model)
     path.write_text(ElementTree.tostring(model, encoding="unicode") + "\n", encoding="utf-8")
 

@@ -23,7 +23,7 @@ class RenderError(RuntimeError):
 
 def render(
     model: mujoco.MjModel,
-    poses: Sequence[np.ndarray],
+    poses: Sequence[np.ndarray] | np.ndarray,
     width: int = 640,
     height: int = 480,
     view: View = FOLLOWING,

@@ -89,6 +89,7 @@ class Arena(Protocol):
     num_agents: int
     observation_size: int
     control_dt: float  # s
+    time_limit: int  # control steps of the longest match
     physics: Physics
     mj_model: mujoco.MjModel
 
@@ -106,7 +107,6 @@ class Scene(Protocol):
     """What an `Arena` may have besides, to be filmed well and saved as a model with its trajectory."""
 
     view: View
-    time_limit: int  # control steps of the longest match
     mj_spec: mujoco.MjSpec  # what `mj_model` was compiled from
 
     def controls(self, state: ArenaState, action: jax.Array) -> jax.Array:

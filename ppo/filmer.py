@@ -7,7 +7,7 @@ import concurrent.futures
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import mujoco
@@ -15,16 +15,16 @@ import numpy as np
 
 from mjx_arena.render import write_film
 from mjx_arena.types import View
-from ppo.metrics import Writer
 
 _LONGEST = 10.0  # s of one film
 _PATIENCE = 30.0  # s that the end of a run waits for its last film
 
 
 class Filmer:
-    """Films the first match that begins after every `interval` iterations, into `folder` and to `writers`.
+    """Films the first match that begins after every `interval` iterations, into `folder`.
 
-    Where no renderer works it says so once and does nothing from then on.
+    `show` gets its iteration and the film as a small GIF. Where no renderer works, this says so once and then does
+    nothing.
     """
 
     def __init__(
@@ -34,11 +34,11 @@ class Filmer:
         control_dt: float,
         interval: int,
         folder: Path,
-        writers: Sequence[Writer],
+        show: Callable[[int, bytes], None],
         announce: Callable[[str], None],
     ):
         self._model, self._view, self._control_dt, self._interval = model, view, control_dt, interval
-        self._folder, self._writers, self._announce = folder, writers, announce
+        self._folder, self._show, self._announce = folder, show, announce
         self._poses: list[np.ndarray] | None = None  # of the match that is being filmed
         self._due: int | None = None  # iteration of the film that is waited for or being taken
         self._drawing: tuple[int, concurrent.futures.Future] | None = None
@@ -47,7 +47,7 @@ class Filmer:
 
     def take(self, iteration: int, frames: Mapping[str, np.ndarray]) -> None:
         """Of one arena in an iteration `pose` `[T, nq]` before each step, and `ended` `[T]`: a match ends there."""
-        self._show()
+        self._hand_on()
         if iteration % self._interval == 0 and self._due is None and self._drawing is None and self._works:
             self._due = iteration
         if self._due is None:
@@ -64,7 +64,7 @@ class Filmer:
         """Waits a little for a film that is being drawn."""
         if self._drawing is not None:
             concurrent.futures.wait([self._drawing[1]], _PATIENCE)
-            self._show()
+            self._hand_on()
         if self._artist is not None:
             self._artist.shutdown(wait=False, cancel_futures=True)
 
@@ -78,8 +78,8 @@ class Filmer:
         work = self._artist.submit(_draw, self._model, np.stack(self._poses), self._view, self._control_dt, *paths)
         self._drawing, self._poses, self._due = (self._due, work), None, None
 
-    def _show(self) -> None:
-        """Hands a film that is finished to the writers."""
+    def _hand_on(self) -> None:
+        """Shows a film that is finished."""
         if self._drawing is None or not self._drawing[1].done():
             return
         (iteration, work), self._drawing = self._drawing, None
@@ -89,9 +89,7 @@ class Filmer:
             self._works = False
             self._announce(f"warning: no films of this run: {error}")
             return
-        for writer in self._writers:
-            if hasattr(writer, "film"):
-                writer.film(iteration, picture)
+        self._show(iteration, picture)
 
 
 def _step_back() -> None:

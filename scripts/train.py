@@ -17,7 +17,7 @@ from mjx_arena.types import View
 from ppo import run_folder
 from ppo.checkpoints import Checkpoints
 from ppo.filmer import Filmer
-from ppo.metrics import open_writers
+from ppo.metrics import TensorBoard, open_writers
 from ppo.run_loop import LoopSettings, RunLoop
 
 CONF = Path(__file__).resolve().parent.parent / "conf"
@@ -108,7 +108,13 @@ def _filmer(arena, interval: int | None, folder: Path, writers, announce) -> Ite
         yield None
         return
     view = getattr(arena, "view", View())
-    filmer = Filmer(arena.mj_model, view, arena.control_dt, interval, folder / run_folder.FILMS, writers, announce)
+    boards = [writer for writer in writers if isinstance(writer, TensorBoard)]
+
+    def show(iteration: int, picture: bytes) -> None:
+        for board in boards:
+            board.film(iteration, picture)
+
+    filmer = Filmer(arena.mj_model, view, arena.control_dt, interval, folder / run_folder.FILMS, show, announce)
     try:
         yield filmer
     finally:

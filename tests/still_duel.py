@@ -7,6 +7,7 @@ import pytest
 
 from mjx_arena import PhysicsSettings
 from mjx_arena.bodies import duelist
+from mjx_arena.pushes import draw_pushes
 from mjx_arena.tasks import humanoid_duel
 from mjx_arena.tasks.humanoid_duel import DuelMemory, HumanoidDuel, HumanoidDuelSettings
 from mjx_arena.types import ArenaState, PhysicsState
@@ -42,13 +43,13 @@ def start(duel, qpos, qvel=None, drill=False, shadow=False, held=(False, False),
     """A state with both agents' coordinates `qpos` `[2, 11]` and speeds `qvel` `[2, 10]`."""
     qpos = jnp.reshape(jnp.asarray(qpos, jnp.float32), -1)
     qvel = jnp.zeros(20) if qvel is None else jnp.reshape(jnp.asarray(qvel, jnp.float32), -1)
-    key = jax.random.key(seed)
+    key, s = jax.random.key(seed), duel.settings
     memory = DuelMemory(
         drill=jnp.bool_(drill),
         shadow=jnp.bool_(shadow),
         held=jnp.array(held),
         start_qpos=qpos,
-        kicks=duel._draw_kicks(key),
+        kicks=draw_pushes(key, 2, s.drill_time_limit, s.kick_interval, s.drill_kick),
     )
     physics = duel.physics.init(qpos, qvel)
     return ArenaState(physics=physics, key=key, step_count=jnp.int32(step_count), memory=memory)

@@ -53,18 +53,29 @@ def trainer(toy_arena):
 
 @pytest.fixture(scope="module")
 def run(trainer):
-    """States 0 to 6, each copied before it is given away, and the metrics of each iteration."""
+    """States 0 to 6, each copied before it is given away, and the metrics and films of each iteration."""
     state = trainer.init()
-    states, metrics = [jax.device_get(state)], []
+    states, metrics, films = [jax.device_get(state)], [], []
     for _ in range(6):
         state, report = trainer.iterate(state)
         states.append(jax.device_get(state))
+        films.append(report.pop("film"))
         metrics.append({name: float(value) for name, value in report.items()})
-    return states, metrics
+    return states, metrics, films
+
+
+def test_the_film_goes_through_the_matches_of_the_first_arena(run):
+    states, _, films = run
+    for state, film in zip(states, films, strict=False):
+        assert film["pose"][0] == state.matches.arena.physics.qpos[0, 0]
+    pose, ended = (np.concatenate([film[name] for film in films]) for name in ("pose", "ended"))
+    assert 2 < ended.sum() < len(ended) / 2
+    # The toy's pose is the number of steps played.
+    np.testing.assert_array_equal(pose[1:, 0], np.where(ended[:-1], 0, pose[:-1, 0] + 1))
 
 
 def test_the_same_seed_gives_the_same_bits(trainer, run):
-    states, _ = run
+    states, _, _ = run
     state = trainer.init()
     for expected in states[:3]:
         one, two = leaves_of(state), leaves_of(expected)
@@ -90,7 +101,7 @@ def test_the_declared_shape_is_that_of_a_state(trainer, run):
 
 
 def test_snapshots_are_taken_when_due_and_never_change_afterwards(run):
-    states, _ = run
+    states, _, _ = run
     # The untrained policy, then one after iterations 2, 4 and 6; the last overwrites the first.
     expected = {0: [0, None, None], 1: [0, None, None], 2: [0, 2, None], 3: [0, 2, None], 4: [0, 2, 4], 5: [0, 2, 4]}
     expected[6] = [6, 2, 4]
@@ -109,7 +120,7 @@ def test_snapshots_are_taken_when_due_and_never_change_afterwards(run):
 
 
 def test_results_add_up_to_the_games_reported(run):
-    states, metrics = run
+    states, metrics, _ = run
     games = 0
     for before, after, report in zip(states, states[1:], metrics, strict=False):
         gained = after.pool.records.results.total[0].sum(1) - before.pool.records.results.total[0].sum(1)
@@ -126,7 +137,7 @@ def test_results_add_up_to_the_games_reported(run):
 
 
 def test_every_iteration_learns_from_its_rows(trainer, run):
-    states, metrics = run
+    states, metrics, _ = run
     rows = trainer.num_mirror * 2 + (SETTINGS.num_arenas - trainer.num_mirror)
     assert trainer.num_mirror == 6 and trainer.arenas_per_device == 12
     for before, after, report in zip(states, states[1:], metrics, strict=False):

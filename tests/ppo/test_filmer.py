@@ -25,7 +25,7 @@ class Recorder:
     def __init__(self):
         self.films = []
 
-    def film(self, iteration, picture):
+    def show(self, iteration, picture):
         self.films.append((iteration, picture))
 
 
@@ -44,7 +44,7 @@ def make(model, tmp_path):
     def build(interval=2, control_dt=0.1):
         announced, writer = [], Recorder()
         folder = tmp_path / "films"
-        made = Filmer(model, View(), control_dt, interval, folder, [writer], announced.append)
+        made = Filmer(model, View(), control_dt, interval, folder, writer.show, announced.append)
         opened.append(made)
         return made, writer, announced, folder
 
