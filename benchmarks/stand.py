@@ -63,6 +63,7 @@ class Stand:
     observation_size = OBSERVATIONS
     action = Box(CONTROLS)
     control_dt = SUBSTEPS * TIMESTEP
+    time_limit = TIME_LIMIT
 
     def __init__(self, settings: StandSettings, physics: PhysicsSettings):
         self.physics = make_physics(build_pair(TIMESTEP, agent_contacts=True), physics)
