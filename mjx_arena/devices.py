@@ -14,13 +14,22 @@ AXIS = "arena"
 MAX_CPU_BLOCK = 64
 
 
-def configure(devices: int | None) -> None:
+# Arenas with more degrees of freedom do so in any block (27 of them in blocks of 64 and of 32), unless XLA's pool has
+# threads to spare. These cost speed, so the duel, whose 20 do not need them, goes without.
+_MAX_DOFS = 20
+
+
+def configure(devices: int | None, num_dofs: int | None = None) -> None:
     """Chooses the number of virtual CPU devices: `devices`, or one per core. Other backends ignore it.
 
-    Must come before the backend starts; raises SettingError for an impossible count.
+    `num_dofs` are the degrees of freedom of one arena, None where they are not known yet. Must come before the backend
+    starts; raises SettingError for an impossible count.
     """
     require(devices is None or devices >= 1, "devices", devices, "must be at least 1, or null for all there are")
-    jax.config.update("jax_num_cpu_devices", devices or available_cores())
+    count = devices or available_cores()
+    jax.config.update("jax_num_cpu_devices", count)
+    if count > 1 and (num_dofs is None or num_dofs > _MAX_DOFS):
+        os.environ.setdefault("NPROC", str(2 * max(count, available_cores())))  # XLA's size of its pool
 
 
 def available_cores() -> int:

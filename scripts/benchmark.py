@@ -38,7 +38,7 @@ def main(overrides: list[str]) -> int:
     own, overrides = take_own_keys(overrides, BenchmarkSettings)
     require(own.rounds >= 1, "rounds", own.rounds, "must be at least 1")
     settings = config.compose(overrides, CONF)
-    devices.configure(settings.devices)
+    devices.configure(settings.devices, getattr(settings.task, "num_dofs", None))
     settings = dataclasses.replace(settings, devices=config.choose_devices(settings, len(jax.devices())))
 
     from league import benchmark  # brings in the physics engines: only once the settings are known to work

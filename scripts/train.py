@@ -37,7 +37,7 @@ def main(overrides: list[str]) -> int:
         saved = config.from_mapping(run_folder.read_config(folder))
         settings = config.resumed(saved, settings, config.parse_overrides(overrides))
         settings = dataclasses.replace(settings, resume=str(folder), resume_step=step)
-    devices.configure(settings.devices)
+    devices.configure(settings.devices, getattr(settings.task, "num_dofs", None))
     if settings.compilation_cache:
         compilation_cache.enable()
     settings = dataclasses.replace(settings, devices=config.choose_devices(settings, len(jax.devices())))

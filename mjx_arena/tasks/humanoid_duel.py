@@ -63,6 +63,11 @@ class HumanoidDuelSettings:
     def num_agents(self) -> int:
         return 2
 
+    @property
+    def num_dofs(self) -> int:
+        """Few enough for several CPU devices without spare threads, see `devices.configure`."""
+        return 2 * NV
+
     def validate(self, prefix: str = "task") -> None:
         def check(condition: bool, key: str, remedy: str) -> None:
             require(condition, f"{prefix}.{key}", getattr(self, key), remedy)

@@ -48,8 +48,27 @@ def test_configure_takes_every_available_core_by_default(monkeypatch):
     updates = {}
     monkeypatch.setattr(devices, "available_cores", lambda: 3)
     monkeypatch.setattr(jax.config, "update", updates.__setitem__)
+    monkeypatch.setattr(devices.os, "environ", {})
     devices.configure(None)
     assert updates == {"jax_num_cpu_devices": 3}
+
+
+@pytest.mark.parametrize(
+    ("count", "num_dofs", "environment"),
+    [(2, 20, {}), (2, 27, {"NPROC": "6"}), (2, None, {"NPROC": "6"}), (1, 27, {}), (8, 27, {"NPROC": "16"})],
+)
+def test_several_devices_get_spare_threads_unless_arenas_are_known_to_be_small(
+    monkeypatch, count, num_dofs, environment
+):
+    found = {}
+    monkeypatch.setattr(devices, "available_cores", lambda: 3)
+    monkeypatch.setattr(jax.config, "update", lambda *_: None)
+    monkeypatch.setattr(devices.os, "environ", found)
+    devices.configure(count, num_dofs)
+    assert found == environment
+    found["NPROC"] = "5"  # whoever sets it knows better
+    devices.configure(count, num_dofs)
+    assert found["NPROC"] == "5"
 
 
 def test_available_cores_is_what_the_process_may_use(monkeypatch):

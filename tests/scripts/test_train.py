@@ -136,6 +136,13 @@ def test_the_native_engine_trains_and_resumes(train, tmp_path):
     assert rows_of(tmp_path / "halves") == rows_of(tmp_path / "whole")
 
 
+@pytest.mark.slow
+def test_a_larger_body_trains_on_several_devices(train):
+    # 27 degrees of freedom: without spare threads this hangs.
+    arguments = ("task=humanoid_pose", "num_arenas=256", "iterations=2", "devices=2", "run_dir=run")
+    assert train(*arguments)[0] == 0
+
+
 def test_programs_are_kept_in_the_users_cache_folder_unless_told_otherwise(environment, tmp_path):
     own = {key: value for key, value in environment.items() if key != "JAX_COMPILATION_CACHE_DIR"}
     for keep in ("true", "false"):
