@@ -143,6 +143,7 @@ def test_a_larger_body_trains_on_several_devices(train):
     assert train(*arguments)[0] == 0
 
 
+@pytest.mark.slow
 def test_programs_are_kept_in_the_users_cache_folder_unless_told_otherwise(environment, tmp_path):
     own = {key: value for key, value in environment.items() if key != "JAX_COMPILATION_CACHE_DIR"}
     for keep in ("true", "false"):
@@ -159,19 +160,16 @@ def test_a_complete_run_is_left_alone(train, copied_run, whole_run):
     assert rows_of(copied_run) == rows_of(whole_run)
 
 
-@pytest.mark.parametrize("saving", [False, True])
-def test_a_kill_at_any_moment_loses_only_what_followed_the_last_checkpoint(start, train, whole_run, tmp_path, saving):
+def test_a_kill_in_the_middle_of_a_save_loses_only_what_followed_the_last_checkpoint(start, train, whole_run, tmp_path):
     process = start(*TINY, "iterations=40", "checkpoint_interval=1", "run_dir=runs/humanoid_duel/killed")
     run = tmp_path / "runs" / "humanoid_duel" / "killed"
     wait_for_rows(run, 8)
-    if saving:  # members join the pool in every third iteration: 9 or more is among those being written
-        wait_until(lambda: any((run / "checkpoints").glob("*.orbax-checkpoint-tmp*")), poll=0)
+    wait_until(lambda: any((run / "checkpoints").glob("*.orbax-checkpoint-tmp*")), poll=0)
     process.kill()
     process.communicate()
     finished, reached = finished_steps(run)[-1], rows_of(run)[-1]["iteration"]
+    # The save may have been done with before the signal came.
     assert reached - 1 <= finished <= reached < 40
-    if saving:
-        assert finished == reached - 1 and any((run / "checkpoints").glob("*.orbax-checkpoint-tmp*"))
 
     status, out, _ = train("resume=latest")
     assert status == 0 and f"from the checkpoint of iteration {finished}" in out
