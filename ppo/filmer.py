@@ -3,17 +3,19 @@
 The poses come with the metrics, so that no device waits for a picture, and a renderer that crashes takes no run along.
 """
 
-import concurrent.futures
 import multiprocessing
 import os
 import signal
 from collections.abc import Callable, Mapping
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import NamedTuple
 
 import mujoco
 import numpy as np
 
-from mjx_arena.render import write_film
+from mjx_arena.render import RenderError, write_film
 from mjx_arena.types import View
 
 _LONGEST = 10.0  # s of one film
@@ -41,8 +43,7 @@ class Filmer:
         self._folder, self._show, self._announce = folder, show, announce
         self._poses: list[np.ndarray] | None = None  # of the match that is being filmed
         self._due: int | None = None  # iteration of the film that is waited for or being taken
-        self._drawing: tuple[int, concurrent.futures.Future] | None = None
-        self._artist: concurrent.futures.Executor | None = None
+        self._drawing: _Drawing | None = None
         self._works = True
 
     def take(self, iteration: int, frames: Mapping[str, np.ndarray]) -> None:
@@ -63,45 +64,61 @@ class Filmer:
     def close(self) -> None:
         """Waits a little for a film that is being drawn."""
         if self._drawing is not None:
-            concurrent.futures.wait([self._drawing[1]], _PATIENCE)
+            self._drawing.answer.poll(_PATIENCE)
             self._hand_on()
-        if self._artist is not None:
-            self._artist.shutdown(wait=False, cancel_futures=True)
 
     def _draw(self) -> None:
         assert self._due is not None and self._poses is not None
-        if self._artist is None:
-            context = multiprocessing.get_context("spawn")  # a fork would inherit the threads and locks of JAX
-            self._artist = concurrent.futures.ProcessPoolExecutor(1, context, initializer=_step_back)
-        self._folder.mkdir(exist_ok=True)
-        paths = [self._folder / f"iteration-{self._due}.{kind}" for kind in ("mp4", "gif")]
-        work = self._artist.submit(_draw, self._model, np.stack(self._poses), self._view, self._control_dt, *paths)
-        self._drawing, self._poses, self._due = (self._due, work), None, None
+        context = multiprocessing.get_context("spawn")  # a fork would inherit the threads and locks of JAX
+        answer, hand_in = context.Pipe(duplex=False)
+        film = self._folder / f"iteration-{self._due}.mp4"
+        work = (hand_in, self._model, np.stack(self._poses), self._view, self._control_dt, film)
+        artist = context.Process(target=_draw, args=work, daemon=True)
+        artist.start()
+        hand_in.close()  # so that an artist who dies is heard
+        self._drawing, self._poses, self._due = _Drawing(self._due, artist, answer), None, None
 
     def _hand_on(self) -> None:
         """Shows a film that is finished."""
-        if self._drawing is None or not self._drawing[1].done():
+        if self._drawing is None or not self._drawing.answer.poll():
             return
-        (iteration, work), self._drawing = self._drawing, None
+        drawing, self._drawing = self._drawing, None
+        problem: object = None
         try:
-            picture = work.result()
-        except Exception as error:
+            answer = drawing.answer.recv()
+            if isinstance(answer, bytes):
+                self._show(drawing.iteration, answer)
+            else:
+                problem = answer
+        except EOFError:
+            drawing.artist.join()
+            problem = f"the process that draws them ended with status {drawing.artist.exitcode}"
+        except OSError as error:
+            problem = error
+        if problem is not None:
             self._works = False
-            self._announce(f"warning: no films of this run: {error}")
-            return
-        self._show(iteration, picture)
+            self._announce(f"warning: no more films of this run: {problem}")
 
 
-def _step_back() -> None:
-    """Of the drawing process: training comes first, and its signals are none of this one's."""
+class _Drawing(NamedTuple):
+    iteration: int
+    artist: BaseProcess
+    answer: Connection  # the film as a small GIF, or what stood in its way, as text
+
+
+def _draw(
+    hand_in: Connection, model: mujoco.MjModel, poses: np.ndarray, view: View, control_dt: float, film: Path
+) -> None:
+    """Writes the film, in a process of its own: training comes first, and its signals are none of this one's."""
     os.nice(10)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def _draw(model: mujoco.MjModel, poses: np.ndarray, view: View, control_dt: float, film: Path, small: Path) -> bytes:
-    """Writes the film; returns it as a small moving picture, for TensorBoard."""
-    write_film(film, model, poses, control_dt, view)
-    write_film(small, model, poses, control_dt, view, width=320, height=240, frames_per_second=10)
-    content = small.read_bytes()
-    small.unlink()
-    return content
+    small = film.with_suffix(".gif")
+    try:
+        film.parent.mkdir(exist_ok=True)
+        write_film(film, model, poses, control_dt, view)
+        write_film(small, model, poses, control_dt, view, width=320, height=240, frames_per_second=10)
+        answer = small.read_bytes()
+        small.unlink()
+    except (RenderError, OSError) as error:
+        answer = str(error)
+    hand_in.send(answer)

@@ -113,8 +113,29 @@ def test_a_renderer_that_fails_is_reported_once(make, monkeypatch):
     while not announced and time.monotonic() < deadline:
         made.take(5, frames(5))
         time.sleep(0.05)
-    assert len(announced) == 1 and announced[0].startswith("warning: no films of this run: no renderer works here")
+    assert len(announced) == 1 and announced[0].startswith("warning: no more films of this run: no renderer works here")
     for iteration in range(6, 10):
         made.take(iteration, frames(iteration, (49, 60)))
     made.close()
     assert len(announced) == 1 and writer.films == []
+
+
+def test_an_artist_that_dies_is_reported_too(make):
+    made, writer, announced, _ = make()
+    for iteration in range(1, 4):
+        made.take(iteration, frames(iteration, (19, 30)))
+    made._drawing.artist.kill()
+    made.close()
+    assert announced == ["warning: no more films of this run: the process that draws them ended with status -9"]
+    assert writer.films == []
+
+
+def test_a_folder_that_cannot_be_written_costs_the_films_alone(model, make, tmp_path):
+    needs_renderer(model)
+    (tmp_path / "films").write_text("in the way")
+    made, writer, announced, _ = make()
+    for iteration in range(1, 4):
+        made.take(iteration, frames(iteration, (19, 30)))
+    made.close()
+    assert len(announced) == 1 and announced[0].startswith("warning: no more films of this run: [Errno")
+    assert writer.films == []
