@@ -30,7 +30,7 @@ Report = Callable[[int, float | None], None]
 def ours(engine: str, report: Report) -> None:
     from mjx_arena import devices, tasks
 
-    devices.configure(1 if engine == "native" else None)
+    devices.configure(1 if engine == "native" else None, num_dofs=20)  # the duel's bodies
     from stand import Stand, StandSettings
 
     from league.config import RunSettings

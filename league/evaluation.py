@@ -14,6 +14,7 @@ from league.sources import Source
 from mjx_arena import devices, tasks
 from mjx_arena.film import Film
 from mjx_arena.settings import require
+from mjx_arena.types import Arena
 from ppo.policy import PolicyState
 
 
@@ -52,6 +53,10 @@ class Evaluation:
         members = stack([self.subject.state, self._member(pairing.opponent)])
         evaluator = self._evaluator(pairing)
         return evaluator.film([members], slot, key, evaluator.arena.time_limit)
+
+    def arena(self, pairing: Pairing) -> Arena:
+        """Where a pairing is played."""
+        return self._evaluator(pairing).arena
 
     def names(self, pairing: Pairing) -> list[str]:
         """Who sits in each seat of a film."""

@@ -110,7 +110,9 @@ class Evaluator:
 
         start = batch.reset(k_reset, slot.shape[0])
         last, (states, ended) = jax.lax.scan(step, start, jax.random.split(key, max_steps))
-        final = shown(*last, self._act(stacks, slot, last[1].observation, last[1].action_mask, key))
+        final = shown(
+            *last, self._act(stacks, slot, last[1].observation, last[1].action_mask, jax.random.fold_in(key, max_steps))
+        )
         return jax.tree.map(lambda x, y: jnp.concatenate([x, y[None]]), states, final), ended
 
     def _batch(self, num_matches: int) -> BatchedArena:

@@ -64,7 +64,8 @@ class Filmer:
     def close(self) -> None:
         """Waits a little for a film that is being drawn."""
         if self._drawing is not None:
-            self._drawing.answer.poll(_PATIENCE)
+            if not self._drawing.answer.poll(_PATIENCE):
+                self._announce(f"the film of iteration {self._drawing.iteration} was not finished in time")
             self._hand_on()
 
     def _draw(self) -> None:
@@ -73,7 +74,7 @@ class Filmer:
         answer, hand_in = context.Pipe(duplex=False)
         film = self._folder / f"iteration-{self._due}.mp4"
         work = (hand_in, self._model, np.stack(self._poses), self._view, self._control_dt, film)
-        artist = context.Process(target=_draw, args=work, daemon=True)
+        artist = context.Process(target=_paint, args=work, daemon=True)
         artist.start()
         hand_in.close()  # so that an artist who dies is heard
         self._drawing, self._poses, self._due = _Drawing(self._due, artist, answer), None, None
@@ -106,7 +107,7 @@ class _Drawing(NamedTuple):
     answer: Connection  # the film as a small GIF, or what stood in its way, as text
 
 
-def _draw(
+def _paint(
     hand_in: Connection, model: mujoco.MjModel, poses: np.ndarray, view: View, control_dt: float, film: Path
 ) -> None:
     """Writes the film, in a process of its own: training comes first, and its signals are none of this one's."""

@@ -56,6 +56,8 @@ class PPOSettings:
             "learning_rate_min",
             "must be positive and at most ppo.learning_rate_max",
         )
+        adaptive = self.learning_rate_schedule == "adaptive"
+        check(adaptive or not self.target_kl_decay, "target_kl_decay", "goes with ppo.learning_rate_schedule=adaptive")
         check(self.stop_kl is None or self.stop_kl > 0, "stop_kl", "must be positive, or null for never")
         for key in ("actor_hidden", "critic_hidden"):
             check(all(size >= 1 for size in getattr(self, key)), key, "every layer needs at least 1 unit")

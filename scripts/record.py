@@ -71,17 +71,17 @@ def main(overrides: list[str]) -> int:
     pairings = config.load_pairings(CONF, source.settings.task_name, (own.pairing,) if own.pairing else None)
     pairing = pairings[own.pairing] if own.pairing else _against_itself(pairings)
     evaluation = Evaluation(source, devices.make_mesh(1), own.episodes, own.sampled)
-    films = evaluation.film(pairing, jax.random.key(own.seed))
+    arena, films = evaluation.arena(pairing), evaluation.film(pairing, jax.random.key(own.seed))
     lengths = ", ".join(f"{film.time[-1]:.1f} s" for film in films)
     if own.trajectory is not None:
-        spec = getattr(source.arena, "mj_spec", None)
+        spec = getattr(arena, "mj_spec", None)
         if spec is None:
             raise SettingError("trajectory", own.trajectory, f"{source.settings.task_name} has no model to save")
         _writing("trajectory", own.trajectory, lambda: save(Path(str(own.trajectory)), films[0], spec))
         print(f"wrote {own.trajectory}: {len(films[0]) + 1} states of the first episode")
     if own.out is not None:
-        names = evaluation.names(pairing) if source.arena.num_agents > 1 else []
-        _writing("out", own.out, lambda: _show(own, films, source.arena, names))
+        names = evaluation.names(pairing) if arena.num_agents > 1 else []
+        _writing("out", own.out, lambda: _show(own, films, arena, names))
         print(f"wrote {own.out}: {len(films)} episodes ({lengths})")
     return 0
 

@@ -101,6 +101,10 @@ def test_total_arena_steps_are_rounded_up_to_iterations():
         (["physics=native", "devices=2"], "devices", "2", "native uses every core from one device; take 1, or null"),
         (["num_arenas=7", "devices=2"], "num_arenas", "7", "multiple of devices=2, for example 6 or 8"),
         (["num_arenas=1", "devices=2"], "num_arenas", "1", "multiple of devices=2, for example 2"),
+        (
+            ["ppo.learning_rate_schedule=linear", "ppo.target_kl_decay=0.1"],
+            *("ppo.target_kl_decay", "0.1", "goes with ppo.learning_rate_schedule=adaptive"),
+        ),
         (["ppo.num_minibatches=7"], "ppo.num_minibatches", "7", "for example 6, 8 or 9"),
         (["league.player_pool_length=0"], "league.player_pool_length", "0", "needs 3 slots"),
         (["league.player_pool_length=3", "league.anchors=[a]"], "league.player_pool_length", "3", "needs 4 slots"),
