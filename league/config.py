@@ -45,6 +45,7 @@ class RunSettings:
     total_arena_steps: int | None = None
     seed: int = 0
     devices: int | None = None
+    stagger: bool = False
     run_dir: str | None = None
     resume: str | None = None
     resume_step: int | None = None

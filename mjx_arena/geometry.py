@@ -32,3 +32,10 @@ def yaw_quaternion(angle: jax.Array) -> jax.Array:
     """Quaternion `[..., 4]` of a turn by `angle` `[...]` rad about the vertical."""
     zero = jnp.zeros_like(angle)
     return jnp.stack([jnp.cos(angle / 2), zero, zero, jnp.sin(angle / 2)], -1)
+
+
+def turned(quat: jax.Array, angle: jax.Array) -> jax.Array:
+    """Quaternions `[..., 4]` after a further turn by `angle` `[...]` rad about the world's vertical."""
+    w, x, y, z = jnp.moveaxis(quat, -1, 0)
+    cos, sin = jnp.cos(angle / 2), jnp.sin(angle / 2)
+    return jnp.stack([cos * w - sin * z, cos * x - sin * y, cos * y + sin * x, cos * z + sin * w], -1)

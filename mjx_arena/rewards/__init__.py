@@ -24,18 +24,18 @@ class Reward(NamedTuple):
     goal: Callable[[Moment], jax.Array]  # [] bool: in the pose that is wanted
     hold: int  # last control steps of an episode, all of which must meet the goal for it to be a success
     lowest: float = 0.0  # m, of the torso; below it an episode ends as a failure
-    start: str = "standing"  # or lying
+    start: str = "standing"  # one of `mjx_arena.bodies.humanoid_starts.STARTS`
     contacts: str = "feet"  # one of `mjx_arena.bodies.humanoid.CONTACTS`
     substeps: int = 3  # engine steps of 5 ms in one control step
     time_limit: int = 750  # control steps
 
 
-_DM = {"start": "lying", "contacts": "floor", "substeps": 5, "time_limit": 1000}
+_DM = {"start": "thrown", "contacts": "floor", "substeps": 5, "time_limit": 1000}
 REWARDS: dict[str, Reward] = {
     "stand": Reward(poses.stand, poses.standing, hold=750, lowest=0.8),
     "kneel": Reward(poses.kneel, poses.kneeling, hold=500, lowest=0.5, contacts="limbs"),
     "walk": Reward(poses.walk, poses.fast_enough, hold=1, lowest=0.8),
-    "getup": Reward(poses.getup, poses.standing, hold=100, start="lying", contacts="floor"),
+    "getup": Reward(poses.getup, poses.standing, hold=60, start="lying", contacts="floor", substeps=5, time_limit=500),
     "seed_stand": Reward(seed.stand, poses.standing, hold=750, contacts="limbs"),
     "seed_kneel": Reward(seed.kneel, poses.kneeling, hold=500, contacts="limbs"),
     "dm_stand": Reward(dm_control.stand, poses.standing, hold=500, **_DM),

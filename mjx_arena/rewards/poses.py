@@ -49,11 +49,11 @@ def kneeling(m: Moment) -> jax.Array:
 def walk(m: Moment) -> tuple[jax.Array, dict[str, jax.Array]]:
     """Forwards along the world's x axis, upright and facing that way."""
     return _summed(
-        forward=0.5 * terms.forward(m, 1.5 * WALKING_SPEED),
+        forward=0.6 * terms.forward(m, 1.5 * WALKING_SPEED),
         upright=0.1 * terms.upright(m),
         height=0.1 * terms.height(m, STANDING_HEIGHT, 0.2),
         ahead=0.1 * terms.ahead(m),
-        survival=jnp.float32(0.2),
+        survival=jnp.float32(0.1),
         effort=-0.1 * terms.effort(m),
     )
 

@@ -12,15 +12,13 @@ import jax.numpy as jnp
 from flax import struct
 
 from mjx_arena.bodies import humanoid
-from mjx_arena.bodies.humanoid import CONTACTS, NQ, NUM_MOTORS, NV, STANDING_HEIGHT, Moment
+from mjx_arena.bodies.humanoid import CONTACTS, NUM_MOTORS, NV, Moment
+from mjx_arena.bodies.humanoid_starts import STARTS, Starts
 from mjx_arena.physics import PhysicsSettings, make_physics
 from mjx_arena.pushes import draw_pushes, push_at
 from mjx_arena.rewards import REWARDS
 from mjx_arena.settings import require
 from mjx_arena.types import ArenaState, Box, TimeStep, View
-
-STARTS = ("standing", "lying")
-
 
 @dataclass(frozen=True)
 class HumanoidPoseSettings:
@@ -30,6 +28,7 @@ class HumanoidPoseSettings:
     start: str | None = None
     substeps: int | None = None  # engine steps of 5 ms in one control step
     time_limit: int | None = None  # control steps
+    crouch_share: float = 0.0  # of the episodes begin between standing and squatting instead
     start_noise: float = 0.05  # rad of hinges, uniform
     start_speed: float = 0.2  # m/s and rad/s of everything, uniform
     push_interval: int = 150  # control steps between two pushes
@@ -49,6 +48,7 @@ class HumanoidPoseSettings:
             check(known, key, f"must be one of {', '.join(choices)}, or null for the reward's own")
         for key in ("substeps", "time_limit"):
             check(getattr(self, key) is None or getattr(self, key) >= 1, key, "must be at least 1, or null")
+        check(0 <= self.crouch_share <= 1, "crouch_share", "must lie between 0 and 1")
         for key in ("start_noise", "start_speed"):
             check(getattr(self, key) >= 0, key, "must not be negative")
         check(self.push_interval >= 1, "push_interval", "must be at least 1")
@@ -83,13 +83,17 @@ class HumanoidPose:
         self.physics = make_physics(self.mj_spec, physics)
         self.mj_model = self.physics.model
         self.control_dt = float(self.mj_model.opt.timestep) * self.substeps
-        self._reader = humanoid.Reader(self.mj_model)
+        self._reader, self._starts = humanoid.Reader(self.mj_model), Starts(self.mj_model)
 
     def reset(self, key: chex.PRNGKey) -> tuple[ArenaState, TimeStep]:
         s = self.settings
-        key, k_pose, k_speed, k_push = jax.random.split(key, 4)
-        lying = (s.start or self.reward.start) == "lying"
-        qpos = _lying(k_pose) if lying else _standing(k_pose, s.start_noise)
+        key, k_pose, k_speed, k_push, k_crouch = jax.random.split(key, 5)
+        crouching = jax.random.uniform(k_crouch) < s.crouch_share
+        qpos = jnp.where(
+            crouching,
+            self._starts.crouching(k_pose),
+            self._starts.draw(k_pose, s.start or self.reward.start, s.start_noise),
+        )
         qvel = s.start_speed * jax.random.uniform(k_speed, (NV,), minval=-1)
         pushes = draw_pushes(k_push, 1, self.time_limit, s.push_interval, s.push_speed)
         memory = PoseMemory(pushes=pushes, in_pose=jnp.int32(0))
@@ -131,16 +135,3 @@ class HumanoidPose:
             metrics=metrics | {"pose/in_pose": (in_pose > 0).astype(jnp.float32), "pose/height": moment.height},
         )
 
-
-def _standing(key: chex.PRNGKey, noise: float) -> jax.Array:
-    """`qpos` `[28]` of a humanoid that stands, or nearly so."""
-    root = jnp.array([0, 0, STANDING_HEIGHT, 1, 0, 0, 0])
-    return jnp.concatenate([root, noise * jax.random.uniform(key, (NQ - 7,), minval=-1)])
-
-
-def _lying(key: chex.PRNGKey) -> jax.Array:
-    """`qpos` `[28]` of a humanoid turned in any direction, limbs hanging, about to drop to the floor."""
-    k_turn, k_hinges = jax.random.split(key)
-    turn = jax.random.normal(k_turn, (4,))
-    hinges = 0.3 * jax.random.uniform(k_hinges, (NQ - 7,), minval=-1)
-    return jnp.concatenate([jnp.array([0, 0, 0.9]), turn / jnp.linalg.norm(turn), hinges])

@@ -180,3 +180,12 @@ def test_no_opponent_changes_inside_a_match(toy_arena):
         snapshots.add(int(after.pool.iteration.max()))
         before = after
     assert games > 2000 and len(snapshots) > 30
+
+
+def test_staggered_matches_begin_anywhere_within_the_time_limit(toy_arena):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tasks, "build", lambda settings, physics: toy_arena(time_limit=100))
+        trainer = SelfPlay(dataclasses.replace(SETTINGS, stagger=True, num_arenas=512))
+    count = np.asarray(first(trainer.init().matches).arena.step_count)
+    assert count.min() >= 0 and count.max() < 100
+    assert np.histogram(count, 4, (0, 100))[0].min() > 90

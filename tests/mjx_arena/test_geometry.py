@@ -5,7 +5,7 @@ import mujoco
 import numpy as np
 import pytest
 
-from mjx_arena.geometry import heading, rotation_matrix, to_heading_frame, yaw_quaternion
+from mjx_arena.geometry import heading, rotation_matrix, to_heading_frame, turned, yaw_quaternion
 
 
 def random_quaternions(num):
@@ -39,3 +39,10 @@ def test_the_heading_of_a_body_that_looks_straight_up_is_finite():
 def test_the_heading_frame_is_ahead_left_and_up():
     facing_y = jnp.array([0.0, 1.0])
     np.testing.assert_allclose(to_heading_frame(jnp.array([3.0, 2.0, 5.0]), facing_y), [2, -3, 5])
+
+
+def test_turning_further_about_the_vertical_agrees_with_mujoco():
+    for quat in random_quaternions(5):
+        expected = np.zeros(4)
+        mujoco.mju_mulQuat(expected, np.asarray(yaw_quaternion(jnp.float32(0.7)), np.float64), quat)
+        np.testing.assert_allclose(turned(jnp.array(quat), jnp.float32(0.7)), expected, atol=1e-6)
