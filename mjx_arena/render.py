@@ -40,8 +40,9 @@ def render(
     mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, context)
     data, scene, option = mujoco.MjData(model), mujoco.MjvScene(model, maxgeom=1000), mujoco.MjvOption()
     camera, viewport = mujoco.MjvCamera(), mujoco.MjrRect(0, 0, width, height)
-    camera.distance, camera.azimuth = view.distance, 115
-    camera.elevation = -12 if view.lookat is None else -30  # of a place, to see how things lie on the ground
+    camera.distance, camera.azimuth = view.distance, view.azimuth
+    from_above = -12 if view.lookat is None else -30  # of a place, to see how things lie on the ground
+    camera.elevation = from_above if view.elevation is None else view.elevation
     roots = [body for body in range(1, model.nbody) if model.body_parentid[body] == 0]
     try:
         for pose, caption in zip(poses, captions or [("", "")] * len(poses), strict=True):

@@ -6,6 +6,7 @@ from mjx_arena.tasks.ant_battle import AntBattle, AntBattleSettings
 from mjx_arena.tasks.ant_sumo import AntSumo, AntSumoSettings
 from mjx_arena.tasks.humanoid_duel import HumanoidDuel, HumanoidDuelSettings
 from mjx_arena.tasks.humanoid_pose import HumanoidPose, HumanoidPoseSettings
+from mjx_arena.tasks.qwop import Qwop, QwopSettings
 from mjx_arena.types import Arena
 
 __all__ = ["build", "list_tasks", "register", "settings_of"]
@@ -15,6 +16,7 @@ _TASKS = {
     "ant_sumo": (AntSumoSettings, AntSumo),
     "humanoid_duel": (HumanoidDuelSettings, HumanoidDuel),
     "humanoid_pose": (HumanoidPoseSettings, HumanoidPose),
+    "qwop": (QwopSettings, Qwop),
 }
 
 

@@ -20,6 +20,7 @@ from mjx_arena.rewards import REWARDS
 from mjx_arena.settings import require
 from mjx_arena.types import ArenaState, Box, TimeStep, View
 
+
 @dataclass(frozen=True)
 class HumanoidPoseSettings:
     name: str = "humanoid_pose"
@@ -28,7 +29,8 @@ class HumanoidPoseSettings:
     start: str | None = None
     substeps: int | None = None  # engine steps of 5 ms in one control step
     time_limit: int | None = None  # control steps
-    crouch_share: float = 0.0  # of the episodes begin between standing and squatting instead
+    practice_share: float = 0.0  # of the episodes begin between standing and squatting, and end once it falls
+    practice_steps: int = 150  # control steps of such an episode at most
     start_noise: float = 0.05  # rad of hinges, uniform
     start_speed: float = 0.2  # m/s and rad/s of everything, uniform
     push_interval: int = 150  # control steps between two pushes
@@ -48,7 +50,8 @@ class HumanoidPoseSettings:
             check(known, key, f"must be one of {', '.join(choices)}, or null for the reward's own")
         for key in ("substeps", "time_limit"):
             check(getattr(self, key) is None or getattr(self, key) >= 1, key, "must be at least 1, or null")
-        check(0 <= self.crouch_share <= 1, "crouch_share", "must lie between 0 and 1")
+        check(0 <= self.practice_share <= 1, "practice_share", "must lie between 0 and 1")
+        check(self.practice_steps >= 1, "practice_steps", "must be at least 1")
         for key in ("start_noise", "start_speed"):
             check(getattr(self, key) >= 0, key, "must not be negative")
         check(self.push_interval >= 1, "push_interval", "must be at least 1")
@@ -63,14 +66,15 @@ class HumanoidPoseSettings:
 class PoseMemory(struct.PyTreeNode):
     pushes: jax.Array  # [K, 1, 2] m/s
     in_pose: jax.Array  # [] int32: the latest control steps that all met the goal
+    practice: jax.Array  # [] bool
 
 
 class HumanoidPose:
-    """`Arena` of one agent: 21 motors at full range, in the order of the model's actuators, and 67 observations."""
+    """`Arena` of one agent: 21 motors at full range, in the order of the model's actuators, and 69 observations."""
 
-    version = 1
+    version = 2
     num_agents = 1
-    observation_size = 67
+    observation_size = 69
     action = Box(NUM_MOTORS)
     view = View(distance=4.0)
 
@@ -87,16 +91,16 @@ class HumanoidPose:
 
     def reset(self, key: chex.PRNGKey) -> tuple[ArenaState, TimeStep]:
         s = self.settings
-        key, k_pose, k_speed, k_push, k_crouch = jax.random.split(key, 5)
-        crouching = jax.random.uniform(k_crouch) < s.crouch_share
+        key, k_pose, k_speed, k_push, k_practice = jax.random.split(key, 5)
+        practice = jax.random.uniform(k_practice) < s.practice_share
         qpos = jnp.where(
-            crouching,
+            practice,
             self._starts.crouching(k_pose),
             self._starts.draw(k_pose, s.start or self.reward.start, s.start_noise),
         )
         qvel = s.start_speed * jax.random.uniform(k_speed, (NV,), minval=-1)
         pushes = draw_pushes(k_push, 1, self.time_limit, s.push_interval, s.push_speed)
-        memory = PoseMemory(pushes=pushes, in_pose=jnp.int32(0))
+        memory = PoseMemory(pushes=pushes, in_pose=jnp.int32(0), practice=practice)
         state = ArenaState(self.physics.init(qpos, qvel), key, jnp.int32(0), memory)
         moment = self._reader.read(state.physics, jnp.zeros(NUM_MOTORS), jnp.float32(0))
         return state, self._timestep(state, moment, started=False)
@@ -121,13 +125,16 @@ class HumanoidPose:
         reward, terms = self.reward.function(moment)
         in_pose = state.memory.in_pose
         fallen = (moment.height < self.reward.lowest) & started
+        practised = state.memory.practice & (
+            (moment.height < _PRACTISED) | (state.step_count >= self.settings.practice_steps)
+        )
         success = (in_pose >= min(self.reward.hold, self.time_limit)) & ~fallen
         metrics = {f"reward/{name}": term for name, term in terms.items()}
         return TimeStep(
             observation=humanoid.observation(moment)[None],
             reward=jnp.where(started, reward, 0)[None],
             terminated=fallen,
-            truncated=~fallen & (state.step_count >= self.time_limit),
+            truncated=~fallen & started & (practised | (state.step_count >= self.time_limit)),
             outcome=jnp.where(success, 1.0, -1.0)[None],
             alive=jnp.ones(1, bool),
             rated=jnp.bool_(False),
@@ -135,3 +142,5 @@ class HumanoidPose:
             metrics=metrics | {"pose/in_pose": (in_pose > 0).astype(jnp.float32), "pose/height": moment.height},
         )
 
+
+_PRACTISED = 0.5  # m, of the torso: lower, practice is cut off, for most of it to be spent on the feet

@@ -97,7 +97,7 @@ def test_starts_vary_by_what_the_settings_say():
     qpos, qvel = np.asarray(upright.physics.qpos), np.asarray(upright.physics.qvel)
     assert np.all(qpos[:, 2] == np.float32(1.282)) and 0.03 < np.abs(qpos[:, 7:]).max() <= 0.05
     assert 0.15 < np.abs(qvel).max() <= 0.2
-    lying, _ = jax.jit(jax.vmap(make(reward="getup", crouch_share=0.25).reset))(keys)
+    lying, _ = jax.jit(jax.vmap(make(reward="getup", practice_share=0.25).reset))(keys)
     quat = np.asarray(lying.physics.qpos[:, 3:7])
     upright = 1 - 2 * (quat[:, 1] ** 2 + quat[:, 2] ** 2) > 0.5
     assert 0.1 < upright.mean() < 0.4  # these crouch
@@ -124,7 +124,7 @@ def test_settings_left_out_are_the_rewards_own():
         ({"reward": "fly"}, "task.reward=fly: there is no such reward; choose one of stand, kneel"),
         ({"contacts": "hands"}, "task.contacts=hands: must be one of feet, limbs, floor, full, or null"),
         ({"start": "sitting"}, "task.start=sitting: must be one of standing, lying, thrown, or null"),
-        ({"crouch_share": 1.5}, "task.crouch_share=1.5: must lie between 0 and 1"),
+        ({"practice_share": 1.5}, "task.practice_share=1.5: must lie between 0 and 1"),
         ({"substeps": 0}, "task.substeps=0: must be at least 1, or null"),
         ({"start_noise": -1.0}, "task.start_noise=-1.0: must not be negative"),
         ({"push_interval": 0}, "task.push_interval=0: must be at least 1"),

@@ -21,7 +21,9 @@ def drawn():
     def many(draw):
         return np.asarray(jax.jit(jax.vmap(draw))(keys), np.float64)
 
-    found = {name: many(lambda key, name=name: starts.draw(key, name, 0.05)) for name in ("standing", "lying", "thrown")}
+    found = {
+        name: many(lambda key, name=name: starts.draw(key, name, 0.05)) for name in ("standing", "lying", "thrown")
+    }
     return found | {"crouching": many(starts.crouching)}
 
 
