@@ -30,7 +30,8 @@ class Score(NamedTuple):
     mean_length: float  # control steps
     mean_rank: float  # 1 is best, ties share the mean
     mean_return: float  # sum of rewards in a match
-    metrics: dict[str, float]  # means over matches of what the task measures in each step
+    metrics: dict[str, float]  # means over matches of what the task measures
+    report: dict[str, float]  # what the task says of them
 
 
 class Evaluation:
@@ -46,10 +47,10 @@ class Evaluation:
         opponent = self._member(pairing.opponent)
         return duel(self._evaluator(pairing), self.subject.state, opponent, self.num_matches, key)[0]
 
-    def film(self, pairing: Pairing, key: chex.PRNGKey) -> list[Film]:
+    def film(self, pairing: Pairing, key: chex.PRNGKey, num_matches: int) -> list[Film]:
         """Matches with the subject in the first seat; arguments as in `play`."""
         agents = self.source.arena.num_agents
-        slot = np.tile(np.minimum(np.arange(agents), 1), (self.num_matches, 1))
+        slot = np.tile(np.minimum(np.arange(agents), 1), (num_matches, 1))
         members = stack([self.subject.state, self._member(pairing.opponent)])
         evaluator = self._evaluator(pairing)
         return evaluator.film([members], slot, key, evaluator.arena.time_limit)
@@ -93,7 +94,7 @@ def duel(
     agents = evaluator.arena.num_agents
     seat = np.asarray(jax.random.randint(k_seat, (num_matches,), 0, agents))
     records = evaluator.play([stack([first, second])], np.arange(agents) != seat[:, None], k_play)
-    return score(seat, records), records
+    return score(seat, records, evaluator.arena), records
 
 
 def ranks(outcome: np.ndarray, agents: int) -> np.ndarray:
@@ -101,12 +102,13 @@ def ranks(outcome: np.ndarray, agents: int) -> np.ndarray:
     return 1 + (1 - outcome) * (agents - 1) / 2
 
 
-def score(seat: np.ndarray, records: Records) -> Score:
+def score(seat: np.ndarray, records: Records, arena: Arena | None = None) -> Score:
     """Score of the player in `seat` `[M]`; matches in which physics broke are left out."""
     seat, records = seat[records.valid], jax.tree.map(lambda x: x[records.valid], records)
     own, returns = (np.take_along_axis(x, seat[:, None], 1)[:, 0] for x in (records.outcome, records.returns))
     wins, losses = float((own > 0).mean()), float((own < 0).mean())
     decided = wins + losses
+    report = getattr(arena, "report", lambda *_: {})
     return Score(
         matches=own.shape[0],
         wins=wins,
@@ -118,4 +120,5 @@ def score(seat: np.ndarray, records: Records) -> Score:
         mean_rank=float(ranks(own, records.outcome.shape[1]).mean()),
         mean_return=float(returns.mean()),
         metrics={name: float(value.mean()) for name, value in records.metrics.items()},
+        report=report(own, records.length, records.metrics),
     )

@@ -171,7 +171,10 @@ class Evaluator:
                 rated=timestep.rated,
                 valid=~transition.broken,
                 returns=sums[0],
-                metrics=jax.tree.map(lambda total: total / (before + 1), sums[1]),
+                metrics={
+                    name: timestep.metrics[name] if name.startswith("last/") else total / (before + 1)
+                    for name, total in sums[1].items()
+                },
             )
             place = jnp.where(transition.ended, match, total)  # past the end: dropped
             records = jax.tree.map(lambda old, new: old.at[place].set(new, mode="drop"), records, new)

@@ -13,6 +13,7 @@ import numpy as np
 from league.payoff import win_rate
 from league.sources import Entrant
 from league.tournament import Tournament
+from mjx_arena.film import Film
 
 _MOST_NUMBERS = 20  # entrants up to which the cells of the heat map are labelled
 
@@ -30,6 +31,18 @@ def draw_ladder(path: Path, tournament: Tournament, entrants: Sequence[Entrant],
     axis.set(xlabel="million arena steps of training", ylabel="rating (400 points: odds of 10 to 1)")
     axis.grid(alpha=0.3)
     axis.legend()
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+
+
+def draw_distance(path: Path, films: Sequence[Film]) -> None:
+    """How far an agent has come, a line for each episode, with a mark where it ends."""
+    figure, axis = plt.subplots(figsize=(7, 4.2), layout="constrained")
+    for film in films:
+        (line,) = axis.plot(film.time, film.metrics["last/distance"], linewidth=1, alpha=0.7)
+        axis.plot(film.time[-1], film.metrics["last/distance"][-1], "o", color=line.get_color(), markersize=4)
+    axis.set(xlabel="time, s", ylabel="distance, m")
+    axis.grid(alpha=0.3)
     figure.savefig(path, dpi=110)
     plt.close(figure)
 

@@ -171,7 +171,9 @@ class SelfPlay:
             k_bank, k_start = jax.random.split(_own_key(key))
             matches = self._runner(pool, probability, k_bank, jnp.float32(0)).start(k_start, self.arenas_per_device)
             if self.settings.stagger:
-                count = jax.random.randint(jax.random.fold_in(k_start, 0), (self.arenas_per_device,), 0, self.arena.time_limit)
+                count = jax.random.randint(
+                    jax.random.fold_in(k_start, 0), (self.arenas_per_device,), 0, self.arena.time_limit
+                )
                 matches = matches.replace(arena=matches.arena.replace(step_count=count))
             return _with_device_axis(matches)
 

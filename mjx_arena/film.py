@@ -9,6 +9,14 @@ import mujoco
 import numpy as np
 
 
+class Caption(NamedTuple):
+    """What is written into a picture."""
+
+    names: str  # a line each
+    values: str  # as many lines
+    keys: tuple[tuple[str, bool], ...] = ()  # of a keyboard, and whether each is held
+
+
 class Film(NamedTuple):
     """One episode of T control steps: its T + 1 states, from the start on."""
 
@@ -23,14 +31,15 @@ class Film(NamedTuple):
         """Its control steps."""
         return len(self.time) - 1
 
-    def caption(self, step: int, players: Sequence[tuple[str, str]] = ()) -> tuple[str, str]:
-        """Who plays, time, the first agent's return and the terms of the reward in state `step`: names and values."""
+    def caption(self, step: int, players: Sequence[tuple[str, str]] = ()) -> Caption:
+        """Who plays, time, the first agent's return, the terms of the reward and keys held in state `step`."""
         lines = [*players, ("time", f"{self.time[step]:.2f} s"), ("return", f"{self.reward[: step + 1, 0].sum():.1f}")]
         for name, values in self.metrics.items():
             if name.startswith("reward/"):
                 lines.append((name.removeprefix("reward/"), f"{values[step]:+.3f}"))
         names, values = zip(*lines, strict=True)
-        return "\n".join(names), "\n".join(values)
+        keys = [(name.removeprefix("key/"), bool(held[step])) for name, held in self.metrics.items() if "key/" in name]
+        return Caption("\n".join(names), "\n".join(values), tuple(keys))
 
 
 def save(path: Path, film: Film, spec: mujoco.MjSpec) -> None:

@@ -11,9 +11,12 @@ import imageio.v3 as imageio
 import mujoco
 import numpy as np
 
+from mjx_arena.film import Caption
 from mjx_arena.types import View
 
 FOLLOWING = View()
+_FONT, _KEY = mujoco.mjtFont.mjFONT_NORMAL, 44  # pixels of a key's side
+_HELD, _FREE = (1, 0.8, 0.2, 1, 0, 0, 0), (0.2, 0.2, 0.2, 0.6, 0.7, 0.7, 0.7)  # colours of a key, and of its name
 _PLATFORMS = ("egl", "osmesa", "glfw")
 
 
@@ -27,11 +30,11 @@ def render(
     width: int = 640,
     height: int = 480,
     view: View = FOLLOWING,
-    captions: Iterable[tuple[str, str]] | None = None,
+    captions: Iterable[Caption] | None = None,
 ) -> Iterator[np.ndarray]:
     """RGB frames `[height, width, 3]` uint8 of `poses` (each `[nq]`), seen from the side.
 
-    `captions` are two columns of text, of as many lines each, for the upper left corner of each frame.
+    `captions` go into the upper left corner of each frame, and their keys below.
 
     The platform is the first that works, or the one that the environment variable MUJOCO_GL names. Raises RenderError.
     """
@@ -45,15 +48,19 @@ def render(
     camera.elevation = from_above if view.elevation is None else view.elevation
     roots = [body for body in range(1, model.nbody) if model.body_parentid[body] == 0]
     try:
-        for pose, caption in zip(poses, captions or [("", "")] * len(poses), strict=True):
+        for pose, caption in zip(poses, captions or [Caption("", "")] * len(poses), strict=True):
             data.qpos[:] = pose
             mujoco.mj_forward(model, data)
             camera.lookat[:] = view.lookat or [*data.xpos[roots].mean(0)[:2], 0.75]
             mujoco.mjv_updateScene(model, data, option, None, camera, mujoco.mjtCatBit.mjCAT_ALL, scene)
             mujoco.mjr_render(viewport, scene, context)
-            if caption[0]:
+            if caption.names:
                 corner = mujoco.mjtGridPos.mjGRID_TOPLEFT
-                mujoco.mjr_overlay(mujoco.mjtFont.mjFONT_NORMAL, corner, viewport, *caption, context)
+                mujoco.mjr_overlay(_FONT, corner, viewport, caption.names, caption.values, context)
+            for index, (name, held) in enumerate(caption.keys):
+                left = width // 2 + round((index - len(caption.keys) / 2) * 1.2 * _KEY)
+                key = mujoco.MjrRect(left, _KEY // 2, _KEY, _KEY)
+                mujoco.mjr_label(key, _FONT, name, *(_HELD if held else _FREE), context)
             frame = np.empty((height, width, 3), np.uint8)
             mujoco.mjr_readPixels(frame, None, viewport, context)
             yield frame[::-1]  # OpenGL's rows start at the bottom
@@ -68,7 +75,7 @@ def write_film(
     poses: np.ndarray,
     control_dt: float,
     view: View = FOLLOWING,
-    captions: Sequence[tuple[str, str]] | None = None,
+    captions: Sequence[Caption] | None = None,
     width: int = 640,
     height: int = 480,
     frames_per_second: float = 30,

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol
 import chex
 import jax
 import mujoco
+import numpy as np
 from flax import struct
 
 
@@ -81,7 +82,7 @@ class TimeStep(struct.PyTreeNode):
     alive: jax.Array  # [A] bool: the agent acts and learns; false once eliminated, or where it is a held dummy
     rated: jax.Array  # [] bool: the match counts in the league; false in a drill
     action_mask: jax.Array | None  # [A, n] bool, legal choices of a Discrete action
-    metrics: dict[str, jax.Array]  # {name: []}
+    metrics: dict[str, jax.Array]  # {name: []}; of a match counts the mean, or for names in `last/` the last value
 
 
 class Arena(Protocol):
@@ -113,6 +114,14 @@ class Scene(Protocol):
 
     def controls(self, state: ArenaState, action: jax.Array) -> jax.Array:
         """What the motors get `[nu]` while `action` `[A, n]`, clipped, is played in `state`."""
+        ...
+
+
+class Reporter(Protocol):
+    """What an `Arena` may have besides, to say in its own terms how matches went."""
+
+    def report(self, outcome: np.ndarray, length: np.ndarray, metrics: dict[str, np.ndarray]) -> dict[str, float]:
+        """Of M matches: the first agent's outcomes `[M]`, control steps `[M]` and metrics `{name: [M]}`."""
         ...
 
 

@@ -167,7 +167,7 @@ def _pairings(own: EvaluationSettings, source, mesh, out: Path) -> int:
     alone = source.arena.num_agents == 1
     for column in ("pairing", *(_ALONE if alone else _AGAINST_OTHERS)):
         table.add_column(column, justify="left" if column == "pairing" else "right")
-    scores = {}
+    scores, first = {}, next(iter(pairings.values()))
     with Console(stderr=True).status("") as status:
         for index, (name, pairing) in enumerate(pairings.items()):
             status.update(f"playing {name}")
@@ -175,10 +175,20 @@ def _pairings(own: EvaluationSettings, source, mesh, out: Path) -> int:
             scores[name] = score._asdict()
             table.add_row(name, *(_alone if alone else _against_others)(score))
     console.print(table)
+    for name, score in scores.items():
+        if score["report"]:
+            found = " · ".join(f"{key.replace('_', ' ')} {value:.4g}" for key, value in score["report"].items())
+            console.print(f"{name}: {found}", highlight=False, soft_wrap=True)
     _write(out / "scores.json", {"iteration": iteration, "settings": asdict(own), "scores": scores})
+    if "last/distance" in scores[next(iter(pairings))]["metrics"]:
+        from league.pictures import draw_distance
+
+        films = evaluation.film(first, jax.random.key(own.seed), min(own.matches, _DRAWN))
+        draw_distance(out / "distance.png", films)
     return 0
 
 
+_DRAWN = 20  # episodes in a chart
 _ALONE = ("success", "95 %", "survival", "return", "length")
 _AGAINST_OTHERS = ("wins", "draws", "losses", "of decided", "survival", "length", "rank")
 

@@ -71,7 +71,7 @@ def main(overrides: list[str]) -> int:
     pairings = config.load_pairings(CONF, source.settings.task_name, (own.pairing,) if own.pairing else None)
     pairing = pairings[own.pairing] if own.pairing else _against_itself(pairings)
     evaluation = Evaluation(source, devices.make_mesh(1), own.episodes, own.sampled)
-    arena, films = evaluation.arena(pairing), evaluation.film(pairing, jax.random.key(own.seed))
+    arena, films = evaluation.arena(pairing), evaluation.film(pairing, jax.random.key(own.seed), own.episodes)
     lengths = ", ".join(f"{film.time[-1]:.1f} s" for film in films)
     if own.trajectory is not None:
         spec = getattr(arena, "mj_spec", None)

@@ -14,7 +14,6 @@ from mjx_arena.geometry import rotation_matrix
 from mjx_arena.types import PhysicsState
 
 STANDING_HEIGHT = 1.282  # of the torso's origin above the floor
-STRIDE = 1.0  # s, of two steps
 NUM_MOTORS = 21
 NQ, NV = 28, 27
 # Geoms that touch the floor. `full` is the model as it is shipped, where limbs touch one another too.
@@ -91,11 +90,6 @@ class Moment(struct.PyTreeNode):
         """Angle `[]` between the torso and the vertical, rad."""
         return jnp.arccos(jnp.clip(self.up[2], -1, 1))
 
-    @property
-    def phase(self) -> jax.Array:
-        """Of the clock of `STRIDE` s by which walkers keep time `[]`, rad."""
-        return 2 * jnp.pi * self.time / STRIDE
-
     def seen_from_torso(self, vector: jax.Array) -> jax.Array:
         """World vectors `[..., 3]` in the torso's coordinates, which are well defined in any posture."""
         return vector @ self.rotation
@@ -131,10 +125,7 @@ class Reader:
 
 
 def observation(m: Moment) -> jax.Array:
-    """What the humanoid feels `[69]`: its posture and speeds in the torso's coordinates, where up and world's x are.
-
-    And the time by a clock that it may walk to.
-    """
+    """What the humanoid feels `[67]`: its posture and speeds in the torso's coordinates, where up and world's x are."""
     parts = [
         m.height[None],
         m.rotation[2],  # the world's up axis
@@ -146,6 +137,5 @@ def observation(m: Moment) -> jax.Array:
         m.seen_from_torso(m.com - m.position),
         m.seen_from_torso(m.com_velocity),
         m.seen_from_torso(m.feet - m.position).reshape(6),
-        jnp.stack([jnp.sin(m.phase), jnp.cos(m.phase)]),
     ]
     return jnp.concatenate(parts)

@@ -1,8 +1,8 @@
 """The runner of QWOP: a planar ragdoll of 12 boxes on a track without end.
 
 Sizes, masses, anchors and torques are the original game's, as read in `game/QWOP2.min.js` of Wesleyliao/QWOP-RL and in
-bicrick/qwop-python (Apache-2.0); only numbers. They are in Box2D's units: x ahead, y down, angles clockwise, 10 units to
-the metre. In MuJoCo 1 m is 10 units and 1 kg is 1: so gravity is 1 m/s^2, and a torque of 100 units is 1 N m.
+bicrick/qwop-python (Apache-2.0): numbers alone. They are in Box2D's units: x ahead, y down, angles clockwise, 10 units
+to the metre. In MuJoCo 1 m is 10 units and 1 kg is 1, so gravity is 1 m/s^2, and a torque of 100 units is 1 N m.
 """
 
 from typing import NamedTuple

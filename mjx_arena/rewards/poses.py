@@ -47,14 +47,13 @@ def kneeling(m: Moment) -> jax.Array:
 
 
 def walk(m: Moment) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """Forwards along the world's x axis, step by step, upright and facing that way."""
+    """Forwards along the world's x axis, upright and facing that way."""
     return _summed(
-        forward=0.45 * terms.forward(m, 1.5 * WALKING_SPEED),
-        steps=0.25 * terms.steps(m),
+        forward=0.6 * terms.forward(m, 1.5 * WALKING_SPEED),
         upright=0.1 * terms.upright(m),
-        height=0.05 * terms.height(m, STANDING_HEIGHT, 0.2),
+        height=0.1 * terms.height(m, STANDING_HEIGHT, 0.2),
         ahead=0.1 * terms.ahead(m),
-        survival=jnp.float32(0.05),
+        survival=jnp.float32(0.1),
         effort=-0.1 * terms.effort(m),
     )
 

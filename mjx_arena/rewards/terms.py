@@ -51,16 +51,6 @@ def ahead(m: Moment) -> jax.Array:
     return jnp.clip(m.rotation[0, 0], 0, 1)
 
 
-def steps(m: Moment) -> jax.Array:
-    """Feet rise in turn, to 10 cm and to the clock: first the right one. 1/e for a foot that is 4 cm off its height.
-
-    After the periodic rewards of Siekmann et al., arXiv:2011.01387, with heights in the place of forces.
-    """
-    swing = jnp.sin(m.phase)
-    height = 0.03 + 0.1 * jnp.maximum(jnp.stack([swing, -swing]), 0)
-    return bell(m.feet[:, 2] - height, 0.04).mean()
-
-
 def low_knees(m: Moment) -> jax.Array:
     """Both knees on the ground, whose capsules have a radius of 5 cm; 1/e when they are 15 cm above it."""
     return bell(jnp.maximum(m.knees[:, 2] - 0.05, 0), 0.15).mean()

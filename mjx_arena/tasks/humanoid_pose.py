@@ -70,11 +70,11 @@ class PoseMemory(struct.PyTreeNode):
 
 
 class HumanoidPose:
-    """`Arena` of one agent: 21 motors at full range, in the order of the model's actuators, and 69 observations."""
+    """`Arena` of one agent: 21 motors at full range, in the order of the model's actuators, and 67 observations."""
 
-    version = 2
+    version = 1
     num_agents = 1
-    observation_size = 69
+    observation_size = 67
     action = Box(NUM_MOTORS)
     view = View(distance=4.0)
 
@@ -124,17 +124,16 @@ class HumanoidPose:
     def _timestep(self, state: ArenaState, moment: Moment, started: bool = True) -> TimeStep:
         reward, terms = self.reward.function(moment)
         in_pose = state.memory.in_pose
-        fallen = (moment.height < self.reward.lowest) & started
-        practised = state.memory.practice & (
-            (moment.height < _PRACTISED) | (state.step_count >= self.settings.practice_steps)
-        )
+        lowest = jnp.where(state.memory.practice, max(self.reward.lowest, _PRACTISED), self.reward.lowest)
+        fallen = (moment.height < lowest) & started
+        limit = jnp.where(state.memory.practice, self.settings.practice_steps, self.time_limit)
         success = (in_pose >= min(self.reward.hold, self.time_limit)) & ~fallen
         metrics = {f"reward/{name}": term for name, term in terms.items()}
         return TimeStep(
             observation=humanoid.observation(moment)[None],
             reward=jnp.where(started, reward, 0)[None],
             terminated=fallen,
-            truncated=~fallen & started & (practised | (state.step_count >= self.time_limit)),
+            truncated=~fallen & (state.step_count >= limit),
             outcome=jnp.where(success, 1.0, -1.0)[None],
             alive=jnp.ones(1, bool),
             rated=jnp.bool_(False),
@@ -143,4 +142,4 @@ class HumanoidPose:
         )
 
 
-_PRACTISED = 0.5  # m, of the torso: lower, practice is cut off, for most of it to be spent on the feet
+_PRACTISED = 0.5  # m, of the torso; lower, practice ends as a failure, for most of it to be spent on the feet

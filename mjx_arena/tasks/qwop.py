@@ -1,7 +1,7 @@
 """QWOP: a planar runner, with a pair of keys for its thighs and one for its calves, has to get 100 m ahead.
 
-Q and W swing the thighs and arms against each other, O and P the calves; O and P also move the limits of the hips, which
-stay there. It ends with a foot on the track beyond 100 m, or with the head or a part of an arm on the track.
+Q and W swing the thighs and arms against each other, O and P the calves; O and P also move the limits of the hips,
+which stay there. It ends with a foot on the track beyond 100 m, or with the head or a part of an arm on the track.
 """
 
 import itertools
@@ -158,8 +158,22 @@ class Qwop:
             rated=jnp.bool_(False),
             action_mask=None,
             metrics={f"reward/{name}": jnp.float32(term) for name, term in terms.items()}
-            | {f"key/{name}": held.astype(jnp.float32) for name, held in zip(KEYS, state.memory.keys, strict=True)},
+            | {f"key/{name}": held.astype(jnp.float32) for name, held in zip(KEYS, state.memory.keys, strict=True)}
+            | {"last/distance": state.physics.qpos[0]},
         )
+
+    def report(self, outcome: np.ndarray, length: np.ndarray, metrics: dict[str, np.ndarray]) -> dict[str, float]:
+        """Distances in m, and frames to the goal of those who get there; the game shows 30 frames in a second."""
+        arrived, distance, frames = outcome > 0, metrics["last/distance"], length * self.settings.frames_per_step
+        found = {
+            "falls": float((~arrived & (length < self.time_limit)).mean()),
+            "distance": float(distance.mean()),
+            "distance_error": float(distance.std() / np.sqrt(len(distance))),
+        }
+        if arrived.any():
+            fastest, median, slowest = np.quantile(frames[arrived], (0, 0.5, 1))
+            found |= {"frames": median, "frames_fastest": fastest, "frames_slowest": slowest, "seconds": median / 30}
+        return {name: float(value) for name, value in found.items()}
 
     def _rewards(self, before: ArenaState, state: ArenaState, pose: Pose) -> dict[str, jax.Array]:
         """Terms of a control step, weighted."""

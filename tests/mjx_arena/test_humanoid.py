@@ -100,4 +100,4 @@ def test_a_moment_agrees_with_mujoco(engine, models):
     for name, value in expected.items():
         np.testing.assert_allclose(getattr(moment, name), value, atol=2e-5, rtol=2e-5, err_msg=name)
     # In the torso's coordinates nothing of the observation but where world's x lies depends on the heading.
-    assert humanoid.observation(moment).shape == (69,)
+    assert humanoid.observation(moment).shape == (67,)

@@ -1,0 +1,79 @@
+"""One arena as a `gymnasium.Env`."""
+
+from typing import Any
+
+import gymnasium
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import mjx_arena
+from mjx_arena.gym.seat import Opponent, joint_action, passive, spaces
+from mjx_arena.render import render
+from mjx_arena.types import TimeStep
+
+
+class ArenaEnv(gymnasium.Env):
+    """The first seat of one match of `task` on an engine, by default the one in C.
+
+    `opponent` plays the other seats: None leaves them passive, and a function of observations, legal choices and a key
+    is called within the compiled step. Further keywords are settings of the task; SettingError says what is wrong with
+    them. `info` holds the task's metrics, `action_mask` where choices can be illegal, and at the end the `outcome`.
+    """
+
+    metadata = {"render_modes": ["rgb_array"]}
+
+    def __init__(
+        self,
+        task: str,
+        physics: str = "native",
+        opponent: Opponent | None = None,
+        render_mode: str | None = None,
+        **settings: Any,
+    ):
+        self.arena = mjx_arena.make(task, physics, **settings)
+        self.render_mode = render_mode
+        self.metadata = {**type(self).metadata, "render_fps": round(1 / self.arena.control_dt)}
+        self.observation_space, self.action_space = spaces(self.arena)
+        plays = opponent or passive(self.arena)
+
+        def step(state, seen, action, key):
+            return self.arena.step(state, joint_action(self.arena, plays, seen, action, key))
+
+        self._reset, self._step = jax.jit(self.arena.reset), jax.jit(step)
+        self._dtype = jnp.float32 if isinstance(self.action_space, gymnasium.spaces.Box) else jnp.int32
+
+    def reset(self, *, seed: int | None = None, options: dict | None = None) -> tuple[np.ndarray, dict[str, Any]]:
+        super().reset(seed=seed)
+        del options
+        k_reset, self._key = jax.random.split(jax.random.key(int(self.np_random.integers(2**31))))
+        self._state, timestep = self._reset(k_reset)
+        self._seen = timestep.observation, timestep.action_mask
+        return np.asarray(timestep.observation[0]), _info(timestep)
+
+    def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+        k_step, self._key = jax.random.split(self._key)
+        self._state, timestep = self._step(self._state, self._seen, jnp.asarray(action, self._dtype), k_step)
+        self._seen = timestep.observation, timestep.action_mask
+        info = _info(timestep)
+        # Who is eliminated has no future in a match that goes on.
+        terminated = bool(timestep.terminated) or not bool(timestep.alive[0])
+        if terminated or bool(timestep.truncated):
+            info["outcome"] = float(timestep.outcome[0])
+        observation = np.asarray(timestep.observation[0])
+        return observation, float(timestep.reward[0]), terminated, bool(timestep.truncated) and not terminated, info
+
+    def render(self) -> np.ndarray | None:
+        """A picture `[480, 640, 3]` uint8 of the arena. Raises RenderError where nothing can draw one."""
+        if self.render_mode is None:
+            return None
+        pose = np.asarray(self._state.physics.qpos)
+        view = getattr(self.arena, "view", None)
+        return next(iter(render(self.arena.mj_model, [pose], **({"view": view} if view else {})))).copy()
+
+
+def _info(timestep: TimeStep) -> dict[str, Any]:
+    info: dict[str, Any] = {name: float(value) for name, value in timestep.metrics.items()}
+    if timestep.action_mask is not None:
+        info["action_mask"] = np.asarray(timestep.action_mask[0])
+    return info

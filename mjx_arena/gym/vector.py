@@ -1,0 +1,92 @@
+"""Many arenas as a `gymnasium.vector.VectorEnv`: one program steps them all."""
+
+from typing import Any
+
+import gymnasium
+import jax
+import jax.numpy as jnp
+import numpy as np
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+
+import mjx_arena
+from mjx_arena.batch import BatchedArena
+from mjx_arena.devices import safe_block_size
+from mjx_arena.gym.seat import Opponent, joint_action, passive, spaces
+
+
+class ArenaVectorEnv(VectorEnv):
+    """The first seats of `num_envs` matches of `task`; see `ArenaEnv` for the other arguments.
+
+    A match that ends goes on with a fresh one in the same step: then `final_obs` in `info` holds how it ended, and
+    `final_info` its outcome. Fresh starts come from a bank that is made anew every `bank_steps` steps.
+    """
+
+    metadata = {"autoreset_mode": AutoresetMode.SAME_STEP}
+
+    def __init__(
+        self,
+        task: str,
+        num_envs: int = 64,
+        physics: str = "native",
+        opponent: Opponent | None = None,
+        bank_steps: int = 32,
+        **settings: Any,
+    ):
+        self.arena = mjx_arena.make(task, physics, **settings)
+        self.num_envs, self.bank_steps = num_envs, bank_steps
+        self.single_observation_space, self.single_action_space = spaces(self.arena)
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+        block = num_envs if physics == "native" else safe_block_size(num_envs, 64)
+        batch, plays = BatchedArena(self.arena, block), opponent or passive(self.arena)
+
+        def step(state, seen, action, bank, key):
+            k_bank, k_play = jax.random.split(key)
+            keys = jax.random.split(k_play, num_envs)
+            joint = jax.vmap(lambda *row: joint_action(self.arena, plays, *row))(seen, action, keys)
+            return batch.step(state, joint, bank, k_bank)
+
+        self._step = jax.jit(step)
+        self._reset = jax.jit(lambda key: batch.reset(key, num_envs))
+        self._make_bank = jax.jit(lambda key: batch.make_bank(key, num_envs))
+        self._dtype = jnp.float32 if isinstance(self.single_action_space, gymnasium.spaces.Box) else jnp.int32
+
+    def reset(self, *, seed: int | None = None, options: dict | None = None) -> tuple[np.ndarray, dict[str, Any]]:
+        super().reset(seed=seed)
+        del options
+        self._key, self._steps = jax.random.key(int(self.np_random.integers(2**31))), 0
+        self._state, timestep = self._reset(self._next_key())
+        self._seen = timestep.observation, timestep.action_mask
+        return np.asarray(timestep.observation[:, 0]), self._masks()
+
+    def step(self, actions: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+        if self._steps % self.bank_steps == 0:
+            self._bank = self._make_bank(self._next_key())
+        self._steps += 1
+        actions = jnp.asarray(actions, self._dtype)
+        self._state, transition = self._step(self._state, self._seen, actions, self._bank, self._next_key())
+        self._seen = transition.observation, transition.action_mask
+        timestep, ended = transition.timestep, np.asarray(transition.ended)
+        info = self._masks()
+        if ended.any():
+            final = np.full(self.num_envs, None, object)
+            for index in ended.nonzero()[0]:
+                final[index] = np.asarray(timestep.observation[index, 0])
+            outcome = np.where(ended, timestep.outcome[:, 0], 0)
+            info |= {"final_obs": final, "_final_obs": ended}
+            info |= {"final_info": {"outcome": outcome, "_outcome": ended}, "_final_info": ended}
+        rewards = np.asarray(timestep.reward[:, 0], np.float64)
+        return (
+            np.asarray(self._seen[0][:, 0]),
+            rewards,
+            *map(np.asarray, (timestep.terminated, timestep.truncated)),
+            info,
+        )
+
+    def _masks(self) -> dict[str, Any]:
+        return {} if self._seen[1] is None else {"action_mask": np.asarray(self._seen[1][:, 0])}
+
+    def _next_key(self) -> jax.Array:
+        self._key, key = jax.random.split(self._key)
+        return key
