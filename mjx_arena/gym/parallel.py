@@ -11,6 +11,7 @@ from pettingzoo import ParallelEnv
 import mjx_arena
 from mjx_arena.gym.seat import spaces
 from mjx_arena.render import render
+from mjx_arena.types import Box
 
 
 class ArenaParallelEnv(ParallelEnv):
@@ -27,6 +28,8 @@ class ArenaParallelEnv(ParallelEnv):
             {agent: spaces(self.arena)[which] for agent in self.possible_agents} for which in (0, 1)
         )
         self.agents: list[str] = []
+        action = self.arena.action
+        self._idle = np.zeros(action.size, np.float32) if isinstance(action, Box) else np.zeros((), np.int32)
         self._reset, self._step = jax.jit(self.arena.reset), jax.jit(self.arena.step)
         self._rng = np.random.default_rng()
 
@@ -45,10 +48,8 @@ class ArenaParallelEnv(ParallelEnv):
         return self._each(timestep.observation), self._infos(timestep)
 
     def step(self, actions: dict[str, Any]) -> tuple[dict, dict, dict, dict, dict]:
-        idle = np.zeros(self.action_spaces[self.possible_agents[0]].shape)  # of whoever has left
-        joint = np.stack([np.asarray(actions.get(agent, idle)) for agent in self.possible_agents])
-        continuous = isinstance(self.action_spaces[self.possible_agents[0]], gymnasium.spaces.Box)
-        self._state, timestep = self._step(self._state, jnp.asarray(joint, jnp.float32 if continuous else jnp.int32))
+        joint = np.stack([np.asarray(actions.get(agent, self._idle)) for agent in self.possible_agents])
+        self._state, timestep = self._step(self._state, jnp.asarray(joint, self._idle.dtype))
         terminated, truncated = bool(timestep.terminated), bool(timestep.truncated)
         leaving = self._each(terminated | ~np.asarray(timestep.alive))
         results = (

@@ -76,13 +76,8 @@ class ArenaVectorEnv(VectorEnv):
             outcome = np.where(ended, timestep.outcome[:, 0], 0)
             info |= {"final_obs": final, "_final_obs": ended}
             info |= {"final_info": {"outcome": outcome, "_outcome": ended}, "_final_info": ended}
-        rewards = np.asarray(timestep.reward[:, 0], np.float64)
-        return (
-            np.asarray(self._seen[0][:, 0]),
-            rewards,
-            *map(np.asarray, (timestep.terminated, timestep.truncated)),
-            info,
-        )
+        observation, rewards = np.asarray(self._seen[0][:, 0]), np.asarray(timestep.reward[:, 0], np.float64)
+        return observation, rewards, np.asarray(timestep.terminated), np.asarray(timestep.truncated), info
 
     def _masks(self) -> dict[str, Any]:
         return {} if self._seen[1] is None else {"action_mask": np.asarray(self._seen[1][:, 0])}

@@ -189,7 +189,7 @@ class Qwop:
         place = (angles - ranges[:, 0]) / (ranges[:, 1] - ranges[:, 0])
         return {
             "speed": factor * (state.physics.qpos[0] - before.physics.qpos[0]) / dt,
-            "time": -10 * dt / s.frames_per_step,
+            "time": jnp.float32(-10 * dt / s.frames_per_step),
             "posture": -s.shaping.posture * jnp.maximum(0.5 + pose.position[0, 1], 0),
             "action_change": -s.shaping.action_change * (state.memory.keys != before.memory.keys).any(),
             "joint_limits": -s.shaping.joint_limits * ((place < 0.1) | (place > 0.9)).sum(),

@@ -46,7 +46,7 @@ def test_check_arena_passes_with_mjx(reward):
 
 
 def late(state, in_pose, step_count=749, **changes):
-    memory = state.memory.replace(in_pose=jnp.int32(in_pose))
+    memory = state.memory.replace(in_pose=jnp.int32(in_pose), practice=jnp.bool_(state.memory.practice))
     return state.replace(step_count=jnp.int32(step_count), memory=memory, **changes)
 
 
@@ -101,6 +101,23 @@ def test_starts_vary_by_what_the_settings_say():
     quat = np.asarray(lying.physics.qpos[:, 3:7])
     upright = 1 - 2 * (quat[:, 1] ** 2 + quat[:, 2] ** 2) > 0.5
     assert 0.1 < upright.mean() < 0.4  # these crouch
+
+
+def test_practice_ends_in_time_or_with_a_fall():
+    settings = {"reward": "getup", "practice_share": 1.0, "practice_steps": 30}
+    state, _ = program("reset", **settings)(jax.random.key(0))
+    step = program("step", **settings)
+    assert bool(state.memory.practice)
+    high = state.physics.replace(qpos=state.physics.qpos.at[2].set(1.3))
+    for count, over in ((28, False), (29, True)):
+        _, seen = step(late(state, 0, count, physics=high), IDLE)
+        assert bool(seen.truncated) == over and not bool(seen.terminated)
+    low = state.physics.replace(qpos=state.physics.qpos.at[2:7].set(jnp.array([0.3, 0.5**0.5, 0, 0.5**0.5, 0])))
+    _, seen = step(late(state, 0, 5, physics=low), IDLE)
+    assert bool(seen.terminated) and not bool(seen.truncated)
+    lying = low.replace(qvel=0 * low.qvel)
+    _, seen = step(late(state.replace(memory=state.memory.replace(practice=False)), 0, 5, physics=lying), IDLE)
+    assert not bool(seen.terminated)  # only practice ends there
 
 
 def test_idle_it_collapses_and_lies_where_limbs_meet_the_floor():
