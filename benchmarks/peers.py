@@ -1,6 +1,6 @@
 """This project beside the trainers that people use today, on one arena: `python benchmarks/peers.py [--json FILE]`.
 
-Needs the extra `peers`. Every figure comes from a process of its own; the trainers take turns, round by round.
+`python benchmarks/peers.py qwop` measures QWOP beside Box2D instead. Needs the extra `peers`. Every figure comes from a process of its own; the trainers take turns, round by round.
 """
 
 import argparse
@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from trainers import LEAGUE_STEPS, LEAGUES, OPPONENTS, SB3_ENVIRONMENTS, TRAINERS
 
+from mjx_arena import devices
 from ppo.run_folder import versions
 
 WORKER = Path(__file__).with_name("trainers.py")
@@ -138,6 +139,7 @@ SHOW = {"speed": show_speed, "learning": show_learning, "league": show_league}
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("game", nargs="?", choices=("stand", "qwop"), default="stand")
     parser.add_argument("--parts", nargs="+", choices=tuple(SHOW), default=list(SHOW), help="speed comes first")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=float, default=600_000, help="arena steps of each speed measurement")
@@ -152,6 +154,9 @@ def main() -> None:
     if wanted.json and wanted.json.exists():
         found = json.loads(wanted.json.read_text(encoding="utf-8"))
     found["versions"] = versions()
+    if wanted.game == "qwop":
+        _compare_qwop(wanted, found)
+        return
 
     for part in (part for part in SHOW if part in wanted.parts):
         with Console(stderr=True).status("") as status:
@@ -166,6 +171,16 @@ def main() -> None:
         SHOW[part](found[part], Console())
         if wanted.json:
             wanted.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+
+
+def _compare_qwop(wanted: argparse.Namespace, found: dict[str, Any]) -> None:
+    import qwop_box2d
+
+    devices.configure(1)
+    found["qwop"] = qwop_box2d.measure(wanted.rounds)
+    qwop_box2d.show(found["qwop"], Console())
+    if wanted.json:
+        wanted.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
