@@ -1,6 +1,7 @@
 """This project beside the trainers that people use today, on one arena: `python benchmarks/peers.py [--json FILE]`.
 
-`python benchmarks/peers.py qwop` measures QWOP beside Box2D instead. Needs the extra `peers`. Every figure comes from a process of its own; the trainers take turns, round by round.
+Needs the extra `peers`. Every figure comes from a process of its own; the trainers take turns, round by round. With
+`qwop` as its first argument it measures QWOP beside Box2D instead.
 """
 
 import argparse

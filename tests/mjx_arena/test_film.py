@@ -70,7 +70,7 @@ def test_arrays_are_saved_as_they_are(film, tmp_path):
 
 
 def test_a_caption_has_a_value_for_every_name(film):
-    names, values = (text.split("\n") for text in film.caption(2, [("red", "iteration 5")]))
+    names, values = (text.split("\n") for text in film.caption(2, [("red", "iteration 5")])[:2])
     assert len(names) == len(values)
     shown = dict(zip(names, values, strict=True))
     assert shown["red"] == "iteration 5" and shown["time"] == "0.03 s"
@@ -86,3 +86,16 @@ def test_captions_are_drawn_into_the_picture(arena, film):
     written = next(render(arena.mj_model, film.qpos[:1], captions=[film.caption(0)]))
     changed = (plain != written).any(-1)
     assert changed[:100, :150].mean() > 0.3 and not changed[300:, 300:].any()
+
+
+def test_keys_that_are_held_are_lit(arena, film):
+    length = len(film.time)
+    held = {"key/Q": np.arange(length) % 2, "key/O": np.zeros(length)}
+    film = film._replace(metrics=film.metrics | held)
+    assert film.caption(1).keys == (("Q", True), ("O", False)) and film.caption(2).keys[0] == ("Q", False)
+    try:
+        free, lit = render(arena.mj_model, film.qpos[[1, 1]], captions=[film.caption(2), film.caption(1)])
+    except RenderError as error:
+        pytest.skip(str(error))
+    changed = np.argwhere((free[300:] != lit[300:]).any(-1))
+    assert len(changed) > 500 and np.ptp(changed[:, 1]) < 50  # one key of two
