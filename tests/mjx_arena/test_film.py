@@ -91,7 +91,7 @@ def test_captions_are_drawn_into_the_picture(arena, film):
 def test_keys_that_are_held_are_lit(arena, film):
     length = len(film.time)
     held = {"key/Q": np.arange(length) % 2, "key/O": np.zeros(length)}
-    film = film._replace(metrics=film.metrics | held)
+    film = Film(**film._asdict() | {"metrics": film.metrics | held})
     assert film.caption(1).keys == (("Q", True), ("O", False)) and film.caption(2).keys[0] == ("Q", False)
     try:
         free, lit = render(arena.mj_model, film.qpos[[1, 1]], captions=[film.caption(2), film.caption(1)])
