@@ -167,14 +167,17 @@ class Pose(struct.PyTreeNode):
 def _add_box(spec: mujoco.MjSpec, body: mujoco.MjsBody, name: str, part: Part) -> None:
     """To be seen and to weigh; where it may touch the track, balls at its corners do."""
     half = np.array(part.half) * UNIT
+    side, kind = (name.split("_") + [""])[:2]
+    # Nothing depends on the depth; limbs lie beside each other for the eye.
     body.add_geom(
         name=name,
         type=mujoco.mjtGeom.mjGEOM_BOX,
-        size=[half[0], 0.05, half[1]],
+        pos=[0, {"left": 0.11, "right": -0.11}.get(side, 0), 0],
+        size=[half[0], {"forearm": 0.045, "calf": 0.045, "foot": 0.04}.get(kind, 0.05), half[1]],
         mass=part.mass,
         contype=0,
         conaffinity=0,
-        rgba=_COLOUR[name.split("_")[0]],
+        rgba=_COLOUR[side],
     )
     if name not in _FEET + _CRAWLING:
         return
