@@ -97,7 +97,7 @@ class ToyArena:
             alive=~memory.drill | (jnp.arange(agents) != memory.dummy),
             rated=~memory.drill,
             action_mask=self._mask(state) if self.masked else None,
-            metrics={"toy": action.mean()},
+            metrics={"toy": action.mean(), "last/steps": state.step_count.astype(jnp.float32)},
         )
 
 

@@ -106,6 +106,7 @@ def test_every_seat_is_played_by_the_member_named_for_it(stage, request):
     # A step's reward is the action, and what the task measures is the mean of all actions.
     np.testing.assert_allclose(records.returns, played * np.asarray(records.length)[:, None])
     np.testing.assert_allclose(records.metrics["toy"], played.mean(1), rtol=1e-6)
+    np.testing.assert_array_equal(records.metrics["last/steps"], records.length)
 
 
 def test_one_against_two_of_a_kind(three):

@@ -220,6 +220,17 @@ def test_a_foot_on_the_track_beyond_a_hundred_metres_arrives(x, arrived):
         assert float(seen.outcome[0]) == 1 and float(seen.metrics["reward/success"]) == 50
 
 
+def test_the_report_by_hand():
+    metrics = {"last/distance": np.array([100.2, 100.4, 40.0, 60.0])}
+    report = make(time_limit=500).report(np.array([1.0, 1, -1, -1]), np.array([400, 480, 100, 500]), metrics)
+    assert report["falls"] == 0.25  # the last one's time was up
+    assert report["distance"] == pytest.approx(75.15)
+    assert report["distance_error"] == pytest.approx(np.std(metrics["last/distance"]) / 2)
+    assert (report["frames_fastest"], report["frames"], report["frames_slowest"]) == (1600, 1760, 1920)
+    assert report["seconds"] == pytest.approx(1760 / 30)
+    assert "frames" not in make(time_limit=500).report(np.array([-1.0] * 4), np.full(4, 100), metrics)
+
+
 def test_walking_away_backwards_fails():
     _, seen = program("step")(moved(begun(), x=-10.5), choice(""))
     assert bool(seen.terminated) and float(seen.outcome[0]) == -1
