@@ -210,7 +210,7 @@ def test_a_second_interrupt_ends_at_once_while_compiling(start, tmp_path):
         (
             ["task=chess"],
             "error: task=chess: there is no such task; choose one of ant_battle, ant_sumo, humanoid_duel, "
-            "humanoid_pose\n",
+            "humanoid_pose, qwop\n",
         ),
         (["run_dir=file/run"], "error: run_dir=file/run: cannot write there (Not a directory); name a folder"),
         (["resume=nowhere"], "error: resume=nowhere: is no run's folder"),
