@@ -31,15 +31,16 @@ class Film(NamedTuple):
         """Its control steps."""
         return len(self.time) - 1
 
-    def caption(self, step: int, players: Sequence[tuple[str, str]] = ()) -> Caption:
-        """Who plays, time, the first agent's return, the terms of the reward and keys held in state `step`."""
+    def caption(self, step: int, players: Sequence[tuple[str, str]] = (), keys: Sequence[str] = ()) -> Caption:
+        """Who plays, time, the first agent's return, the terms of the reward and which of `keys` are held in `step`."""
         lines = [*players, ("time", f"{self.time[step]:.2f} s"), ("return", f"{self.reward[: step + 1, 0].sum():.1f}")]
         for name, values in self.metrics.items():
             if name.startswith("reward/"):
                 lines.append((name.removeprefix("reward/"), f"{values[step]:+.3f}"))
         names, values = zip(*lines, strict=True)
-        keys = [(name.removeprefix("key/"), bool(held[step])) for name, held in self.metrics.items() if "key/" in name]
-        return Caption("\n".join(names), "\n".join(values), tuple(keys))
+        return Caption(
+            "\n".join(names), "\n".join(values), tuple((key, bool(self.metrics[f"key/{key}"][step])) for key in keys)
+        )
 
 
 def save(path: Path, film: Film, spec: mujoco.MjSpec) -> None:

@@ -32,6 +32,7 @@ class View(NamedTuple):
     azimuth: float = 115.0  # degrees; 90 looks along the world's y axis
     elevation: float | None = None  # degrees; None looks slightly down on bodies, and more so on a place
     seats: tuple[str, ...] = ()  # how a person tells the agents apart
+    keys: tuple[str, ...] = ()  # of a keyboard, to be lit where the metric `key/<name>` is not 0
 
 
 class PhysicsState(struct.PyTreeNode):

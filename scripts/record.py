@@ -102,7 +102,7 @@ def _show(own: RecordSettings, films: list, arena, names: list[str]) -> None:
         chosen = poses[np.linspace(0, len(poses) - 1, own.stills).round().astype(int)]
         imageio.imwrite(str(own.out), np.concatenate(list(render(arena.mj_model, chosen, 320, 320, view)), axis=1))
         return
-    captions = [film.caption(step, players) for film in films for step in range(len(film) + 1)]
+    captions = [film.caption(step, players, view.keys) for film in films for step in range(len(film) + 1)]
     write_film(Path(str(own.out)), arena.mj_model, poses, arena.control_dt, view, captions if own.captions else None)
 
 

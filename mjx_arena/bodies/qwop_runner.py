@@ -93,6 +93,8 @@ def build(timestep: float, hurdle: bool) -> mujoco.MjSpec:
     spec.option.iterations, spec.option.ls_iterations = 4, 8
     spec.option.disableflags |= mujoco.mjtDisableBit.mjDSBL_ISLAND  # there is but one
     spec.geom(FLOOR).size = [0, 0, 1]  # without end
+    for light in spec.lights:
+        light.type = mujoco.mjtLightType.mjLIGHT_DIRECTIONAL
     bodies = {"torso": spec.worldbody.add_body(name="torso")}
     root = bodies["torso"]
     root.add_joint(name="x", type=mujoco.mjtJoint.mjJNT_SLIDE, axis=[1, 0, 0])

@@ -98,7 +98,7 @@ class Qwop:
     version = 1
     num_agents = 1
     observation_size = 5 * len(PARTS)
-    view = View(distance=3.2, azimuth=90.0, elevation=-4.0)
+    view = View(distance=3.2, azimuth=90.0, elevation=-4.0, keys=tuple(KEYS))
 
     def __init__(self, settings: QwopSettings, physics: PhysicsSettings):
         settings.validate()
