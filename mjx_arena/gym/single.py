@@ -46,8 +46,11 @@ class ArenaEnv(gymnasium.Env):
     def reset(self, *, seed: int | None = None, options: dict | None = None) -> tuple[np.ndarray, dict[str, Any]]:
         super().reset(seed=seed)
         del options
-        k_reset, self._key = jax.random.split(jax.random.key(int(self.np_random.integers(2**31))))
-        self._state, timestep = self._reset(k_reset)
+        self._key, alive = jax.random.key(int(self.np_random.integers(2**31))), False
+        while not alive:  # in a drill the first seat may be that of the dummy, who has nothing to play
+            k_reset, self._key = jax.random.split(self._key)
+            self._state, timestep = self._reset(k_reset)
+            alive = bool(timestep.alive[0])
         self._seen = timestep.observation, timestep.action_mask
         return np.asarray(timestep.observation[0]), _info(timestep)
 

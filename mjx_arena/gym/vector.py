@@ -19,7 +19,9 @@ class ArenaVectorEnv(VectorEnv):
     """The first seats of `num_envs` matches of `task`; see `ArenaEnv` for the other arguments.
 
     A match that ends goes on with a fresh one in the same step: then `final_obs` in `info` holds how it ended, and
-    `final_info` its outcome. Fresh starts come from a bank that is made anew every `bank_steps` steps.
+    `final_info` its outcome. Fresh starts come from a bank that is made anew every `bank_steps` steps. Who is
+    eliminated, or held as the dummy of a drill, goes on without effect until the match ends: leave drills out by the
+    task's settings.
     """
 
     metadata = {"autoreset_mode": AutoresetMode.SAME_STEP}

@@ -60,6 +60,13 @@ def test_an_opponent_plays_the_other_seat_and_is_passive_without_one():
     assert np.abs(heights["wild"][1] - heights["passive"][1]).max() > 0.3
 
 
+def test_the_learner_is_never_the_dummy_of_a_drill():
+    env = ArenaEnv("humanoid_duel", drill_share=1.0, shadow_share=0.0)
+    for seed in range(8):
+        env.reset(seed=seed)
+        assert not env.step(np.zeros(4, np.float32))[2]
+
+
 @pytest.fixture(scope="module")
 def vector():
     return gymnasium.make_vec(env_id("qwop"), num_envs=8, bank_steps=4)
