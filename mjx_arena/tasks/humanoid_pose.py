@@ -4,7 +4,7 @@ An episode succeeds, with outcome +1, if its last steps all met the reward's goa
 or the torso fell too low. Nothing is rated: there is no opponent.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import chex
 import jax
@@ -18,6 +18,7 @@ from mjx_arena.physics import PhysicsSettings, make_physics
 from mjx_arena.pushes import draw_pushes, push_at
 from mjx_arena.rewards import REWARDS
 from mjx_arena.settings import require
+from mjx_arena.shaping import Ramp
 from mjx_arena.types import ArenaState, Box, TimeStep, View
 
 
@@ -31,6 +32,7 @@ class HumanoidPoseSettings:
     time_limit: int | None = None  # control steps
     practice_share: float = 0.0  # of the episodes begin between standing and squatting, and end once it falls
     practice_steps: int = 150  # control steps of such an episode at most
+    lift: Ramp = field(default_factory=Ramp)  # share of its weight that it is pulled up by at most, over training
     start_noise: float = 0.05  # rad of hinges, uniform
     start_speed: float = 0.2  # m/s and rad/s of everything, uniform
     push_interval: int = 150  # control steps between two pushes
@@ -52,6 +54,7 @@ class HumanoidPoseSettings:
             check(getattr(self, key) is None or getattr(self, key) >= 1, key, "must be at least 1, or null")
         check(0 <= self.practice_share <= 1, "practice_share", "must lie between 0 and 1")
         check(self.practice_steps >= 1, "practice_steps", "must be at least 1")
+        self.lift.validate(f"{prefix}.lift")
         for key in ("start_noise", "start_speed"):
             check(getattr(self, key) >= 0, key, "must not be negative")
         check(self.push_interval >= 1, "push_interval", "must be at least 1")
@@ -67,6 +70,8 @@ class PoseMemory(struct.PyTreeNode):
     pushes: jax.Array  # [K, 1, 2] m/s
     in_pose: jax.Array  # [] int32: the latest control steps that all met the goal
     practice: jax.Array  # [] bool
+    lift: jax.Array  # [] the most that any episode is pulled up by, as a share of the weight
+    lift_share: jax.Array  # [] of that most, in [0, 1]
 
 
 class HumanoidPose:
@@ -87,11 +92,12 @@ class HumanoidPose:
         self.physics = make_physics(self.mj_spec, physics)
         self.mj_model = self.physics.model
         self.control_dt = float(self.mj_model.opt.timestep) * self.substeps
+        self._weight = float(self.mj_model.body_mass.sum() * -self.mj_model.opt.gravity[2])
         self._reader, self._starts = humanoid.Reader(self.mj_model), Starts(self.mj_model)
 
     def reset(self, key: chex.PRNGKey) -> tuple[ArenaState, TimeStep]:
         s = self.settings
-        key, k_pose, k_speed, k_push, k_practice = jax.random.split(key, 5)
+        key, k_pose, k_speed, k_push, k_practice, k_lift = jax.random.split(key, 6)
         practice = jax.random.uniform(k_practice) < s.practice_share
         qpos = jnp.where(
             practice,
@@ -100,7 +106,13 @@ class HumanoidPose:
         )
         qvel = s.start_speed * jax.random.uniform(k_speed, (NV,), minval=-1)
         pushes = draw_pushes(k_push, 1, self.time_limit, s.push_interval, s.push_speed)
-        memory = PoseMemory(pushes=pushes, in_pose=jnp.int32(0), practice=practice)
+        memory = PoseMemory(
+            pushes=pushes,
+            in_pose=jnp.int32(0),
+            practice=practice,
+            lift=jnp.float32(s.lift.start),
+            lift_share=jax.random.uniform(k_lift),
+        )
         state = ArenaState(self.physics.init(qpos, qvel), key, jnp.int32(0), memory)
         moment = self._reader.read(state.physics, jnp.zeros(NUM_MOTORS), jnp.float32(0))
         return state, self._timestep(state, moment, started=False)
@@ -109,12 +121,18 @@ class HumanoidPose:
         action = jnp.clip(action, -1, 1)
         push = push_at(state.memory.pushes, state.step_count, self.settings.push_interval)[0]
         pushed = state.physics.replace(qvel=state.physics.qvel.at[:2].add(push))
-        physics = self.physics.step(pushed, self.controls(state, action), self.substeps)
+        pull = state.memory.lift * state.memory.lift_share * self._weight
+        applied = jnp.zeros(NV).at[2].set(pull)
+        physics = self.physics.step(pushed, self.controls(state, action), self.substeps, applied)
         step_count = state.step_count + 1
         moment = self._reader.read(physics, action[0], step_count * self.control_dt)
         in_pose = jnp.where(self.reward.goal(moment), state.memory.in_pose + 1, 0)
         state = state.replace(physics=physics, step_count=step_count, memory=state.memory.replace(in_pose=in_pose))
         return state, self._timestep(state, moment)
+
+    def progressed(self, state: ArenaState, arena_steps: jax.Array) -> ArenaState:
+        """See `mjx_arena.types.Curriculum`: moves what pulls it up."""
+        return state.replace(memory=state.memory.replace(lift=self.settings.lift.at(arena_steps)))
 
     def controls(self, state: ArenaState, action: jax.Array) -> jax.Array:
         """Of the motors `[21]`."""

@@ -11,6 +11,7 @@ import mjx_arena
 from mjx_arena import SettingError, check_arena
 from mjx_arena.physics import PhysicsSettings
 from mjx_arena.rewards import REWARDS
+from mjx_arena.shaping import Ramp
 from mjx_arena.tasks.humanoid_pose import HumanoidPoseSettings
 
 NATIVE = PhysicsSettings(engine="native")
@@ -89,6 +90,19 @@ def test_a_push_comes_when_it_is_due_and_moves_the_whole_body():
         # Friction slows the centre of mass within the step.
         assert (0.25 < np.linalg.norm(difference) < 0.45) == pushed
         assert pushed or np.allclose(difference, 0)
+
+
+def test_a_lift_carries_its_share_of_the_weight_and_moves_with_training():
+    lift = Ramp(start=0.8, end=0.2, steps=1000)
+    state, _ = program("reset", lift=lift)(jax.random.key(1))
+    assert float(state.memory.lift) == pytest.approx(0.8) and 0 < float(state.memory.lift_share) < 1
+    moved = make(lift=lift).progressed(state, jnp.int32(500))
+    assert float(moved.memory.lift) == pytest.approx(0.5)
+    memory = moved.memory.replace(lift_share=jnp.float32(0.5), pushes=0 * moved.memory.pushes)
+    high = state.physics.replace(qpos=state.physics.qpos.at[2].set(2.0), qvel=0 * state.physics.qvel)
+    after, _ = program("step", lift=lift)(moved.replace(physics=high, memory=memory), IDLE)
+    fallen = -9.81 * 0.75 * 3 * 0.005  # m/s after 3 steps of the engine in the air
+    np.testing.assert_allclose(after.physics.sensordata[3:6], [0, 0, fallen], atol=2e-3)
 
 
 def test_starts_vary_by_what_the_settings_say():
