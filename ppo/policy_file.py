@@ -7,6 +7,7 @@ import json
 import os
 import zipfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,26 @@ def load(path: str | Path) -> tuple[Policy, PolicyState, dict[str, Any]]:
             raise PolicyFileError(f"{path} holds numbers that are not finite, in {name}")
     state = jax.tree.unflatten(jax.tree.structure(shape), [jnp.asarray(found[name]) for name in wanted])
     return policy, state, about
+
+
+def player(path: str | Path, sampled: bool = True) -> Callable[[jax.Array, jax.Array | None, jax.Array], jax.Array]:
+    """The policy in a file as a function of observations `[..., O]`, legal choices `[..., n]` or None, and a key.
+
+    It returns actions, the most likely ones unless `sampled`: what environments of `mjx_arena.gym` take as `opponent`.
+    It raises PolicyFileError, as `load` does, for observations of another size than the policy's.
+    """
+    policy, state, about = load(path)
+
+    def act(observation: jax.Array, mask: jax.Array | None, key: jax.Array) -> jax.Array:
+        if observation.shape[-1] != policy.observation_size:
+            task = about.get("task", {}).get("name", "another task")
+            raise PolicyFileError(
+                f"{path} plays {task}, with {policy.observation_size} observations; here are {observation.shape[-1]}"
+            )
+        distribution = policy.distribution(state, observation, mask)
+        return distribution.sample(key) if sampled else distribution.mode()
+
+    return act
 
 
 def is_policy_file(path: str | Path) -> bool:

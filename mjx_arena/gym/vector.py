@@ -19,9 +19,9 @@ class ArenaVectorEnv(VectorEnv):
     """The first seats of `num_envs` matches of `task`; see `ArenaEnv` for the other arguments.
 
     A match that ends goes on with a fresh one in the same step: then `final_obs` in `info` holds how it ended, and
-    `final_info` its outcome. Fresh starts come from a bank that is made anew every `bank_steps` steps. Who is
-    eliminated, or held as the dummy of a drill, goes on without effect until the match ends: leave drills out by the
-    task's settings.
+    `final_info` its outcome and the task's metrics. Fresh starts come from a bank that is made anew every `bank_steps`
+    steps. Who is eliminated, or held as the dummy of a drill, goes on without effect until the match ends: leave drills
+    out by the task's settings.
     """
 
     metadata = {"autoreset_mode": AutoresetMode.SAME_STEP}
@@ -75,9 +75,11 @@ class ArenaVectorEnv(VectorEnv):
             final = np.full(self.num_envs, None, object)
             for index in ended.nonzero()[0]:
                 final[index] = np.asarray(timestep.observation[index, 0])
-            outcome = np.where(ended, timestep.outcome[:, 0], 0)
             info |= {"final_obs": final, "_final_obs": ended}
-            info |= {"final_info": {"outcome": outcome, "_outcome": ended}, "_final_info": ended}
+            last: dict[str, Any] = {}
+            for name, values in ({"outcome": timestep.outcome[:, 0]} | timestep.metrics).items():
+                last |= {name: np.where(ended, values, 0), f"_{name}": ended}
+            info |= {"final_info": last, "_final_info": ended}
         observation, rewards = np.asarray(self._seen[0][:, 0]), np.asarray(timestep.reward[:, 0], np.float64)
         return observation, rewards, np.asarray(timestep.terminated), np.asarray(timestep.truncated), info
 

@@ -13,6 +13,9 @@ from gymnasium.utils.env_checker import check_env  # noqa: E402
 
 from mjx_arena import SettingError, list_tasks  # noqa: E402
 from mjx_arena.gym import ArenaEnv, ArenaParallelEnv, ArenaVectorEnv, env_id  # noqa: E402
+from ppo import policy_file  # noqa: E402
+from ppo.policy import Policy  # noqa: E402
+from ppo.settings import PPOSettings  # noqa: E402
 
 
 def test_every_task_has_an_id():
@@ -60,6 +63,35 @@ def test_an_opponent_plays_the_other_seat_and_is_passive_without_one():
     assert np.abs(heights["wild"][1] - heights["passive"][1]).max() > 0.3
 
 
+def test_a_policy_from_a_file_plays_the_other_seat(tmp_path):
+    arena = ArenaEnv("humanoid_duel", drill_share=0.0).arena
+    policy = Policy(arena.observation_size, arena.action, PPOSettings(actor_hidden=(8,), critic_hidden=(8,)))
+    policy_file.save(tmp_path / "p.npz", policy, policy.init(jax.random.key(0)), {})
+    asked = []
+
+    def opponent(seen, mask, key):
+        asked.append(seen.shape)
+        return policy_file.player(tmp_path / "p.npz")(seen, mask, key)
+
+    env = ArenaEnv("humanoid_duel", opponent=opponent, drill_share=0.0)
+    env.reset(seed=0)
+    env.step(np.zeros(4, np.float32))
+    many = ArenaVectorEnv("humanoid_duel", 4, opponent=opponent, drill_share=0.0)
+    many.reset(seed=0)
+    assert np.isfinite(many.step(np.zeros((4, 4), np.float32))[0]).all()
+    assert asked == 2 * [(1, arena.observation_size)]
+
+
+def test_stable_baselines3_trains_on_it():
+    stable_baselines3 = pytest.importorskip("stable_baselines3")
+    from stable_baselines3.common.env_util import make_vec_env
+
+    model = stable_baselines3.PPO("MlpPolicy", make_vec_env(env_id("qwop"), n_envs=2), n_steps=32, batch_size=32)
+    before = [parameter.clone() for parameter in model.policy.parameters()]
+    model.learn(64)
+    assert any((old != new).any() for old, new in zip(before, model.policy.parameters(), strict=True))
+
+
 def test_the_learner_is_never_the_dummy_of_a_drill():
     env = ArenaEnv("humanoid_duel", drill_share=1.0, shadow_share=0.0)
     for seed in range(8):
@@ -87,6 +119,7 @@ def test_many_arenas_reset_in_the_step_that_ends_them(vector):
             index = done.argmax()
             assert not np.array_equal(info["final_obs"][index], seen[index])
             assert np.all(info["final_info"]["outcome"][done] == -1)
+            assert np.all(info["final_info"]["last/distance"][done] != 0)
     assert ended > 8
 
 

@@ -4,6 +4,7 @@ import json
 import pickle
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -114,3 +115,17 @@ def test_a_folder_that_cannot_be_written_to_is_named(tmp_path):
     policy, state = policy_of()
     with pytest.raises(PolicyFileError, match="cannot write .*policy.npz"):
         policy_file.save(tmp_path / "nowhere" / "policy.npz", policy, state, {})
+
+
+def test_a_file_plays_as_its_policy_does(tmp_path):
+    policy, state = policy_of(Discrete(4))
+    policy_file.save(tmp_path / "p.npz", policy, state, {"task": {"name": "toy"}})
+    seen, mask = jax.random.normal(jax.random.key(1), (64, 5)), jnp.arange(4) != jnp.arange(64)[:, None] % 4
+    key = jax.random.key(2)
+    sampled, likely = (policy_file.player(tmp_path / "p.npz", sampled)(seen, mask, key) for sampled in (True, False))
+    distribution = policy.distribution(state, seen, mask)
+    np.testing.assert_array_equal(sampled, distribution.sample(key))
+    np.testing.assert_array_equal(likely, distribution.mode())
+    assert (sampled != likely).any()
+    with pytest.raises(PolicyFileError, match="plays toy, with 5 observations; here are 6"):
+        policy_file.player(tmp_path / "p.npz")(jnp.zeros((2, 6)), None, key)
