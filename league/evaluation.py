@@ -1,6 +1,6 @@
 """One policy in pairings: against itself, its past, the untrained policy, in variants of the task."""
 
-import dataclasses
+import json
 from typing import Any, NamedTuple
 
 import chex
@@ -13,7 +13,7 @@ from league.evaluator import Evaluator, Records, stack
 from league.sources import Source
 from mjx_arena import devices, tasks
 from mjx_arena.film import Film
-from mjx_arena.settings import require
+from mjx_arena.settings import changed, require
 from mjx_arena.types import Arena
 from ppo.policy import PolicyState
 
@@ -62,7 +62,7 @@ class Evaluation:
     def names(self, pairing: Pairing) -> list[str]:
         """Who sits in each seat of a film."""
         own = f"iteration {self.subject.iteration}"
-        others: dict[str | float, str] = {"self": own, "initial": "untrained"}
+        others: dict[str | float, str] = {"self": own, "initial": "untrained", "passive": "nobody"}
         other = others.get(pairing.opponent) or f"iteration {self.source.at(float(pairing.opponent)).iteration}"
         return [own] + [other] * (self.source.arena.num_agents - 1)
 
@@ -71,16 +71,20 @@ class Evaluation:
             return self.subject.state
         if opponent == "initial":
             return self.source.at(0.0).state
-        require(isinstance(opponent, float), "opponent", opponent, "must be self, initial, or a share such as 0.1")
+        if opponent == "passive":
+            return self.source.policy.passive()
+        require(
+            isinstance(opponent, float), "opponent", opponent, "must be self, initial, passive, or a share such as 0.1"
+        )
         return self.source.at(float(opponent)).state
 
     def _evaluator(self, pairing: Pairing) -> Evaluator:
         """One program for each variant of the task on each engine."""
         settings = self.source.settings
         physics = settings.physics if pairing.physics is None else pairing.physics
-        variant = (tuple(sorted(pairing.task.items())), physics)
+        variant = (json.dumps(pairing.task, sort_keys=True), physics)
         if variant not in self._evaluators:
-            arena = tasks.build(dataclasses.replace(settings.task, **pairing.task), physics)
+            arena = tasks.build(changed(settings.task, pairing.task), physics)
             mesh = devices.make_mesh(1) if physics.on_host else self.mesh
             self._evaluators[variant] = Evaluator(arena, [self.source.policy], mesh, physics.wanted_block, self.sampled)
         return self._evaluators[variant]

@@ -31,6 +31,13 @@ class Film(NamedTuple):
         """Its control steps."""
         return len(self.time) - 1
 
+    def first(self, seconds: float) -> "Film":
+        """Its beginning, up to so many s."""
+        steps = max(int(np.searchsorted(self.time, seconds + 1e-6)), 2)
+        metrics = {name: values[:steps] for name, values in self.metrics.items()}
+        arrays = {name: getattr(self, name)[:steps] for name in self._fields if name != "metrics"}
+        return Film(**arrays, metrics=metrics)
+
     def caption(self, step: int, players: Sequence[tuple[str, str]] = (), keys: Sequence[str] = ()) -> Caption:
         """Who plays, time, the first agent's return, the terms of the reward and which of `keys` are held in `step`."""
         lines = [*players, ("time", f"{self.time[step]:.2f} s"), ("return", f"{self.reward[: step + 1, 0].sum():.1f}")]

@@ -1,5 +1,7 @@
 """Checks shared by the settings of every room: one message that names the key, the value and what would do."""
 
+import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 
@@ -21,3 +23,12 @@ def require_not_negative(group: Any, prefix: str, remedy: str) -> None:
     """Raises `SettingError` for the first field of the dataclass `group` that is negative."""
     for key, value in vars(group).items():
         require(value >= 0, f"{prefix}.{key}", value, remedy)
+
+
+def changed(group: Any, changes: Mapping[str, Any]) -> Any:
+    """The dataclass `group` with `changes` by field; of a field that is a dataclass itself, a mapping changes parts."""
+    parts = {}
+    for key, value in changes.items():
+        nested = isinstance(value, Mapping) and dataclasses.is_dataclass(getattr(group, key))
+        parts[key] = changed(getattr(group, key), value) if nested else value
+    return dataclasses.replace(group, **parts)

@@ -13,7 +13,7 @@ from rich.table import Table
 from league import config
 from league.command import refuse_other_keys, run_script, take_own_keys
 from mjx_arena import compilation_cache, devices
-from mjx_arena.settings import SettingError, require
+from mjx_arena.settings import SettingError, changed, require
 from ppo import run_folder
 
 CONF = Path(__file__).resolve().parent.parent / "conf"
@@ -127,7 +127,7 @@ def _tournament(own: EvaluationSettings, found: Sequence, mesh, out: Path) -> in
 
 def _ladder_task(settings: config.RunSettings):
     """The task without what is only for training, such as drills."""
-    return dataclasses.replace(settings.task, **config.load_ladder(CONF, settings.task_name))
+    return changed(settings.task, config.load_ladder(CONF, settings.task_name))
 
 
 def _table(result, names: Sequence[str], title: str) -> Table:

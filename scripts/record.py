@@ -24,6 +24,7 @@ PURPOSE = """Films episodes of a run's policy, alone or in matches against itsel
   seed: 0
   sampled: false  # actions sampled as in training; false: the most likely ones
   captions: true  # time, reward and who plays written into the picture
+  seconds: null  # of each episode that are shown, from its start; null: all of it
   stills: 6  # pictures in a strip, spread over the episodes"""
 EXAMPLES = (
     "python scripts/record.py run=runs/humanoid_duel/2026-01-31_12-00-00 out=match.png",
@@ -43,11 +44,13 @@ class RecordSettings:
     seed: int = 0
     sampled: bool = False
     captions: bool = True
+    seconds: float | None = None
     stills: int = 6
 
     def validate(self) -> None:
         for key in ("episodes", "stills"):
             require(getattr(self, key) >= 1, key, getattr(self, key), "must be at least 1")
+        require(self.seconds is None or self.seconds > 0, "seconds", self.seconds, "must be positive, or null")
         for key, endings in (("out", (".mp4", ".png")), ("trajectory", (".xml", ".npz"))):
             path = getattr(self, key)
             known = path is None or Path(path).suffix in endings
@@ -72,6 +75,8 @@ def main(overrides: list[str]) -> int:
     pairing = pairings[own.pairing] if own.pairing else _against_itself(pairings)
     evaluation = Evaluation(source, devices.make_mesh(1), own.episodes, own.sampled)
     arena, films = evaluation.arena(pairing), evaluation.film(pairing, jax.random.key(own.seed), own.episodes)
+    if own.seconds is not None:
+        films = [film.first(own.seconds) for film in films]
     lengths = ", ".join(f"{film.time[-1]:.1f} s" for film in films)
     if own.trajectory is not None:
         spec = getattr(arena, "mj_spec", None)
