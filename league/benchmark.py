@@ -126,7 +126,9 @@ class _Parts:
             return trainer.learner.update(first(state.learner), trajectory, key, jnp.float32(0))
 
         def rollout(state: RunState, key):
-            learner, matches, probability = first((state.learner, state.matches, trainer.probability(state.pool)))
+            learner, matches, probability = first(
+                (state.learner, state.matches, trainer.probability(state.pool, state.phase.phase))
+            )
             return trainer.local_rollout(state, learner, matches, probability, key)[1]
 
         trajectory = jax.eval_shape(

@@ -18,6 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from league.schema import explain, hints_by_key, instantiate, schema_of, unknown_key
 from league.settings import LeagueSettings
+from mjx_arena.phases import Phase
 from mjx_arena.physics.settings import PhysicsSettings
 from mjx_arena.settings import SettingError, require
 from mjx_arena.tasks import list_tasks, settings_of
@@ -27,6 +28,7 @@ from ppo.settings import PPOSettings
 # Keys that may differ between a run and its resumption; the group logger may too.
 RESUMABLE_KEYS = (
     *("iterations", "total_arena_steps", "checkpoint_interval", "checkpoint_keep_interval", "compilation_cache"),
+    *("phase", "milestone_interval"),
 )
 _CHOOSING_KEYS = ("resume", "resume_step")
 
@@ -46,6 +48,8 @@ class RunSettings:
     seed: int = 0
     devices: int | None = None
     stagger: bool = False
+    phase: int | None = None
+    milestone_interval: int | None = None
     run_dir: str | None = None
     resume: str | None = None
     resume_step: int | None = None
@@ -58,13 +62,23 @@ class RunSettings:
         return self.task.name
 
     @property
+    def phases(self) -> tuple[Phase, ...]:
+        """Of the task; none for a task without."""
+        return getattr(self.task, "phases", ())
+
+    @property
     def arena_steps_per_iteration(self) -> int:
         return self.num_arenas * len(self.league.roles) * self.ppo.horizon
 
     def resolved(self) -> "RunSettings":
-        """The same run with `total_arena_steps` turned into `iterations`, rounded up, and the engine's only device."""
+        """The same run with `total_arena_steps` turned into `iterations`, rounded up, and what other settings imply.
+
+        That is the only device of an engine on the host, and somebody who does nothing for phases without self-play.
+        """
         if self.physics.on_host and self.devices is None:
             return dataclasses.replace(self, devices=1).resolved()
+        if not self.league.passive and not all(phase.self_play for phase in self.phases):
+            return dataclasses.replace(self, league=dataclasses.replace(self.league, passive=True)).resolved()
         if self.total_arena_steps is None:
             return self
         require(self.total_arena_steps >= 1, "total_arena_steps", self.total_arena_steps, "must be at least 1, or null")
@@ -77,6 +91,10 @@ class RunSettings:
             getattr(self, key).validate(key)
         for key in ("num_arenas", "iterations", "checkpoint_interval", "checkpoint_keep_interval"):
             require(getattr(self, key) >= 1, key, getattr(self, key), "must be at least 1")
+        last = max(len(self.phases), 1)
+        require(self.phase is None or 1 <= self.phase <= last, "phase", self.phase, f"must lie between 1 and {last}")
+        interval = self.milestone_interval
+        require(interval is None or interval >= 1, "milestone_interval", interval, "must be at least 1, or null")
         require(0 <= self.seed < 2**32, "seed", self.seed, "must lie between 0 and 4294967295")
         if self.physics.on_host and self.devices is not None:
             remedy = f"physics={self.physics.engine} uses every core from one device; take 1, or null"
@@ -170,7 +188,7 @@ def compose(overrides: list[str], conf_dir: str | Path) -> RunSettings:
 class Pairing:
     """Whom a run's policy plays, and where."""
 
-    opponent: str | float  # `self`, `initial` (the untrained policy), or the share of the run at which it was saved
+    opponent: str | float  # `self`, `initial` (untrained), `passive`, or the share of the run at which it was saved
     task: dict[str, Any] = dataclasses.field(default_factory=dict)  # settings in place of the run's own
     physics: PhysicsSettings | None = None  # in place of the run's own
 

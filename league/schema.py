@@ -23,14 +23,32 @@ def schema_of(cls: type) -> type:
     columns = []
     for field in dataclasses.fields(cls):
         hint = hints[field.name]
-        if dataclasses.is_dataclass(hint):
+        if (element := element_of(hint)) is not None:
+            rows = dataclasses.field(default_factory=functools.partial(_plain_rows, field))
+            columns.append((field.name, list[schema_of(element)], rows))
+        elif dataclasses.is_dataclass(hint):
             nested = schema_of(typing.cast(type, hint))
             columns.append((field.name, nested, dataclasses.field(default_factory=nested)))
         else:
             default = MISSING if field.default is dataclasses.MISSING and hint is not Any else field.default
             default = None if default is dataclasses.MISSING else default
-            columns.append((field.name, hint, dataclasses.field(default=default)))
+            if field.default_factory is not dataclasses.MISSING:
+                column = dataclasses.field(default_factory=field.default_factory)
+            else:
+                column = dataclasses.field(default=default)
+            columns.append((field.name, hint, column))
     return dataclasses.make_dataclass(cls.__name__, columns)
+
+
+def element_of(hint: Any) -> type | None:
+    """The dataclass that a field of several, `tuple[<dataclass>, ...]`, is made of; None for other fields."""
+    first = typing.get_args(hint)[0] if typing.get_origin(hint) is tuple else None
+    return first if isinstance(first, type) and dataclasses.is_dataclass(first) else None
+
+
+def _plain_rows(field: dataclasses.Field) -> list[Any]:
+    rows: Any = field.default
+    return [schema_of(type(row))(**vars(row)) for row in rows]
 
 
 def instantiate(cls: type, values: Mapping[str, Any], open_fields: Mapping[str, type] | None = None) -> Any:
@@ -41,7 +59,9 @@ def instantiate(cls: type, values: Mapping[str, Any], open_fields: Mapping[str, 
     hints = {**typing.get_type_hints(cls), **(open_fields or {})}
     arguments = {}
     for key, value in values.items():
-        if dataclasses.is_dataclass(hints[key]):
+        if (element := element_of(hints[key])) is not None:
+            value = [instantiate(element, row) for row in value]
+        elif dataclasses.is_dataclass(hints[key]):
             value = instantiate(typing.cast(type, hints[key]), value)
         arguments[key] = tuple(value) if isinstance(value, list) else value
     return cls(**arguments)

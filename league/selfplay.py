@@ -21,12 +21,14 @@ from jax.sharding import PartitionSpec as P
 from league import pool as pools
 from league.config import RunSettings
 from league.matches import Matches, MatchRunner, StepStatistics
+from league.phases import Phases, PhaseState
 from league.pool import Pool, Record
 from league.roles import ROLES
 from league.sources import open_source
 from mjx_arena import devices, tasks
 from mjx_arena.batch import BatchedArena
 from mjx_arena.settings import require
+from mjx_arena.types import Progress
 from ppo import rollout
 from ppo.policy import Policy, PolicyState
 from ppo.policy_file import architecture
@@ -42,11 +44,21 @@ class RunState(struct.PyTreeNode):
     learner: LearnerState  # [R, ...]
     pool: Pool
     matches: Matches  # [R, ...], sharded over devices
+    phase: PhaseState
 
 
-_SPLIT = P(None, devices.AXIS)
+_SPLIT: Any = P(None, devices.AXIS)
 # How a RunState lies on the devices: leaves of `matches` are split along their second axis, all else is replicated.
-RUN_STATE_SPEC = RunState(iteration=P(), key=P(), learner=P(), pool=P(), matches=_SPLIT)  # type: ignore[arg-type]
+_EVERYWHERE: Any = P()
+RUN_STATE_SPEC = RunState(
+    iteration=_EVERYWHERE,
+    key=_EVERYWHERE,
+    learner=_EVERYWHERE,
+    pool=_EVERYWHERE,
+    matches=_SPLIT,
+    phase=_EVERYWHERE,
+)
+_PASSIVE = 1  # the slot of the member that does nothing, right after the untrained policy
 _BANK_SHARE = 4  # one fresh start for every so many arenas; an iteration seldom ends more matches than that
 _SMALLEST_BANK = 64  # or as many as there are arenas: fewer would hardly differ from one another
 
@@ -64,6 +76,7 @@ class SelfPlay:
             self.num_mirror = self.arenas_per_device
         block = devices.safe_block_size(self.arenas_per_device, settings.physics.wanted_block)
         self.batch = BatchedArena(self.arena, block)
+        self.phases = Phases(settings.task, settings.arena_steps_per_iteration)
         self.policy = Policy(self.arena.observation_size, self.arena.action, settings.ppo)
         self.learner = Learner(self.policy, settings.ppo, devices.AXIS)
         self._init = jax.jit(self.shard(self._local_init, P(), RUN_STATE_SPEC))
@@ -77,12 +90,22 @@ class SelfPlay:
         Raises SettingError, CheckpointError or PolicyFileError for members from elsewhere that cannot be used.
         """
         foreign = list(self._foreign())  # before anything compiles
-        state = self._init(jax.random.key(self.settings.seed))
+        state = self.in_phase(self._init(jax.random.key(self.settings.seed)), self.settings.phase or 1)
         for policy, anchor in foreign:
             add = functools.partial(pools.add, settings=self.settings.league, anchor=anchor)
             add = jax.jit(add, out_shardings=NamedSharding(self.mesh, P()))
             state = state.replace(pool=add(state.pool, jax.device_get(policy), np.int32(0)))
         return state
+
+    def in_phase(self, state: RunState, phase: int) -> RunState:
+        """`state` at the start of a phase, counted from 1."""
+        fresh = jax.device_put(self.phases.begin(phase - 1), NamedSharding(self.mesh, P()))
+        return state.replace(phase=fresh, learner=self._at_start(state.learner, fresh.phase))
+
+    def _at_start(self, learner: LearnerState, phase: jax.Array) -> LearnerState:
+        """Learners `[R, ...]` with the learning rate that a phase begins with."""
+        rate = self.phases.learning_rate(phase)
+        return learner.replace(learning_rate=jnp.where(jnp.isnan(rate), learner.learning_rate, rate))
 
     def _foreign(self) -> Iterator[tuple[PolicyState, bool]]:
         """Members of the first pool that are no snapshots of this run, and whether they stay for good."""
@@ -142,9 +165,8 @@ class SelfPlay:
         """`function` of one device's part, over the whole mesh."""
         return jax.shard_map(function, mesh=self.mesh, in_specs=in_specs, out_specs=out_specs, check_vma=False)
 
-    def _runner(self, pool: Pool, probability: jax.Array, key: chex.PRNGKey, arena_steps: jax.Array) -> MatchRunner:
-        bank = self.batch.make_bank(key, self.bank_size)
-        bank = bank.replace(state=self.batch.progressed(bank.state, arena_steps))
+    def _runner(self, pool: Pool, probability: jax.Array, key: chex.PRNGKey, progress: Progress) -> MatchRunner:
+        bank = self.batch.make_bank(key, self.bank_size, progress)
         tile_rows = self.settings.league.tile_rows
         return MatchRunner(self.batch, self.policy, self.num_mirror, tile_rows, pool, probability, bank)
 
@@ -155,21 +177,24 @@ class SelfPlay:
         wanted = max(arenas // _BANK_SHARE, min(arenas, _SMALLEST_BANK))
         return wanted // block * block or wanted
 
-    def probability(self, pool: Pool) -> jax.Array:
-        """With which each learner draws members `[R, K]`."""
+    def probability(self, pool: Pool, phase: jax.Array) -> jax.Array:
+        """With which each learner draws members `[R, K]` in a phase."""
         league = self.settings.league
         by_role = [ROLES[name].matchmaker(pool, pool.record(role), league) for role, name in enumerate(league.roles)]
-        return jnp.stack(by_role)
+        nobody = jax.nn.one_hot(_PASSIVE, league.player_pool_length)
+        return jnp.where(self.phases.plays_pool(phase), jnp.stack(by_role), nobody)
 
     def _local_init(self, key: chex.PRNGKey) -> RunState:
         league = self.settings.league
         key, k_learner, k_matches = jax.random.split(key, 3)
         learner = jax.vmap(self.learner.init)(jax.random.split(k_learner, len(league.roles)))
         pool = pools.create(first(learner).policy, league)
+        phase = self.phases.begin()
 
         def start(probability, key):
             k_bank, k_start = jax.random.split(_own_key(key))
-            matches = self._runner(pool, probability, k_bank, jnp.float32(0)).start(k_start, self.arenas_per_device)
+            runner = self._runner(pool, probability, k_bank, Progress(jnp.float32(0), phase.phase))
+            matches = runner.start(k_start, self.arenas_per_device)
             if self.settings.stagger:
                 count = jax.random.randint(
                     jax.random.fold_in(k_start, 0), (self.arenas_per_device,), 0, self.arena.time_limit
@@ -178,13 +203,14 @@ class SelfPlay:
             return _with_device_axis(matches)
 
         keys = jax.random.split(k_matches, len(league.roles))
-        return RunState(jnp.int32(0), key, learner, pool, _for_each(start, self.probability(pool), keys))
+        matches = _for_each(start, self.probability(pool, phase.phase), keys)
+        return RunState(jnp.int32(0), key, learner, pool, matches, phase)
 
     def _local_iterate(self, state: RunState, length: jax.Array) -> tuple[RunState, dict[str, Any]]:
         league, num_roles = self.settings.league, len(self.settings.league.roles)
         key, k_roles, k_reset = jax.random.split(state.key, 3)
         progress = state.iteration / length
-        probability = self.probability(state.pool)
+        probability = self.probability(state.pool, state.phase.phase)
 
         def play_and_learn(learner, matches, probability, key):
             k_rollout, k_update = jax.random.split(_own_key(key))
@@ -198,7 +224,11 @@ class SelfPlay:
         )
         totals = jax.tree.map(lambda x: jax.lax.psum(x, devices.AXIS), steps)
         pool = pools.recorded(state.pool, totals.results, probability, league)
-        metrics = self._metrics(metrics, totals, pool)
+        metrics = self._metrics(metrics, totals, pool) | {"phase": state.phase.phase + 1}
+        phase = self.phases.after(state.phase, metrics)
+        moved = self._at_start(learner, phase.phase).learning_rate
+        same = phase.phase == state.phase.phase
+        learner = learner.replace(learning_rate=jnp.where(same, learner.learning_rate, moved))
         on_first = jax.lax.axis_index(devices.AXIS) == 0
         film = jax.tree.map(lambda x: jax.lax.psum(jnp.where(on_first, x, 0), devices.AXIS), first(frames))
         metrics["film"] = {"pose": film.pose, "ended": film.ended}
@@ -207,7 +237,7 @@ class SelfPlay:
         for role in range(num_roles):
             k_reset, k_role = jax.random.split(k_reset)
             learner, pool = self._snapshot(learner, pool, role, iteration, in_play, k_role)
-        return RunState(iteration, key, learner, pool, matches), metrics
+        return RunState(iteration, key, learner, pool, matches, phase), metrics
 
     def _snapshot(
         self, learner: LearnerState, pool: Pool, role: int, iteration: jax.Array, in_play: jax.Array, key: chex.PRNGKey
@@ -231,9 +261,10 @@ class SelfPlay:
         """One device's part of a learner's rollout: its matches afterwards, its trajectory, statistics by step."""
         k_bank, k_play = jax.random.split(key)
         played = state.iteration.astype(jnp.float32) * self.settings.arena_steps_per_iteration
-        runner = self._runner(state.pool, probability, k_bank, played)
+        progress = Progress(played, state.phase.phase)
+        runner = self._runner(state.pool, probability, k_bank, progress)
         matches = _without_device_axis(matches)
-        matches = matches.replace(arena=self.batch.progressed(matches.arena, played))
+        matches = matches.replace(arena=self.batch.progressed(matches.arena, progress))
         matches, trajectory, steps = rollout.collect(
             runner, self.policy, learner.policy, matches, k_play, self.settings.ppo.horizon
         )

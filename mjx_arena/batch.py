@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
-from mjx_arena.types import Arena, ArenaState, TimeStep
+from mjx_arena.types import Arena, ArenaState, Progress, TimeStep
 
 
 class Bank(struct.PyTreeNode):
@@ -43,14 +43,19 @@ class BatchedArena:
         """Fresh matches `[N, ...]`."""
         return self.blockwise(jax.vmap(self.arena.reset), jax.random.split(key, num_arenas))
 
-    def make_bank(self, key: chex.PRNGKey, size: int) -> Bank:
-        """`size` fresh reset states `[F, ...]`."""
-        return Bank(*self.reset(key, size))
+    def make_bank(self, key: chex.PRNGKey, size: int, progress: Progress | None = None) -> Bank:
+        """`size` fresh reset states `[F, ...]`, at a stage of a run if one is given."""
+        if progress is None:
+            return Bank(*self.reset(key, size))
+        reset_in = getattr(self.arena, "reset_in", None)
+        start = self.arena.reset if reset_in is None else lambda key: reset_in(key, progress.phase)
+        state, timestep = self.blockwise(jax.vmap(start), jax.random.split(key, size))
+        return Bank(self.progressed(state, progress), timestep)
 
-    def progressed(self, state: ArenaState, arena_steps: jax.Array) -> ArenaState:
-        """States `[N, ...]` once the run has played `arena_steps` `[]`, of arenas that have a `Curriculum`."""
+    def progressed(self, state: ArenaState, progress: Progress) -> ArenaState:
+        """States `[N, ...]` at a stage of a run, of arenas that have a `Curriculum`."""
         progressed = getattr(self.arena, "progressed", None)
-        return state if progressed is None else jax.vmap(progressed, in_axes=(0, None))(state, arena_steps)
+        return state if progressed is None else jax.vmap(progressed, in_axes=(0, None))(state, progress)
 
     def step_without_reset(self, state: ArenaState, action: jax.Array) -> tuple[ArenaState, TimeStep]:
         """Plays `action` `[N, A, ...]` and leaves matches that end as they are."""

@@ -126,9 +126,24 @@ class Reporter(Protocol):
         ...
 
 
+class Progress(NamedTuple):
+    """How far a run has come."""
+
+    arena_steps: jax.Array  # [] that it has played, in all its arenas together
+    phase: jax.Array  # [] int32, from 0; see `mjx_arena.phases`
+
+
 class Curriculum(Protocol):
     """What an `Arena` may have besides, if its games change over training. What changes lies in the state."""
 
-    def progressed(self, state: ArenaState, arena_steps: jax.Array) -> ArenaState:
-        """The same match once the run has played `arena_steps` `[]` in all its arenas together."""
+    def progressed(self, state: ArenaState, progress: Progress) -> ArenaState:
+        """The same match at that stage of a run."""
+        ...
+
+
+class Phased(Curriculum, Protocol):
+    """What an `Arena` may have besides, if matches begin differently in different phases."""
+
+    def reset_in(self, key: chex.PRNGKey, phase: jax.Array) -> tuple[ArenaState, TimeStep]:
+        """As `reset`, in phase `phase` `[]` int32, from 0."""
         ...

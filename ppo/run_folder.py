@@ -40,17 +40,13 @@ def create(run_dir: str | None, task: str) -> Path:
     return folder
 
 
-def find(resume: str, task: str) -> Path:
-    """The folder that `resume` means: a run's own, or for `latest` that of the task's newest finished checkpoint.
+def newest(task: str) -> list[Path]:
+    """Folders of the task's runs with a finished checkpoint, that with the newest one first."""
+    return sorted((path for path in (RUNS / task).glob("*") if finished_steps(path)), key=_written_at, reverse=True)
 
-    Raises SettingError if there is none.
-    """
-    if resume == "latest":
-        runs = [path for path in (RUNS / task).glob("*") if finished_steps(path)]
-        if not runs:
-            remedy = f"no run under {RUNS / task} has a finished checkpoint; name a run's folder, or start a new run"
-            raise SettingError("resume", resume, remedy)
-        return max(runs, key=_written_at)
+
+def find(resume: str) -> Path:
+    """The folder of a run, which `resume` names. Raises SettingError if it holds none."""
     folder = Path(resume)
     if not (folder / CONFIG).is_file():
         raise SettingError("resume", resume, f"is no run's folder: it holds no {CONFIG}; `latest` finds the newest run")

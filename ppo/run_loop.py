@@ -11,6 +11,7 @@ import jax
 from ppo.checkpoints import CheckpointError, Checkpoints
 from ppo.filmer import Filmer
 from ppo.metrics import Writer
+from ppo.milestones import Milestones
 from ppo.signals import stop_requests
 
 Metrics = Mapping[str, Any]  # {name: []}
@@ -44,6 +45,8 @@ class RunLoop:
       dump: writes what is known about non-finite states to a path.
       dump_folder: where to.
       filmer: takes what metrics hold under `film`.
+      milestones: keeps copies of checkpoints.
+      title: what the metric `phase` is called by people, and in the names of folders.
       announce: shows a message to a person.
     """
 
@@ -59,11 +62,15 @@ class RunLoop:
         dump: Callable[[Any, Path], None],
         dump_folder: Path,
         filmer: Filmer | None = None,
+        milestones: Milestones | None = None,
+        title: Callable[[int], tuple[str, str]] = lambda phase: (f"phase {phase}", f"Phase{phase}"),
         announce: Callable[[str], None] = print,
     ):
         self._iterate, self._compile, self._settings = iterate, compile, settings
         self._checkpoints, self._meta, self._writers = checkpoints, meta, writers
         self._dump, self._dump_folder, self._filmer, self._announce = dump, dump_folder, filmer, announce
+        self._milestones, self._title = milestones, title
+        self._row_before: dict[str, float | int] = {}
         self._pending: list[Metrics] = []  # on the device, one of each iteration since the last fetch
         self._stuck_since: int | None = None  # first of the latest iterations without a finite update
         self._fetched_at = time.monotonic()
@@ -84,11 +91,14 @@ class RunLoop:
                 state, metrics = iterate(state)
                 iteration += 1
                 self._pending.append(metrics)
-                save = iteration % self._settings.checkpoint_interval == 0 and iteration < last
+                milestone = self._milestone_due(iteration)
+                save = milestone or (iteration % self._settings.checkpoint_interval == 0 and iteration < last)
                 if save or iteration % self._settings.log_interval == 0:
                     self._take_in(iteration, state)
                 if save:
                     self._save_or_warn(iteration, state)
+                if milestone:
+                    self._keep_milestone(iteration)
             self._take_in(iteration, state)
             self._save_last(iteration, state)
         return stop.exit_status
@@ -113,8 +123,12 @@ class RunLoop:
             frames = metrics.pop("film", None)
             if self._filmer is not None and frames is not None:
                 self._filmer.take(number, frames)
+            row = self._row(number, metrics, seconds)
+            if row.get("phase", 1) != self._row_before.get("phase", row.get("phase", 1)):
+                self._announce(f"iteration {number}: {self._title(int(row['phase']))[0]}")
+            self._row_before = row
             if number % self._settings.log_interval == 0:
-                self._write(self._row(number, metrics, seconds), iteration, state)
+                self._write(row, iteration, state)
             self._guard(number, metrics, state)
 
     def _row(self, iteration: int, metrics: Mapping[str, Any], seconds: float) -> dict[str, float | int]:
@@ -163,6 +177,23 @@ class RunLoop:
             self._checkpoints.save(iteration, state, self._meta)
         except CheckpointError as error:
             self._announce(f"warning: {error}; training goes on, {self._last_checkpoint()}")
+
+    def _milestone_due(self, iteration: int) -> bool:
+        steps = self._settings.arena_steps_per_iteration
+        return self._milestones is not None and self._milestones.due((iteration - 1) * steps, iteration * steps)
+
+    def _keep_milestone(self, iteration: int) -> None:
+        """A copy of the checkpoint that was just written; that it cannot be made is only a warning."""
+        assert self._milestones is not None
+        if self._checkpoints.latest_step() != iteration:
+            return  # which was a warning too
+        label = self._title(int(self._row_before.get("phase", 1)))[1]
+        try:
+            folder = self._milestones.keep(label, self._checkpoints.folder / str(iteration), self._row_before)
+        except OSError as error:
+            self._announce(f"warning: cannot keep a milestone: {error.strerror or error}; training goes on")
+        else:
+            self._announce(f"kept the milestone {folder}")
 
     def _save_last(self, iteration: int, state: Any) -> None:
         if self._stuck_since is not None:

@@ -2,7 +2,8 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,13 @@ from league import config
 from league.command import run_script
 from league.config import RunSettings
 from mjx_arena import compilation_cache, devices
+from mjx_arena.settings import SettingError
 from mjx_arena.types import View
-from ppo import run_folder
+from ppo import milestones, run_folder
 from ppo.checkpoints import Checkpoints
 from ppo.filmer import Filmer
 from ppo.metrics import TensorBoard, open_writers
+from ppo.milestones import Milestones
 from ppo.run_loop import LoopSettings, RunLoop
 
 CONF = Path(__file__).resolve().parent.parent / "conf"
@@ -30,20 +33,48 @@ EXAMPLES = (
 
 
 def main(overrides: list[str]) -> int:
-    settings, folder = config.compose(overrides, CONF), None
-    if settings.resume is not None:
-        step = settings.resume_step
-        folder = run_folder.find(settings.resume, settings.task_name)
-        saved = config.from_mapping(run_folder.read_config(folder))
-        settings = config.resumed(saved, settings, config.parse_overrides(overrides))
-        settings = dataclasses.replace(settings, resume=str(folder), resume_step=step)
+    wanted, folder = config.compose(overrides, CONF), None
+    settings = wanted
+    if wanted.resume is not None:
+        settings, folder = _resumed(wanted, config.parse_overrides(overrides))
     devices.configure(settings.devices, getattr(settings.task, "num_dofs", None))
     if settings.compilation_cache:
         compilation_cache.enable()
     settings = dataclasses.replace(settings, devices=config.choose_devices(settings, len(jax.devices())))
-    folder = folder or run_folder.create(settings.run_dir, settings.task_name)
+    if folder is None or milestones.is_milestone(folder):
+        source, folder = folder, run_folder.create(wanted.run_dir, settings.task_name)
+        if source is not None:
+            milestones.start_from(source, folder)
     with run_folder.locked(folder):
         return train(dataclasses.replace(settings, run_dir=str(folder)), folder)
+
+
+def _resumed(wanted: RunSettings, written: Mapping[str, str]) -> tuple[RunSettings, Path | None]:
+    """Settings to go on with and the folder of what `resume` means: a run, a milestone, or None for a new run."""
+    resume, task = str(wanted.resume), wanted.task_name
+    if resume == "latest":
+        for folder in run_folder.newest(task):
+            try:
+                return _settings_of(folder, wanted, written), folder
+            except SettingError as error:
+                print(f"skipped {folder}: {error}")
+        print(f"resume=latest: no run under {run_folder.RUNS / task} can be gone on with; starting a new one")
+        settings = dataclasses.replace(wanted, resume=None, resume_step=None).resolved()
+        settings.validate()
+        return settings, None
+    if resume.partition(":")[0] == "milestone":
+        folder = milestones.choose(resume, task, input if sys.stdin.isatty() else None)
+        written = {key: value for key, value in written.items() if key != "run_dir"}
+    else:
+        folder = run_folder.find(resume)
+    return _settings_of(folder, wanted, written), folder
+
+
+def _settings_of(folder: Path, wanted: RunSettings, written: Mapping[str, str]) -> RunSettings:
+    saved = config.from_mapping(run_folder.read_config(folder))
+    settings = config.resumed(saved, wanted, written)
+    phase = wanted.phase if "phase" in written else None  # else it goes on in the phase that it is in
+    return dataclasses.replace(settings, resume=str(folder), resume_step=wanted.resume_step, phase=phase)
 
 
 def train(settings: RunSettings, folder: Path) -> int:
@@ -66,7 +97,9 @@ def train(settings: RunSettings, folder: Path) -> int:
             expected = {"task": settings.task_name}
             state, meta = checkpoints.restore(trainer.state_shape(), settings.resume_step, expected)
             done = int(state.iteration)
-            announce(f"resuming {folder} from the checkpoint of iteration {done}")
+            announce(f"resuming {settings.resume} from the checkpoint of iteration {done}")
+            if settings.phase is not None:
+                state = trainer.in_phase(state, settings.phase)
             for difference in _version_differences(meta["versions"]):
                 announce(f"warning: {difference}; numbers may not repeat bit for bit")
             for later in checkpoints.drop_later(done):
@@ -74,6 +107,9 @@ def train(settings: RunSettings, folder: Path) -> int:
             if done >= settings.iterations:
                 announce(f"the run is complete; to go on, ask for more than iterations={done}")
                 return 0
+        phases = trainer.phases
+        if len(phases.each) > 1:
+            announce(phases.title(int(state.phase.phase)))
         plain = config.to_mapping(dataclasses.replace(settings, resume=None, resume_step=None))
         run_folder.write_config(folder, plain)
         with (
@@ -96,6 +132,8 @@ def train(settings: RunSettings, folder: Path) -> int:
                 dump=trainer.dump_nonfinite,
                 dump_folder=folder,
                 filmer=filmer,
+                milestones=Milestones(folder, interval) if (interval := settings.milestone_interval) else None,
+                title=lambda phase: (phases.title(phase - 1), phases.label(phase - 1)),
                 announce=announce,
             )
             return loop.run(state)

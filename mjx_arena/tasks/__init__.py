@@ -4,6 +4,7 @@ from mjx_arena.physics import PhysicsSettings
 from mjx_arena.settings import SettingError
 from mjx_arena.tasks.ant_battle import AntBattle, AntBattleSettings
 from mjx_arena.tasks.ant_sumo import AntSumo, AntSumoSettings
+from mjx_arena.tasks.car_soccer import CarSoccer, CarSoccerSettings
 from mjx_arena.tasks.humanoid_duel import HumanoidDuel, HumanoidDuelSettings
 from mjx_arena.tasks.humanoid_pose import HumanoidPose, HumanoidPoseSettings
 from mjx_arena.tasks.qwop import Qwop, QwopSettings
@@ -14,6 +15,7 @@ __all__ = ["build", "list_tasks", "register", "settings_of"]
 _TASKS = {
     "ant_battle": (AntBattleSettings, AntBattle),
     "ant_sumo": (AntSumoSettings, AntSumo),
+    "car_soccer": (CarSoccerSettings, CarSoccer),
     "humanoid_duel": (HumanoidDuelSettings, HumanoidDuel),
     "humanoid_pose": (HumanoidPoseSettings, HumanoidPose),
     "qwop": (QwopSettings, Qwop),

@@ -17,7 +17,7 @@ from mjx_arena.bodies.posture import Posture
 from mjx_arena.physics import PhysicsSettings, make_physics
 from mjx_arena.settings import require, require_not_negative
 from mjx_arena.shaping import ShapingSettings
-from mjx_arena.types import ArenaState, Box, PhysicsState, TimeStep, View
+from mjx_arena.types import ArenaState, Box, PhysicsState, Progress, TimeStep, View
 
 
 @dataclass(frozen=True)
@@ -124,9 +124,9 @@ class AntBattle:
         del state
         return ant.targets(action).reshape(-1)
 
-    def progressed(self, state: ArenaState, arena_steps: jax.Array) -> ArenaState:
+    def progressed(self, state: ArenaState, progress: Progress) -> ArenaState:
         """See `mjx_arena.types.Curriculum`: moves the weight of the shaping."""
-        return self.settings.shaping.progressed(state, arena_steps)
+        return self.settings.shaping.progressed(state, progress.arena_steps)
 
     def _radius(self, state: ArenaState) -> jax.Array:
         """Of the ring `[]`, m."""

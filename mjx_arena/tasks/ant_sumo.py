@@ -15,7 +15,7 @@ from mjx_arena.bodies.posture import Posture
 from mjx_arena.physics import PhysicsSettings, make_physics
 from mjx_arena.settings import require, require_not_negative
 from mjx_arena.shaping import ShapingSettings
-from mjx_arena.types import ArenaState, Box, TimeStep, View
+from mjx_arena.types import ArenaState, Box, Progress, TimeStep, View
 
 
 @dataclass(frozen=True)
@@ -128,9 +128,9 @@ class AntSumo:
         del state
         return ant.targets(action).reshape(-1)
 
-    def progressed(self, state: ArenaState, arena_steps: jax.Array) -> ArenaState:
+    def progressed(self, state: ArenaState, progress: Progress) -> ArenaState:
         """See `mjx_arena.types.Curriculum`: moves the weight of the shaping."""
-        return self.settings.shaping.progressed(state, arena_steps)
+        return self.settings.shaping.progressed(state, progress.arena_steps)
 
     def _rewards(self, state: ArenaState, before: Posture, posture: Posture, action, low, lost) -> dict[str, jax.Array]:
         """Terms `[2]` before their weights, named as in `SumoRewards`."""

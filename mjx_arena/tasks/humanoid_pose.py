@@ -19,7 +19,7 @@ from mjx_arena.pushes import draw_pushes, push_at
 from mjx_arena.rewards import REWARDS
 from mjx_arena.settings import require
 from mjx_arena.shaping import Ramp
-from mjx_arena.types import ArenaState, Box, TimeStep, View
+from mjx_arena.types import ArenaState, Box, Progress, TimeStep, View
 
 
 @dataclass(frozen=True)
@@ -130,9 +130,9 @@ class HumanoidPose:
         state = state.replace(physics=physics, step_count=step_count, memory=state.memory.replace(in_pose=in_pose))
         return state, self._timestep(state, moment)
 
-    def progressed(self, state: ArenaState, arena_steps: jax.Array) -> ArenaState:
+    def progressed(self, state: ArenaState, progress: Progress) -> ArenaState:
         """See `mjx_arena.types.Curriculum`: moves what pulls it up."""
-        return state.replace(memory=state.memory.replace(lift=self.settings.lift.at(arena_steps)))
+        return state.replace(memory=state.memory.replace(lift=self.settings.lift.at(progress.arena_steps)))
 
     def controls(self, state: ArenaState, action: jax.Array) -> jax.Array:
         """Of the motors `[21]`."""

@@ -30,7 +30,11 @@ def as_plain(settings):
 
 @pytest.mark.parametrize("task", list_tasks())
 def test_task_yaml_equals_its_dataclass(task):
-    assert defaults_of(CONF / "task" / f"{task}.yaml") == as_plain(RunSettings(task=settings_of(task)()))["task"]
+    yaml, settings = defaults_of(CONF / "task" / f"{task}.yaml"), settings_of(task)()
+    own = as_plain(RunSettings(task=settings))["task"]
+    if "phases" in own:  # what a training teaches one after the other; an arena made in Python plays the bare game
+        assert len(yaml.pop("phases")) > len(own.pop("phases")) == 1
+    assert yaml == own
 
 
 @pytest.mark.parametrize("path", ["physics/mjx", "ppo/default", "league/default", "logger/default"])
@@ -112,7 +116,7 @@ def test_total_arena_steps_are_rounded_up_to_iterations():
         (["league.roles=[champion]"], "league.roles", "('champion',)", "must be of learner, main"),
         (["league=alphastar", "league.mirror_fraction=1"], "league.mirror_fraction", "1.0", "must be 0 with several"),
         (["league.matchmaker=best"], "league.matchmaker", "best", "must be one of latest"),
-        (["task=chess"], "task", "chess", "choose one of ant_battle, ant_sumo, humanoid_duel"),
+        (["task=chess"], "task", "chess", "choose one of ant_battle, ant_sumo, car_soccer, humanoid_duel"),
         (["experiment=chess"], "experiment", "chess", "there is no such experiment; choose one of duel_league"),
         (["task.name=chess"], "task.name", "chess", "write task=chess"),
         (["task.time_limit=0"], "task.time_limit", "0", "must be at least 1"),

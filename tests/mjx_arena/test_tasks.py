@@ -36,6 +36,7 @@ def test_a_name_that_is_taken_is_refused():
 
 def test_a_name_that_is_not_there_is_refused_with_those_that_are():
     with pytest.raises(
-        SettingError, match="task=guest: there is no such task; choose one of ant_battle, ant_sumo, humanoid_duel"
+        SettingError,
+        match="task=guest: there is no such task; choose one of ant_battle, ant_sumo, car_soccer, humanoid_duel",
     ):
         settings_of("guest")

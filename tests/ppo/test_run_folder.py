@@ -56,7 +56,7 @@ def test_latest_is_the_run_with_the_newest_finished_checkpoint():
     newest = make_run(runs / "a", [0, 100], written_at=2000)
     make_run(runs / "c", [], written_at=3000)
     make_run(run_folder.RUNS / "sumo" / "d", [0], written_at=4000)
-    assert run_folder.find("latest", "duel") == newest
+    assert run_folder.newest("duel") == [newest, runs / "b"]
     assert run_folder.finished_steps(newest) == [0, 100]
 
 
@@ -70,7 +70,6 @@ def test_unfinished_checkpoints_do_not_count(tmp_path):
 @pytest.mark.parametrize(
     ("resume", "message"),
     [
-        ("latest", "resume=latest: no run under runs/duel has a finished checkpoint"),
         ("nowhere", "resume=nowhere: is no run's folder: it holds no config.yaml"),
         ("unfinished", "resume=unfinished: holds no finished checkpoint; start the run anew with run_dir=unfinished"),
     ],
@@ -78,7 +77,7 @@ def test_unfinished_checkpoints_do_not_count(tmp_path):
 def test_what_cannot_be_resumed_is_refused(tmp_path, resume, message):
     make_run(tmp_path / "unfinished", [])
     with pytest.raises(SettingError) as error:
-        run_folder.find(resume, "duel")
+        run_folder.find(resume)
     assert str(error.value).startswith(message)
 
 

@@ -209,7 +209,7 @@ def test_a_second_interrupt_ends_at_once_while_compiling(start, tmp_path):
         (["num_arenas=0"], "error: num_arenas=0: must be at least 1\n"),
         (
             ["task=chess"],
-            "error: task=chess: there is no such task; choose one of ant_battle, ant_sumo, humanoid_duel, "
+            "error: task=chess: there is no such task; choose one of ant_battle, ant_sumo, car_soccer, humanoid_duel, "
             "humanoid_pose, qwop\n",
         ),
         (["run_dir=file/run"], "error: run_dir=file/run: cannot write there (Not a directory); name a folder"),

@@ -1,0 +1,68 @@
+"""Which phase of its task a run is in, as part of its state: the program is the same in all of them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import struct
+
+from mjx_arena.phases import Phase
+
+
+class PhaseState(struct.PyTreeNode):
+    phase: jax.Array  # [] int32, from 0
+    iterations: jax.Array  # [] int32 in this phase
+    recent: jax.Array  # [W] latest values of what ends the phase, newest first; NaN where there are none yet
+
+
+class Phases:
+    """Of a task, or a single one without end for a task that has none."""
+
+    def __init__(self, settings: Any, arena_steps_per_iteration: int):
+        """`settings` are the task's, with or without `phases`."""
+        self.each: Sequence[Phase] = getattr(settings, "phases", ()) or (Phase(),)
+        self._steps = arena_steps_per_iteration
+        self._width = max(phase.window for phase in self.each)
+
+    def begin(self, phase: int = 0) -> PhaseState:
+        """State at the start of a phase."""
+        return PhaseState(jnp.int32(phase), jnp.int32(0), jnp.full(self._width, jnp.nan))
+
+    def after(self, state: PhaseState, metrics: dict[str, jax.Array]) -> PhaseState:
+        """State after one more iteration with these metrics `{name: []}`: of the same phase, or of the next one.
+
+        Raises KeyError for a metric that a phase waits for and that does not exist.
+        """
+        each = self.each
+        values = jnp.stack([metrics[p.metric] if p.metric else jnp.float32(jnp.nan) for p in each])
+        value = values[state.phase]
+        recent = jnp.where(jnp.isnan(value), state.recent, jnp.roll(state.recent, 1).at[0].set(value))
+        window = jnp.array([p.window for p in each])[state.phase]
+        counted = jnp.arange(self._width) < window
+        mean = jnp.where(counted, recent, 0).sum() / window  # NaN until the window is full
+        reached = mean >= jnp.array([p.above for p in each])[state.phase]
+        limits = np.array([np.ceil((p.arena_steps or np.inf) / self._steps) for p in each])
+        iterations = state.iterations + 1
+        ends = (reached | (iterations >= jnp.asarray(limits)[state.phase])) & (state.phase < len(each) - 1)
+        later = self.begin().replace(phase=state.phase + 1)
+        same = PhaseState(state.phase, iterations, recent)
+        return jax.tree.map(lambda new, old: jnp.where(ends, new, old), later, same)
+
+    def plays_pool(self, phase: jax.Array) -> jax.Array:
+        """`[]` bool: members of the pool play the other seats."""
+        return jnp.array([p.self_play for p in self.each])[phase]
+
+    def learning_rate(self, phase: jax.Array) -> jax.Array:
+        """To begin a phase with `[]`; NaN where it goes on as it is."""
+        return jnp.array([np.nan if p.learning_rate is None else p.learning_rate for p in self.each])[phase]
+
+    def title(self, phase: int) -> str:
+        """Of phase `phase`, from 0, for a person."""
+        found = self.each[phase]
+        return f"phase {phase + 1} of {len(self.each)}, {found.name}" + (f": {found.goal}" if found.goal else "")
+
+    def label(self, phase: int) -> str:
+        """Of phase `phase`, from 0, for a folder."""
+        return f"Phase{phase + 1}-{self.each[phase].name}"
