@@ -9,7 +9,6 @@ from mjx_arena.soccer.car import HULL, SIZE, CarState
 from mjx_arena.soccer.rigid import Rigid
 
 RESPAWN = 3.0  # s after a demolition
-_NEAR = 1.0  # uu between surfaces that count as touching
 _FASTEST = 4600.0  # uu/s of relative speed that count
 _UPWARDS, _FORWARDS = 0.35, 0.65  # of the push's direction that is kept
 _FACTOR = (np.array([500, 2300, 4600.0]), np.array([0.65, 0.55, 0.3]))
@@ -22,10 +21,10 @@ _BUMP_UP = np.array([1 / 3, 278, 417])
 
 
 def touches_ball(car: Rigid, the_ball: Rigid) -> jax.Array:
-    """`[]` bool."""
+    """`[]` bool: as the engine sees it, which pushes them apart in its next step."""
     local = (the_ball.position - car.position) @ car.rotation - jnp.asarray(HULL, jnp.float32)
     outside = jnp.maximum(jnp.abs(local) - jnp.asarray(SIZE / 2, jnp.float32), 0)
-    return jnp.linalg.norm(outside + 1e-9) < ball.RADIUS + _NEAR
+    return jnp.linalg.norm(outside + 1e-9) < ball.RADIUS
 
 
 def extra_push(car: Rigid, the_ball: Rigid) -> jax.Array:

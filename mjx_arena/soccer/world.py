@@ -30,16 +30,18 @@ class Events(struct.PyTreeNode):
     scored: jax.Array  # [] +1 in the goal at +y, -1 at -y, else 0
 
 
-def build(num_cars: int, iterations: int = 4) -> mujoco.MjSpec:
-    """Ball and cars as free bodies, which meet one another and nothing else; the field is only there to be seen."""
+def build(num_cars: int, drawn: bool = False, iterations: int = 4) -> mujoco.MjSpec:
+    """Ball and cars as free bodies, which meet one another and nothing else.
+
+    With `drawn` come the field and what makes a car look like one: an engine would move it along in every step.
+    """
     spec = mujoco.MjSpec()
     spec.option.timestep = TICK
     spec.option.gravity = [0, 0, -GRAVITY * METRE]
     spec.option.integrator = mujoco.mjtIntegrator.mjINT_EULER
     spec.option.iterations, spec.option.ls_iterations = iterations, 2 * iterations
-    spec.visual.map.zfar, spec.visual.map.znear = 20.0, 0.002
-    spec.worldbody.add_light(pos=[0, 0, 30], dir=[0, 0, -1], type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL)
-    _draw_field(spec)
+    if drawn:
+        _draw_field(spec)
     body = spec.worldbody.add_body(name="ball", pos=[0, 0, ball.REST_HEIGHT * METRE])
     body.add_freejoint(name="ball")
     body.add_geom(
@@ -53,7 +55,9 @@ def build(num_cars: int, iterations: int = 4) -> mujoco.MjSpec:
         **_CONTACT,
     )
     for index in range(num_cars):
-        _add_car(spec, index, blue=index < num_cars // 2)
+        body = _add_car(spec, index, blue=index < num_cars // 2)
+        if drawn:
+            _draw_car(body)
     return spec
 
 
@@ -61,7 +65,7 @@ def build(num_cars: int, iterations: int = 4) -> mujoco.MjSpec:
 _CONTACT = {"solref": [2 * TICK, 4.0], "solimp": [0.98, 0.99, 0.001, 0.5, 2], "friction": [2.0, 0, 0], "condim": 3}
 
 
-def _add_car(spec: mujoco.MjSpec, index: int, blue: bool) -> None:
+def _add_car(spec: mujoco.MjSpec, index: int, blue: bool) -> mujoco.MjsBody:
     body = spec.worldbody.add_body(name=f"car_{index}", pos=[0, (-20 if blue else 20) + index, 0.17])
     body.add_freejoint(name=f"car_{index}")
     body.explicitinertial = True
@@ -91,6 +95,11 @@ def _add_car(spec: mujoco.MjSpec, index: int, blue: bool) -> None:
         conaffinity=_CAPSULE_BIT,
         **(_CONTACT | {"friction": [0.09, 0, 0]}),
     )
+    return body
+
+
+def _draw_car(body: mujoco.MjsBody) -> None:
+    """Wheels and windows."""
     wheel = {"type": mujoco.mjtGeom.mjGEOM_CYLINDER, "mass": 0, "contype": 0, "conaffinity": 0}
     for x, y, radius in ((51.25, 30, 12.5), (-33.75, 33, 15)):
         for side in (-1, 1):
@@ -102,11 +111,14 @@ def _add_car(spec: mujoco.MjSpec, index: int, blue: bool) -> None:
                 rgba=[0.1, 0.1, 0.1, 1],
                 **wheel,
             )
-    window = np.array([5.0, 0, 42.0])
-    body.add_geom(pos=window * METRE, size=[0.3, 0.3, 0.06], rgba=[0.1, 0.1, 0.15, 1], contype=0, conaffinity=0, **box)
+    window, dark = np.array([5.0, 0, 42.0]), [0.1, 0.1, 0.15, 1]
+    box = wheel | {"type": mujoco.mjtGeom.mjGEOM_BOX}
+    body.add_geom(pos=window * METRE, size=[0.3, 0.3, 0.06], rgba=dark, **box)
 
 
 def _draw_field(spec: mujoco.MjSpec) -> None:
+    spec.visual.map.zfar, spec.visual.map.znear = 20.0, 0.002
+    spec.worldbody.add_light(pos=[0, 0, 30], dir=[0, 0, -1], type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL)
     unseen = {"contype": 0, "conaffinity": 0, "mass": 0}
     box, plane = mujoco.mjtGeom.mjGEOM_BOX, mujoco.mjtGeom.mjGEOM_PLANE
     length = (field.HALF_LENGTH + field.GOAL_DEPTH) * METRE

@@ -110,9 +110,9 @@ class CarSoccer:
     def __init__(self, settings: CarSoccerSettings, physics: PhysicsSettings):
         settings.validate()
         self.settings, self.num_agents, self.time_limit = settings, settings.num_agents, settings.time_limit
-        self.mj_spec = world.build(self.num_agents)
-        self.physics = make_physics(self.mj_spec, physics)
-        self.mj_model = self.physics.model
+        self.physics = make_physics(world.build(self.num_agents), physics)
+        self.mj_spec = world.build(self.num_agents, drawn=True)
+        self.mj_model = self.mj_spec.compile()
         self.control_dt = TICK * settings.ticks
         self.action = Discrete(actions.NUM_ROWS) if settings.actions == "table" else Box(len(actions.NAMES))
         self._weights = jnp.array([[p.rewards.get(name, 0.0) for name in rewards.TERMS] for p in settings.phases])

@@ -176,6 +176,42 @@ def test_a_kill_in_the_middle_of_a_save_loses_only_what_followed_the_last_checkp
     assert rows_of(run) == rows_of(whole_run)
 
 
+SOCCER = ("task=car_soccer", "physics=native", *TINY[:5], "task.observe=[ball,self]", "logger.render_interval=null")
+
+
+def test_a_run_killed_in_its_second_phase_goes_on_there_and_milestones_stay(start, train, tmp_path):
+    limits = ("task.phases.0.arena_steps=64", "milestone_interval=96", "checkpoint_interval=2", "iterations=60")
+    process = start(*SOCCER, *limits)
+    wait_until(lambda: any(tmp_path.glob("runs/car_soccer/*/metrics.jsonl")))
+    run = next(tmp_path.glob("runs/car_soccer/*"))
+    wait_for_rows(run, 7)
+    process.kill()
+    process.communicate()
+    before, kept = rows_of(run), sorted(path.name for path in run.glob("milestones/*/*"))
+    finished = finished_steps(run)[-1]
+    assert [row["phase"] for row in before[:5]] == [1, 1, 2, 2, 2] and finished >= 4 and "9.6e-05M" in kept
+
+    status, out, _ = train("task=car_soccer", "resume=latest", f"iterations={len(before)}")
+    assert status == 0 and "phase 2 of 4, BronzeSkills1" in out and f"of iteration {finished}" in out
+    assert rows_of(run) == before  # those after the checkpoint were played again, from the same weights
+    assert set(kept) <= {path.name for path in run.glob("milestones/*/*")}
+
+    status, out, _ = train(
+        "task=car_soccer", "resume=milestone:1", "run_dir=back", f"iterations={len(before)}", "phase=3"
+    )
+    assert status == 0 and "phase 3 of 4" in out
+    assert rows_of(tmp_path / "back")[-1]["phase"] == 3 and rows_of(run) == before
+
+
+def test_latest_says_what_it_skips_and_starts_anew_where_nothing_is_left(train, copied_run, tmp_path):
+    runs = tmp_path / "runs" / "humanoid_duel"
+    runs.mkdir(parents=True)
+    copied_run.rename(runs / "old")
+    status, out, _ = train(*TINY, ALONE, "resume=latest", "iterations=1", "run_dir=new")
+    assert status == 0 and f"skipped {Path('runs/humanoid_duel/old')}: league.roles=('learner',): cannot change" in out
+    assert "starting a new one" in out and finished_steps(tmp_path / "new") == [0, 1]
+
+
 def test_signals_save_and_set_the_status(start, whole_run, tmp_path):
     run, rows = tmp_path / "run", 0
     for number, status, arguments in (
@@ -214,7 +250,8 @@ def test_a_second_interrupt_ends_at_once_while_compiling(start, tmp_path):
         ),
         (["run_dir=file/run"], "error: run_dir=file/run: cannot write there (Not a directory); name a folder"),
         (["resume=nowhere"], "error: resume=nowhere: is no run's folder"),
-        (["resume=latest"], "error: resume=latest: no run under runs/humanoid_duel has a finished checkpoint"),
+        (["resume=milestone:1"], "error: resume=milestone:1: no run under runs/humanoid_duel has milestones"),
+        (["phase=2"], "error: phase=2: must lie between 1 and 1\n"),
     ],
 )
 def test_what_cannot_work_ends_with_one_message(train, tmp_path, arguments, message):

@@ -1,0 +1,62 @@
+"""When a phase ends, and what it decides."""
+
+from types import SimpleNamespace
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from league.phases import Phases
+from mjx_arena.phases import Phase
+
+EACH = (
+    Phase("Touch", "touch the ball", self_play=False, learning_rate=1e-3, metric="touched", above=0.5, window=3),
+    Phase("Score", self_play=False, arena_steps=25),
+    Phase("Play", learning_rate=1e-4),
+)
+PHASES = Phases(SimpleNamespace(phases=EACH), arena_steps_per_iteration=10)
+
+
+def run(values, state=None):
+    """Phases, from 1, after each of these values of the metric."""
+    state, found = state or PHASES.begin(), []
+    for value in values:
+        state = PHASES.after(state, {"touched": jnp.float32(value)})
+        found.append(int(state.phase) + 1)
+    return found, state
+
+
+def test_a_phase_ends_once_the_mean_over_its_window_is_reached():
+    assert run([0.9, 0.9, 0.9, 0.0])[0] == [1, 1, 2, 2]
+    assert run([0.0, 0.6, 0.6, 0.6])[0] == [1, 1, 1, 2]
+    assert run([0.9, 0.0, 0.5, 0.9])[0] == [1, 1, 1, 1]
+
+
+def test_iterations_without_a_value_are_passed_over():
+    assert run([0.9, np.nan, 0.9, np.nan, 0.9])[0] == [1, 1, 1, 1, 2]
+
+
+def test_a_phase_ends_after_its_steps_and_the_last_one_never():
+    _, second = run([0.9] * 3)
+    assert int(second.iterations) == 0 and jnp.isnan(second.recent).all()
+    assert run([0.0] * 6, second)[0] == [2, 2, 3, 3, 3, 3]  # 25 steps are 3 iterations
+
+
+def test_what_a_phase_decides():
+    assert [bool(PHASES.plays_pool(jnp.int32(phase))) for phase in range(3)] == [False, False, True]
+    rates = [float(PHASES.learning_rate(jnp.int32(phase))) for phase in range(3)]
+    assert rates[0] == pytest.approx(1e-3) and np.isnan(rates[1]) and rates[2] == pytest.approx(1e-4)
+    assert PHASES.title(0) == "phase 1 of 3, Touch: touch the ball" and PHASES.label(1) == "Phase2-Score"
+
+
+def test_a_task_without_phases_has_one_that_does_not_end():
+    alone = Phases(SimpleNamespace(), arena_steps_per_iteration=10)
+    state = alone.begin()
+    for _ in range(5):
+        state = alone.after(state, {})
+    assert int(state.phase) == 0 and bool(alone.plays_pool(state.phase))
+
+
+def test_a_metric_that_does_not_exist_is_named():
+    with pytest.raises(KeyError, match="touched"):
+        PHASES.after(PHASES.begin(), {"reward": jnp.float32(0)})
