@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from sb3_contrib import QRDQN
-from stable_baselines3.common.env_util import make_vec_env
+from stable_baselines3.common.vec_env import VecMonitor
 
-from mjx_arena.gym import ArenaVectorEnv, env_id
+from mjx_arena.gym import ArenaVectorEnv
+from mjx_arena.gym.sb3 import ArenaVecEnv
 
-NUM_ENVS = 8
+NUM_ENVS = 64
 
 
 def main() -> None:
@@ -29,14 +30,14 @@ def main() -> None:
     torch.set_num_threads(1)  # networks this small gain nothing from more
     model = QRDQN(
         "MlpPolicy",
-        make_vec_env(env_id("qwop"), n_envs=NUM_ENVS, seed=args.seed),
+        VecMonitor(ArenaVecEnv("qwop", NUM_ENVS)),
         learning_rate=5e-4,
         gamma=0.995,
         batch_size=256,
         buffer_size=200_000,
         learning_starts=10_000,
-        train_freq=4,  # steps of every environment between two updates
-        gradient_steps=4,
+        train_freq=4,  # steps of every environment between two rounds of updates
+        gradient_steps=16,
         target_update_interval=5_000,
         exploration_fraction=0.3,
         exploration_final_eps=0.02,

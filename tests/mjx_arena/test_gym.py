@@ -92,6 +92,24 @@ def test_stable_baselines3_trains_on_it():
     assert any((old != new).any() for old, new in zip(before, model.policy.parameters(), strict=True))
 
 
+def test_many_arenas_are_one_environment_of_stable_baselines3():
+    stable_baselines3 = pytest.importorskip("stable_baselines3")
+    from stable_baselines3.common.vec_env import VecMonitor
+
+    from mjx_arena.gym.sb3 import ArenaVecEnv
+
+    many = VecMonitor(ArenaVecEnv("qwop", 8, time_limit=20))
+    many.seed(3)
+    first = many.reset()
+    many.seed(3)
+    np.testing.assert_array_equal(many.reset(), first)
+    for _ in range(20):
+        seen, _, ended, infos = many.step(np.zeros(8, int))
+    assert ended.all() and all(info["TimeLimit.truncated"] for info in infos)
+    assert not np.array_equal(infos[0]["terminal_observation"], seen[0]) and infos[0]["episode"]["l"] == 20
+    stable_baselines3.PPO("MlpPolicy", many, n_steps=16, batch_size=32).learn(128)
+
+
 def test_the_learner_is_never_the_dummy_of_a_drill():
     env = ArenaEnv("humanoid_duel", drill_share=1.0, shadow_share=0.0)
     for seed in range(8):
