@@ -1,7 +1,7 @@
 """This project beside the trainers that people use today, on one arena: `python benchmarks/peers.py [--json FILE]`.
 
 Needs the extra `peers`. Every figure comes from a process of its own; the trainers take turns, round by round. With
-`qwop` as its first argument it measures QWOP beside Box2D instead.
+`qwop` as its first argument it measures QWOP beside Box2D instead, and with `car_soccer` car soccer beside RLGym.
 """
 
 import argparse
@@ -140,7 +140,7 @@ SHOW = {"speed": show_speed, "learning": show_learning, "league": show_league}
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("game", nargs="?", choices=("stand", "qwop"), default="stand")
+    parser.add_argument("game", nargs="?", choices=("stand", "qwop", "car_soccer"), default="stand")
     parser.add_argument("--parts", nargs="+", choices=tuple(SHOW), default=list(SHOW), help="speed comes first")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=float, default=600_000, help="arena steps of each speed measurement")
@@ -155,8 +155,8 @@ def main() -> None:
     if wanted.json and wanted.json.exists():
         found = json.loads(wanted.json.read_text(encoding="utf-8"))
     found["versions"] = versions()
-    if wanted.game == "qwop":
-        _compare_qwop(wanted, found)
+    if wanted.game != "stand":
+        _compare_game(wanted, found)
         return
 
     for part in (part for part in SHOW if part in wanted.parts):
@@ -174,12 +174,20 @@ def main() -> None:
             wanted.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
 
 
-def _compare_qwop(wanted: argparse.Namespace, found: dict[str, Any]) -> None:
-    import qwop_box2d
+def _compare_game(wanted: argparse.Namespace, found: dict[str, Any]) -> None:
+    import turns
 
     devices.configure(1)
-    found["qwop"] = qwop_box2d.measure(wanted.rounds)
-    qwop_box2d.show(found["qwop"], Console())
+    if wanted.game == "qwop":
+        from qwop_box2d import box2d_steps as other
+
+        name, settings = "box2d", {"action_set": "full"}
+    else:
+        from soccer_rlgym import rlgym_steps as other
+
+        name, settings = "rlgym", {}
+    found[wanted.game] = turns.measure(name, other, wanted.game, settings, wanted.rounds)
+    turns.show(name, found[wanted.game], Console())
     if wanted.json:
         wanted.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
 

@@ -3,21 +3,12 @@
 `python benchmarks/peers.py qwop [--json FILE]` measures. Needs the extra `peers`.
 """
 
-import concurrent.futures
-import multiprocessing
 import time
-from statistics import median
-from typing import Any
 
 import Box2D
-import jax
 import numpy as np
-from rich.console import Console
 
-import mjx_arena
-from mjx_arena.batch import BatchedArena
 from mjx_arena.bodies.qwop_runner import FRAME, GROUND, JOINTS, PARTS
-from mjx_arena.devices import available_cores
 from mjx_arena.tasks.qwop import ACTION_SETS
 
 DENSITY, FRICTION = {"foot": 3.0}, {"foot": 1.5}  # of parts whose names end so; 1 and 0.2 of the others
@@ -105,57 +96,3 @@ def box2d_steps(seconds: float) -> int:
             runner.reset()
         steps += 1
     return steps
-
-
-def own_play(physics: str, num_arenas: int, steps: int):
-    """A function that plays so many control steps of random keys, compiled and warm."""
-    arena = mjx_arena.make("qwop", physics, action_set="full")
-    batch = BatchedArena(arena, num_arenas if physics == "native" else 64)
-
-    @jax.jit
-    def play(state, key):
-        k_bank, k_play = jax.random.split(key)
-        bank = batch.make_bank(k_bank, max(64, num_arenas // 16))
-
-        def step(state, key):
-            k_action, k_step = jax.random.split(key)
-            action = jax.random.randint(k_action, (num_arenas, 1), 0, arena.action.size)
-            state, transition = batch.step(state, action, bank, k_step)
-            return state, transition.observation.sum()
-
-        return jax.lax.scan(step, state, jax.random.split(k_play, steps))
-
-    carry = [jax.jit(lambda key: batch.reset(key, num_arenas)[0])(jax.random.key(0)), 0]
-
-    def run() -> None:
-        carry[0], _ = jax.block_until_ready(play(carry[0], jax.random.key(carry[1])))
-        carry[1] += 1
-
-    for _ in range(3):
-        run()
-    return run
-
-
-def measure(rounds: int, num_arenas: int = 1024, steps: int = 32) -> dict[str, Any]:
-    """Control steps per second: of Box2D in one process and in one on each core, and of our arenas on all cores."""
-    cores, seconds, found = available_cores(), 2.0, {"box2d": [], "box2d_all_cores": [], "native": []}
-    run = own_play("native", num_arenas, steps)
-    spawned = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(cores, mp_context=spawned) as pool:
-        list(pool.map(box2d_steps, [0.1] * cores))  # starts the processes
-        for _ in range(rounds):
-            found["box2d"].append(pool.submit(box2d_steps, seconds).result() / seconds)
-            found["box2d_all_cores"].append(sum(pool.map(box2d_steps, [seconds] * cores)) / seconds)
-            started, played = time.perf_counter(), 0
-            while time.perf_counter() - started < seconds:
-                run()
-                played += num_arenas * steps
-            found["native"].append(played / (time.perf_counter() - started))
-    figures: dict[str, Any] = {f"{name}_steps_per_second": median(values) for name, values in found.items()}
-    return figures | {"rounds": found, "cores": cores, "arenas": num_arenas}
-
-
-def show(figures: dict[str, Any], console: Console) -> None:
-    one, all_cores, own = (figures[f"{name}_steps_per_second"] for name in ("box2d", "box2d_all_cores", "native"))
-    console.print(f"Box2D: {one:,.0f} steps/s in one process, {all_cores:,.0f} in {figures['cores']}", highlight=False)
-    console.print(f"native: {own:,.0f} steps/s, x {own / one:.2f} and x {own / all_cores:.2f}", highlight=False)

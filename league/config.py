@@ -28,8 +28,9 @@ from ppo.settings import PPOSettings
 # Keys that may differ between a run and its resumption; the group logger may too.
 RESUMABLE_KEYS = (
     *("iterations", "total_arena_steps", "checkpoint_interval", "checkpoint_keep_interval", "compilation_cache"),
-    *("phase", "milestone_interval"),
+    *("phase", "milestone_interval", "debug"),
 )
+DEBUG_TOPICS = ("actions", "reset", "reward", "learning", "checkpoints")
 _CHOOSING_KEYS = ("resume", "resume_step")
 
 
@@ -50,6 +51,7 @@ class RunSettings:
     stagger: bool = False
     phase: int | None = None
     milestone_interval: int | None = None
+    debug: str | None = None
     run_dir: str | None = None
     resume: str | None = None
     resume_step: int | None = None
@@ -60,6 +62,10 @@ class RunSettings:
     @property
     def task_name(self) -> str:
         return self.task.name
+
+    @property
+    def debug_topics(self) -> tuple[str, ...]:
+        return tuple(self.debug.split("+")) if self.debug else ()
 
     @property
     def phases(self) -> tuple[Phase, ...]:
@@ -95,6 +101,8 @@ class RunSettings:
         require(self.phase is None or 1 <= self.phase <= last, "phase", self.phase, f"must lie between 1 and {last}")
         interval = self.milestone_interval
         require(interval is None or interval >= 1, "milestone_interval", interval, "must be at least 1, or null")
+        for topic in self.debug_topics:
+            require(topic in DEBUG_TOPICS, "debug", self.debug, f"must be of {', '.join(DEBUG_TOPICS)}, joined by +")
         require(0 <= self.seed < 2**32, "seed", self.seed, "must lie between 0 and 4294967295")
         if self.physics.on_host and self.devices is not None:
             remedy = f"physics={self.physics.engine} uses every core from one device; take 1, or null"

@@ -118,6 +118,18 @@ class Scene(Protocol):
         ...
 
 
+class Describer(Protocol):
+    """What an `Arena` may have besides, to be looked into."""
+
+    def describe(self, state: ArenaState) -> list[str]:
+        """A match in lines for a person."""
+        ...
+
+    def explain(self, action: np.ndarray) -> str:
+        """One agent's action, of those of `Arena.step`."""
+        ...
+
+
 class Reporter(Protocol):
     """What an `Arena` may have besides, to say in its own terms how matches went."""
 

@@ -79,7 +79,8 @@ def _settings_of(folder: Path, wanted: RunSettings, written: Mapping[str, str]) 
 
 def train(settings: RunSettings, folder: Path) -> int:
     """Runs, from the start or from the checkpoint that `settings` name, to the end. Returns the exit status."""
-    from league.selfplay import SelfPlay  # brings in the physics engines: only once the settings are known to work
+    from league.debug import Debug  # brings in the physics engines: only once the settings are known to work
+    from league.selfplay import SelfPlay
 
     console = Console()
 
@@ -116,6 +117,11 @@ def train(settings: RunSettings, folder: Path) -> int:
             open_writers(folder, settings.logger, settings.iterations, console, done) as writers,
             _filmer(trainer.arena, settings.logger.render_interval, folder, writers, announce) as filmer,
         ):
+            seen = list(writers)
+            if settings.debug_topics:
+                debug = Debug(trainer, settings.debug_topics, folder, announce)
+                debug.show(state)
+                seen.append(debug)
             loop = RunLoop(
                 trainer.iterate,
                 LoopSettings(
@@ -128,7 +134,7 @@ def train(settings: RunSettings, folder: Path) -> int:
                 compile=trainer.compile,
                 checkpoints=checkpoints,
                 meta={"task": settings.task_name, "settings": plain, "versions": run_folder.versions()},
-                writers=writers,
+                writers=seen,
                 dump=trainer.dump_nonfinite,
                 dump_folder=folder,
                 filmer=filmer,

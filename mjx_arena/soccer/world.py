@@ -11,7 +11,8 @@ from mjx_arena.soccer.car import CarState, Controls
 from mjx_arena.soccer.rigid import Rigid
 from mjx_arena.types import Physics, PhysicsState
 
-_HIDDEN = np.array([0.0, 0.0, -1000.0])  # uu, where demolished cars wait
+_HIDDEN = -3000.0  # uu, the height at which demolished cars wait
+_COMES_BACK = np.array([[-2304, -4608, 36], [2304, -4608, 36], [-2688, -4608, 36], [2688, -4608, 36.0]])  # one half's
 _BALL_BIT, _HULL_BIT, _CAPSULE_BIT = 1, 2, 4
 
 
@@ -165,6 +166,8 @@ def tick(
 ) -> tuple[PhysicsState, World, Events]:
     """`controls` has leaves `[A]`."""
     num_cars = world.cars.boost.shape[0]
+    if demolitions:
+        state, world = _put_aside(state, world)
     the_ball, cars = bodies(state, num_cars)
     present = world.cars.respawn == 0
     touching = jax.vmap(hits.touches_ball, (0, None))(cars, the_ball) & present
@@ -189,6 +192,29 @@ def tick(
     scored = jnp.where(jnp.abs(after_ball.position[1]) > field.SCORED, jnp.sign(after_ball.position[1]), 0)
     stepped = stepped.replace(qvel=_velocities(after_ball, after_cars))
     return stepped, World(cars=states, pads=pads), Events(touched=hit, demolished=demolished, scored=scored)
+
+
+def _put_aside(state: PhysicsState, world: World) -> tuple[PhysicsState, World]:
+    """With cars that are demolished out of the way, and those whose time is up back in their half, on fresh wheels."""
+    num = world.cars.respawn.shape[0]
+    team, left = num // 2, world.cars.respawn
+    out, back = left > TICK, (left > 0) & (left <= TICK)
+    sign = np.where(np.arange(num) < team, 1.0, -1.0)[:, None]
+    home = _COMES_BACK[np.arange(num) % team % len(_COMES_BACK)] * np.concatenate([sign, sign, sign**2], 1)
+    facing = np.concatenate([np.full((num, 1), 0.5**0.5), np.zeros((num, 2)), 0.5**0.5 * sign], 1)
+    aside = np.stack([1000.0 * np.arange(num), np.zeros(num), np.full(num, _HIDDEN)], 1)
+    pose = jnp.where(
+        back[:, None],
+        jnp.asarray(np.concatenate([home * METRE, facing], 1), jnp.float32),
+        jnp.asarray(np.concatenate([aside * METRE, facing], 1), jnp.float32),
+    )
+    moved = (out | back)[:, None]
+    qpos, qvel = state.qpos.reshape(-1, 7), state.qvel.reshape(-1, 6)
+    qpos = qpos.at[1:].set(jnp.where(moved, pose, qpos[1:]))
+    qvel = qvel.at[1:].set(jnp.where(moved, 0, qvel[1:]))
+    cars = _where(back, jax.vmap(car.fresh)(jnp.full(num, boost.AT_KICKOFF)), world.cars)
+    state = state.replace(qpos=qpos.reshape(-1), qvel=qvel.reshape(-1))
+    return state, world.replace(cars=cars)
 
 
 def _before_step(body: Rigid, state: CarState, controls: Controls) -> tuple[Rigid, CarState]:

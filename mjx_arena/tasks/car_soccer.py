@@ -232,6 +232,22 @@ class CarSoccer:
             | {"last/not_recovered": failed * 1.0, "last/recovery_steps": steps * 1.0},
         )
 
+    def describe(self, state: ArenaState) -> list[str]:
+        """See `mjx_arena.types.Describer`; a car that is upside down is said to be."""
+        the_ball, cars = world.bodies(state.physics, self.num_agents)
+        lines = [f"ball at {_numbers(the_ball.position)} uu, {_numbers(the_ball.velocity)} uu/s"]
+        for index in range(self.num_agents):
+            place, up = _numbers(cars.position[index]), float(cars.rotation[index, 2, 2])
+            over, left = " (upside down)" if up < -0.2 else "", float(state.memory.world.cars.boost[index])
+            lines.append(f"car {index} at {place} uu, up {up:+.2f}{over}, {left:.0f} boost")
+        return lines
+
+    def explain(self, action: np.ndarray) -> str:
+        """See `mjx_arena.types.Describer`."""
+        values = actions.TABLE[int(action)] if self.settings.actions == "table" else np.clip(action, -1, 1)
+        held = [f"{name} {value:+.2g}" for name, value in zip(actions.NAMES, values, strict=True) if value]
+        return ", ".join(held) or "nothing"
+
     def report(self, outcome: np.ndarray, length: np.ndarray, metrics: dict[str, np.ndarray]) -> dict[str, float]:
         """Of matches: goals, hits within 5 s, and recoveries of cars on their roofs, with their mean ticks."""
         first = metrics["last/first_touch"]
@@ -256,6 +272,10 @@ def _turtles(memory: SoccerMemory, scene: Scene, limit: int) -> SoccerMemory:
     failed = (count > limit) & ~recovered
     ended = jnp.stack([recovered.sum(), failed.sum(), (recovered * count).sum()])
     return memory.replace(on_roof=jnp.where(recovered | failed, 0, count), turtles=memory.turtles + ended)
+
+
+def _numbers(vector: jax.Array) -> str:
+    return "(" + ", ".join(f"{value:.0f}" for value in vector) + ")"
 
 
 def _shares(settings: CarSoccerSettings, phase: SoccerPhase) -> list[float]:

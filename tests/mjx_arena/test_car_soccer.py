@@ -126,6 +126,26 @@ def test_who_drives_into_the_ball_touches_it():
     assert after.physics.qvel[1] > 10  # m/s: faster than the car
 
 
+def test_a_supersonic_car_demolishes_an_opponent_who_comes_back_in_its_half():
+    settings = {"demolitions": True, "no_touch_limit": 1000}
+    state, _ = program("reset", **settings)(jax.random.key(0))
+    facing = [0.5**0.5, 0, 0, 0.5**0.5]
+    state = moved(
+        moved(state, 1, [1000, -500, 17.03], [0, 2250.0, 0], facing), 2, [1000, -300, 17.03], [0, 0, 0.0], facing
+    )
+    supersonic = state.memory.world.cars.replace(supersonic=jnp.array([True, False]))
+    state = state.replace(memory=state.memory.replace(world=state.memory.world.replace(cars=supersonic)))
+    gone = []
+    for _ in range(50):
+        state, seen = program("step", **settings)(state, IDLE)
+        gone.append(float(state.memory.world.cars.respawn[1]))
+    out = np.flatnonzero(gone)
+    assert len(out) * 8 / 120 == pytest.approx(3, abs=0.1) and gone[-1] == 0
+    place = np.asarray(state.physics.qpos).reshape(3, 7)[2, :3] / METRE
+    np.testing.assert_allclose(place, [2304, 4608, 17], atol=30)
+    assert float(state.memory.world.cars.boost[1]) == pytest.approx(boost.AT_KICKOFF)
+
+
 def test_both_teams_see_the_same_in_mirrored_places():
     state, seen = program("reset")(jax.random.key(4))
     np.testing.assert_allclose(seen.observation[0], seen.observation[1], atol=1e-5)

@@ -196,10 +196,10 @@ def test_a_run_killed_in_its_second_phase_goes_on_there_and_milestones_stay(star
     assert rows_of(run) == before  # those after the checkpoint were played again, from the same weights
     assert set(kept) <= {path.name for path in run.glob("milestones/*/*")}
 
-    status, out, _ = train(
-        "task=car_soccer", "resume=milestone:1", "run_dir=back", f"iterations={len(before)}", "phase=3"
-    )
+    back = ("resume=milestone:1", "run_dir=back", f"iterations={len(before)}", "phase=3", "debug=actions+reset")
+    status, out, _ = train("task=car_soccer", *back)
     assert status == 0 and "phase 3 of 4" in out
+    assert out.count("debug actions: match 2, step ") == 4 and out.count("debug reset:   ball at (") == 3
     assert rows_of(tmp_path / "back")[-1]["phase"] == 3 and rows_of(run) == before
 
 
