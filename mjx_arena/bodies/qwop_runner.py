@@ -74,19 +74,20 @@ JOINTS = {
 MOTORS = tuple(name for name, joint in JOINTS.items() if joint.torque)
 _FEET = ("left_foot", "right_foot")
 _CRAWLING = ("torso", "left_thigh", "right_thigh", "left_calf", "right_calf")  # may touch the track; the rest must not
-# N m s/rad of the motors, up to their torque: about as much as steps of 20 ms stand.
-_GAIN = {"shoulder": 4.0, "hip": 40.0, "knee": 24.0}
+# N m s^2/rad of the motors, up to their torque: over the length of a step, about as much as it stands.
+_GAIN = {"shoulder": 0.08, "hip": 0.8, "knee": 0.48}
 _TRACK_FRICTION, _FOOT_FRICTION = 0.2, 0.548  # of the original's 0.2 and 1.5, mixed as Box2D does: sqrt(ab)
 HURDLE_AT = 50.0  # m
 _HURDLE = (0.5375, 3.65)  # half its width and height, units: 21.5 by 146 pixels of a twentieth
 _CORNER = 0.005  # m, radius of the balls at a box's corners, which are what touches
 
 
-def build(timestep: float, hurdle: bool) -> mujoco.MjSpec:
+def build(timestep: float, hurdle: bool, drawn: bool = False) -> mujoco.MjSpec:
     """The runner on its track, for engine steps of `timestep` seconds; at `qpos` 0 all joint angles are 0.
 
     Rotations are about +y, along which the camera looks, so that angles are Box2D's and joints turn the other way.
-    With `hurdle` a post that is hinged to the track stands `HURDLE_AT` ahead.
+    With `hurdle` a post that is hinged to the track stands `HURDLE_AT` ahead. With `drawn` come the boxes that are
+    only there to be seen: an engine would move them along in every step.
     """
     spec = with_ground(timestep)
     spec.option.gravity = [0, 0, -1]
@@ -112,10 +113,10 @@ def build(timestep: float, hurdle: bool) -> mujoco.MjSpec:
         bodies[joint.child] = body
         if joint.torque:
             motor = spec.add_actuator(name=name, target=name, trntype=mujoco.mjtTrn.mjTRN_JOINT)
-            motor.set_to_velocity(kv=_GAIN[name.split("_")[1]])
+            motor.set_to_velocity(kv=_GAIN[name.split("_")[1]] / timestep)
             motor.forcerange = np.array([-1, 1]) * joint.torque * UNIT**2
     for name, part in PARTS.items():
-        _add_box(spec, bodies[name], name, part)
+        _add_part(spec, bodies[name], name, part, drawn)
     # The game turns the head upright, by a torque that answers on nothing: a spring between the head and the world.
     spring = spec.add_tendon(name="head", stiffness=4 * UNIT**2)
     spring.springlength = [JOINTS["neck"].reference - 0.2] * 2
@@ -166,21 +167,19 @@ class Pose(struct.PyTreeNode):
         return GROUND - self.position[:, 1] - reach
 
 
-def _add_box(spec: mujoco.MjSpec, body: mujoco.MjsBody, name: str, part: Part) -> None:
-    """To be seen and to weigh; where it may touch the track, balls at its corners do."""
+def _add_part(spec: mujoco.MjSpec, body: mujoco.MjsBody, name: str, part: Part, drawn: bool) -> None:
+    """A box that weighs; where it may touch the track, balls at its corners do."""
     half = np.array(part.half) * UNIT
     side, kind = (name.split("_") + [""])[:2]
-    # Nothing depends on the depth; limbs lie beside each other for the eye.
-    body.add_geom(
-        name=name,
-        type=mujoco.mjtGeom.mjGEOM_BOX,
-        pos=[0, {"left": 0.11, "right": -0.11}.get(side, 0), 0],
-        size=[half[0], {"forearm": 0.045, "calf": 0.045, "foot": 0.04}.get(kind, 0.05), half[1]],
-        mass=part.mass,
-        contype=0,
-        conaffinity=0,
-        rgba=_COLOUR[side],
-    )
+    depth = {"forearm": 0.045, "calf": 0.045, "foot": 0.04}.get(kind, 0.05)
+    body.explicitinertial, body.mass, body.ipos = True, part.mass, [0, 0, 0]
+    across, around = half[0] ** 2 + half[1] ** 2, depth**2
+    body.inertia = part.mass / 3 * np.array([half[1] ** 2 + around, across, half[0] ** 2 + around])
+    if drawn:  # nothing depends on the depth; limbs lie beside each other for the eye
+        aside = {"left": 0.11, "right": -0.11}.get(side, 0)
+        box, size = mujoco.mjtGeom.mjGEOM_BOX, [half[0], depth, half[1]]
+        unseen = {"mass": 0, "contype": 0, "conaffinity": 0}
+        body.add_geom(name=name, type=box, pos=[0, aside, 0], size=size, rgba=_COLOUR[side], **unseen)
     if name not in _FEET + _CRAWLING:
         return
     friction = _FOOT_FRICTION if name in _FEET else _TRACK_FRICTION

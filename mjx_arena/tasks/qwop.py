@@ -57,7 +57,7 @@ class QwopSettings:
     name: str = "qwop"
     action_set: str = "reduced"  # of 9 choices, or the full one of 16
     frames_per_step: int = 4  # of 0.04 s in a control step
-    substeps_per_frame: int = 2  # engine steps
+    substeps_per_frame: int = 1  # engine steps
     time_limit: int = 2000  # control steps
     start_noise: float = 0.02  # rad and rad/s of joints, uniform
     hurdle: bool = False  # a post to get over, 50 m ahead
@@ -95,7 +95,7 @@ class QwopMemory(struct.PyTreeNode):
 class Qwop:
     """`Arena` of one agent: a choice of keys, and 60 observations: x, y, angle, vx, vy of each part."""
 
-    version = 1
+    version = 2
     num_agents = 1
     observation_size = 5 * len(PARTS)
     view = View(distance=3.2, azimuth=90.0, elevation=-4.0, keys=tuple(KEYS))
@@ -103,9 +103,10 @@ class Qwop:
     def __init__(self, settings: QwopSettings, physics: PhysicsSettings):
         settings.validate()
         self.settings, self.time_limit = settings, settings.time_limit
-        self.mj_spec = runner.build(FRAME / settings.substeps_per_frame, settings.hurdle)
-        self.physics = make_physics(self.mj_spec, physics)
-        self.mj_model = self.physics.model
+        timestep = FRAME / settings.substeps_per_frame
+        self.physics = make_physics(runner.build(timestep, settings.hurdle), physics)
+        self.mj_spec = runner.build(timestep, settings.hurdle, drawn=True)
+        self.mj_model = self.mj_spec.compile()
         self.control_dt = FRAME * settings.frames_per_step
         choices = ACTION_SETS[settings.action_set]
         self.action = Discrete(len(choices))
