@@ -7,6 +7,7 @@ import numpy as np
 from mjx_arena.soccer import TICK
 from mjx_arena.soccer.car import MAX_SPEED, CarState, Controls, Wheels
 from mjx_arena.soccer.rigid import Rigid
+from mjx_arena.soccer.vectors import along, to_body
 
 JUMP = 875 / 3  # uu/s at once, also of the double jump
 DOUBLE_JUMP_WITHIN = 1.25  # s after the first jump has stopped pushing
@@ -36,8 +37,8 @@ def control(body: Rigid, state: CarState, controls: Controls) -> Rigid:
     locked = state.dodged & (state.dodge_time < _PITCH_LOCKED)
     inputs = jnp.stack([jnp.where(locked, 0, controls.pitch), controls.yaw, controls.roll])
     axes = jnp.stack([-body.right, body.up, -body.forward])
-    damped = _DAMPING * (1 - jnp.abs(inputs) * jnp.array([1, 1, 0])) * (axes @ body.spin)
-    controlled = _TORQUE_SCALE * (_TORQUE * inputs - damped) @ axes
+    damped = _DAMPING * (1 - jnp.abs(inputs) * jnp.array([1, 1, 0])) * along(axes, body.spin)
+    controlled = _TORQUE_SCALE * to_body(axes, _TORQUE * inputs - damped)
     free = (~dodging | stalled | cancels) & (state.flip_left <= 0)
     spin = jnp.where(dodging, dodge, 0) + jnp.where(free, controlled, 0)
     return body.accelerated(TICK * _THROTTLE * controls.throttle * body.forward, TICK * spin)
@@ -116,9 +117,9 @@ def roll_over(body: Rigid, state: CarState, controls: Controls, wheels: Wheels) 
     ground = jnp.where(wheels.count > 0, wheels.up, state.hull_normal)
     level_right = jnp.cross(ground, body.forward)
     level_forward = jnp.cross(-ground, level_right)
-    about_forward = jnp.where(jnp.dot(body.right, ground) >= 0, -1, 1) * body.forward
-    about_right = jnp.where(jnp.dot(body.forward, ground) >= 0, 1, -1) * body.right
-    spin = about_forward * (1 - jnp.clip(jnp.dot(body.right, level_right), 0, 1))
-    spin += about_right * (1 - jnp.clip(jnp.dot(body.forward, level_forward), 0, 1))
+    about_forward = jnp.where(along(body.right, ground) >= 0, -1, 1) * body.forward
+    about_right = jnp.where(along(body.forward, ground) >= 0, 1, -1) * body.right
+    spin = about_forward * (1 - jnp.clip(along(body.right, level_right), 0, 1))
+    spin += about_right * (1 - jnp.clip(along(body.forward, level_forward), 0, 1))
     strength = jnp.where(acts, TICK, 0)
     return body.accelerated(-strength * _ROLL_PUSH * ground, strength * _ROLL_TURN * spin)

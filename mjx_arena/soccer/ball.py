@@ -6,6 +6,7 @@ import numpy as np
 
 from mjx_arena.soccer import GRAVITY, TICK, field
 from mjx_arena.soccer.rigid import Rigid
+from mjx_arena.soccer.vectors import along, least
 
 RADIUS, MASS = 91.25, 30.0  # uu, and kg as for cars
 REST_HEIGHT = 93.15  # where it lies before kick-off
@@ -23,17 +24,15 @@ def before_step(ball: Rigid) -> Rigid:
         jnp.concatenate(parts) for parts in zip(field.surfaces(ball.position), field.edges(ball.position), strict=True)
     )
     # One impulse up or down, and one from the side that is nearest: the ball lies on the floor when it meets a wall.
-    upright = jnp.array([0, 1])
-    sides = jnp.arange(2, len(distances))
-    for group in (upright, sides):
-        nearest = group[jnp.argmin(distances[group])]
-        ball = _bounced(ball, normals[nearest], distances[nearest] - RADIUS)
+    for group in (slice(2), slice(2, None)):
+        gap, normal = least(distances[group], normals[group])
+        ball = _bounced(ball, normal, gap - RADIUS)
     return ball.replace(velocity=ball.velocity - _FALL)
 
 
 def _bounced(ball: Rigid, normal: jax.Array, gap: jax.Array) -> Rigid:
     """After an impulse with restitution and Coulomb friction from a surface `gap` `[]` away, if it is touched."""
-    approach = -jnp.dot(ball.velocity, normal)
+    approach = -along(ball.velocity, normal)
     touching = (gap <= 0) & (approach > 0)
     normal_push = (1 + jnp.where(approach < _SLOW, 0, _RESTITUTION)) * approach
     slip = ball.velocity + approach * normal - RADIUS * jnp.cross(ball.spin, normal)

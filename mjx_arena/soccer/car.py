@@ -7,6 +7,7 @@ from flax import struct
 
 from mjx_arena.soccer import GRAVITY, TICK, field
 from mjx_arena.soccer.rigid import Rigid
+from mjx_arena.soccer.vectors import along, curve, to_world
 
 MASS = 180.0
 SIZE = np.array([120.507, 86.6994, 38.6591])  # uu, of the hull
@@ -132,7 +133,7 @@ class Wheels(struct.PyTreeNode):
 
 def find_wheels(body: Rigid) -> Wheels:
     """Where rays down from the hubs meet the field."""
-    hub = jnp.asarray(_AXLES, jnp.float32) @ body.rotation.T
+    hub = to_world(body.rotation, jnp.asarray(_AXLES, jnp.float32))
     reach, normal = jax.vmap(lambda offset: field.cast(body.position + offset, -body.up))(hub)
     touching = (reach >= 0) & (reach < _REST + _TRAVEL + _RADIUS - _SHORTER)
     return Wheels(touching, hub - reach[:, None] * body.up, hub, normal, reach)
@@ -147,20 +148,20 @@ def friction(body: Rigid, state: CarState, controls: Controls, wheels: Wheels) -
     ahead = jnp.cross(axle, wheels.normal)
 
     velocity = body.velocity_at(wheels.point)
-    sideways, along = (jnp.sum(velocity * direction, -1) for direction in (axle, ahead))
+    sideways, rolling = (along(velocity, direction) for direction in (axle, ahead))
     lever = jnp.cross(wheels.point, axle)
     yields = 1 / MASS + jnp.sum(body.turned_by(lever, jnp.asarray(INERTIA)) * lever, -1)
 
     at_hub = body.velocity_at(wheels.hub)
-    slip, roll = (jnp.abs(jnp.sum(at_hub * direction, -1)) for direction in (axle, ahead))
+    slip, roll = (jnp.abs(along(at_hub, direction)) for direction in (axle, ahead))
     slipping = jnp.where(slip > 5, slip / jnp.maximum(slip + roll, 1e-6), 0)
     lateral, longitudinal = 1 - 0.8 * slipping, 0.5 + 0.4 * slipping
     lateral *= 1 - 0.9 * state.handbrake
     longitudinal = jnp.where(state.handbrake > 0, 1 + (longitudinal - 1) * state.handbrake, 1)
-    loose = jnp.interp(wheels.normal[:, 2], jnp.array([0, 0.7075, 1]), jnp.array([0.1, 0.5, 1]))
+    loose = curve(wheels.normal[:, 2], *_LOOSE)
     grip = jnp.where(_throttle(state, controls) == 0, loose, 1)
 
-    braking = -jnp.clip(_BRAKE_SLOPE * along, -_BRAKE * state.brake, _BRAKE * state.brake)
+    braking = -jnp.clip(_BRAKE_SLOPE * rolling, -_BRAKE * state.brake, _BRAKE * state.brake)
     drive = MASS * jnp.where(state.engine == 0, braking, state.engine * TICK)
     hold = -_SIDEWAYS * sideways / yields
     impulse = (drive * longitudinal * grip)[:, None] * ahead + (hold * lateral * grip)[:, None] * axle
@@ -169,7 +170,7 @@ def friction(body: Rigid, state: CarState, controls: Controls, wheels: Wheels) -
 
 def suspension(body: Rigid, wheels: Wheels) -> jax.Array:
     """Impulses `[4, 3]` of springs and dampers, which never pull, and of wheels that are pushed in too far."""
-    slant = jnp.maximum(wheels.normal @ body.up, 0.1)
+    slant = jnp.maximum(along(wheels.normal, body.up), 0.1)
     length = jnp.clip(wheels.depth - _RADIUS, _REST - _TRAVEL, _REST + _TRAVEL)
     leaving = jnp.sum(wheels.normal * body.velocity_at(wheels.point), -1)
     relative = leaving / slant
@@ -190,15 +191,15 @@ def drive(body: Rigid, state: CarState, controls: Controls, wheels: Wheels) -> t
     pull = jnp.where(controls.handbrake, _HANDBRAKE_RISE, -_HANDBRAKE_FALL) * TICK
     handbrake = jnp.clip(state.handbrake + pull, 0, 1)
 
-    torque = jnp.interp(speed, jnp.array([0, 1400, 1410]), jnp.array([1, 0.1, 0]))
+    torque = curve(speed, *_TORQUE)
     torque = torque / jnp.where(wheels.count < 3, 4, 1)
     turning_back = (jnp.abs(speed) > _STOPPING) & (jnp.sign(throttle) != jnp.sign(speed))
     coasting = throttle == 0
     stops = (coasting | turning_back) & ~controls.handbrake
     coast = jnp.where(jnp.abs(speed) < _STOPPING, 1, _COASTING)
 
-    angle = jnp.interp(jnp.abs(speed), *_STEERING)
-    angle += (jnp.interp(jnp.abs(speed), *_SLIDING) - angle) * handbrake
+    angle = curve(jnp.abs(speed), *_STEERING)
+    angle += (curve(jnp.abs(speed), *_SLIDING) - angle) * handbrake
     state = state.replace(
         handbrake=handbrake,
         engine=jnp.where(stops, 0, throttle * _THROTTLE * torque),
@@ -219,4 +220,6 @@ _STEERING = (
     np.array([0, 500, 1000, 1500, 1750, 3000.0]),
     np.array([0.53356, 0.3193, 0.18203, 0.1057, 0.08507, 0.03454]),
 )
+_TORQUE = (np.array([0, 1400, 1410.0]), np.array([1, 0.1, 0]))
+_LOOSE = (np.array([0, 0.7075, 1]), np.array([0.1, 0.5, 1]))  # grip without throttle by the ground's slant
 _SLIDING = (np.array([0, 2500.0]), np.array([0.39235, 0.1261]))

@@ -3,6 +3,8 @@
 import jax
 import jax.numpy as jnp
 
+from mjx_arena.soccer.vectors import along, least
+
 HALF_WIDTH, HALF_LENGTH, HEIGHT = 4096.0, 5120.0, 2048.0  # along x, y and z
 CORNER = 8064.0  # |x| + |y| on the cut corners
 GOAL_HALF_WIDTH, GOAL_HEIGHT, GOAL_DEPTH = 892.755, 642.775, 880.0
@@ -57,10 +59,10 @@ def edges(point: jax.Array) -> tuple[jax.Array, jax.Array]:
 def cast(origin: jax.Array, direction: jax.Array) -> tuple[jax.Array, jax.Array]:
     """How far a ray goes `[]` and the normal `[3]` of what it meets; from `origin` `[3]` along a unit vector `[3]`."""
     normals, distances = surfaces(origin)
-    approach = -normals @ direction
+    approach = -along(normals, direction)
     reach = jnp.where(approach > 1e-3, distances / jnp.maximum(approach, 1e-3), _NONE)
-    nearest = jnp.argmin(reach)
-    return reach[nearest], normals[nearest]
+    nearest, normal = least(reach, normals)
+    return nearest, normal
 
 
 def _side(point: jax.Array) -> tuple[jax.Array, jax.Array]:

@@ -7,6 +7,7 @@ import numpy as np
 from mjx_arena.soccer import ball
 from mjx_arena.soccer.car import HULL, SIZE, CarState
 from mjx_arena.soccer.rigid import Rigid
+from mjx_arena.soccer.vectors import along, curve, to_body
 
 RESPAWN = 3.0  # s after a demolition
 _FASTEST = 4600.0  # uu/s of relative speed that count
@@ -22,7 +23,7 @@ _BUMP_UP = np.array([1 / 3, 278, 417])
 
 def touches_ball(car: Rigid, the_ball: Rigid) -> jax.Array:
     """`[]` bool: as the engine sees it, which pushes them apart in its next step."""
-    local = (the_ball.position - car.position) @ car.rotation - jnp.asarray(HULL, jnp.float32)
+    local = to_body(car.rotation, the_ball.position - car.position) - jnp.asarray(HULL, jnp.float32)
     outside = jnp.maximum(jnp.abs(local) - jnp.asarray(SIZE / 2, jnp.float32), 0)
     return jnp.linalg.norm(outside + 1e-9) < ball.RADIUS
 
@@ -31,8 +32,8 @@ def extra_push(car: Rigid, the_ball: Rigid) -> jax.Array:
     """Change of the ball's velocity `[3]` by a hit that meets it at these velocities."""
     speed = jnp.minimum(jnp.linalg.norm(the_ball.velocity - car.velocity + 1e-6), _FASTEST)
     direction = _unit((the_ball.position - car.position) * jnp.array([1, 1, _UPWARDS]))
-    direction -= (1 - _FORWARDS) * jnp.dot(direction, car.forward) * car.forward
-    return _unit(direction) * speed * jnp.interp(speed, *_FACTOR)
+    direction -= (1 - _FORWARDS) * along(direction, car.forward) * car.forward
+    return _unit(direction) * speed * curve(speed, *_FACTOR)
 
 
 def is_supersonic(car: Rigid, before: jax.Array) -> jax.Array:
@@ -44,16 +45,16 @@ def is_supersonic(car: Rigid, before: jax.Array) -> jax.Array:
 def bump(car: Rigid, state: CarState, other: Rigid, other_on_ground: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Whether `car` bumps `other`, with its bumper and the faster one of the two `[]`, and the other's push `[3]`."""
     apart = other.position - car.position
-    towards, heading = jnp.dot(car.velocity, _unit(apart)), _unit(car.velocity + 1e-6)
-    local = (other.position - car.position) @ car.rotation
+    towards, heading = along(car.velocity, _unit(apart)), _unit(car.velocity + 1e-6)
+    local = to_body(car.rotation, other.position - car.position)
     reach = jnp.asarray(SIZE, jnp.float32) + 4.0
     near = (jnp.abs(local) < reach).all() & (local[0] > _BUMPER)
-    hits = near & (towards > jnp.maximum(jnp.dot(other.velocity, heading), 0)) & (state.since_bump > _PAUSE)
+    hits = near & (towards > jnp.maximum(along(other.velocity, heading), 0)) & (state.since_bump > _PAUSE)
     ahead = jnp.where(
-        other_on_ground, jnp.interp(towards, _BUMP_SPEEDS, _BUMP_GROUND), jnp.interp(towards, _BUMP_SPEEDS, _BUMP_AIR)
+        other_on_ground, curve(towards, _BUMP_SPEEDS, _BUMP_GROUND), curve(towards, _BUMP_SPEEDS, _BUMP_AIR)
     )
     up = jnp.where(other_on_ground, other.up, jnp.array([0, 0, 1.0]))
-    return hits, heading * ahead + up * jnp.interp(towards, _BUMP_SPEEDS, _BUMP_UP)
+    return hits, heading * ahead + up * curve(towards, _BUMP_SPEEDS, _BUMP_UP)
 
 
 def _unit(vector: jax.Array) -> jax.Array:

@@ -8,6 +8,7 @@ import numpy as np
 from mjx_arena.soccer import GRAVITY, TICK, field
 from mjx_arena.soccer.car import HULL, INERTIA, MASS, SIZE, CarState
 from mjx_arena.soccer.rigid import Rigid
+from mjx_arena.soccer.vectors import along, least, to_body, to_world
 
 _SIGNS = np.array(list(itertools.product((-1, 1), repeat=3)))
 _RESTITUTION, _FRICTION = 0.3, 0.3
@@ -22,27 +23,26 @@ def collide(body: Rigid, state: CarState) -> tuple[Rigid, CarState]:
 
     Of several surfaces that the hull touches, the one that it is deepest in acts in this tick.
     """
-    centre = body.rotation @ HULL
+    centre = to_world(body.rotation, jnp.asarray(HULL, jnp.float32))
     normals, distances = field.surfaces(body.position + centre)
-    along_axes = normals @ body.rotation * (SIZE / 2)  # [5, 3] what half an edge takes off the distance
+    along_axes = to_body(body.rotation, normals) * (SIZE / 2)  # [5, 3] what half an edge takes off the distance
     gaps = distances - jnp.abs(along_axes).sum(-1)
-    surface = jnp.argmin(gaps)
-    normal, deepest = normals[surface], gaps[surface]
+    deepest, normal, distance, half = least(gaps, normals, distances, along_axes)
 
-    corners = centre + (_SIGNS * (SIZE / 2)) @ body.rotation.T  # [8, 3]
-    touching = distances[surface] + _SIGNS @ along_axes[surface] <= 0
+    corners = centre + to_world(body.rotation, jnp.asarray(_SIGNS * (SIZE / 2), jnp.float32))  # [8, 3]
+    touching = distance + along(_SIGNS, half) <= 0
     # In the frame of the body's axes its inertia is diagonal.
-    levers = jnp.cross(corners, normal) @ body.rotation
+    levers = to_body(body.rotation, jnp.cross(corners, normal))
     yields = 1 / MASS + (levers * levers / INERTIA).sum(-1)
     share = 1 / jnp.maximum(touching.sum(), 1)
     body = body.accelerated(_FALL)
-    approach = -(body.velocity_at(corners) @ normal)
+    approach = -along(body.velocity_at(corners), normal)
     target = jnp.where(approach > _SLOW, _RESTITUTION * approach, 0)
 
     pushes = jnp.zeros(8)
     for _ in range(_ROUNDS):
         velocity = body.velocity_at(corners)
-        speed = velocity @ normal
+        speed = along(velocity, normal)
         more = jnp.maximum(pushes + share * (target - speed) / yields, 0) - pushes
         more = jnp.where(touching, more, 0)
         slip = velocity - speed[:, None] * normal

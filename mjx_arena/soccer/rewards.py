@@ -12,6 +12,7 @@ from flax import struct
 
 from mjx_arena.soccer import ball, boost, car, field
 from mjx_arena.soccer.scene import Scene
+from mjx_arena.soccer.vectors import along
 
 _REACH = 6000.0  # uu: of the ball's speed, and of distances from the goal
 _BACK = field.HALF_LENGTH + field.GOAL_DEPTH
@@ -51,13 +52,13 @@ def concede(play: Play) -> jax.Array:
 def speed(play: Play) -> jax.Array:
     """Speed towards the ball over 2300, within 6000 uu of it."""
     direction, distance = _to_ball(play.after)
-    towards = jnp.maximum(jnp.dot(play.after.body.velocity, direction), 0) / car.MAX_SPEED
+    towards = jnp.maximum(along(play.after.body.velocity, direction), 0) / car.MAX_SPEED
     return jnp.where(distance < _REACH, towards, 0)
 
 
 def face(play: Play) -> jax.Array:
     """Cosine between the car's nose and the direction of the ball."""
-    return jnp.dot(play.after.body.forward, _to_ball(play.after)[0])
+    return along(play.after.body.forward, _to_ball(play.after)[0])
 
 
 def air(play: Play) -> jax.Array:
@@ -88,7 +89,7 @@ def own_goal(play: Play) -> jax.Array:
 
 def _ball_towards(scene: Scene, y: float) -> jax.Array:
     offset = jnp.array([0, y, field.GOAL_HEIGHT / 2]) - scene.ball.position
-    return jnp.dot(scene.ball.velocity, offset / jnp.linalg.norm(offset + 1e-6)) / ball.MAX_SPEED
+    return along(scene.ball.velocity, offset / jnp.linalg.norm(offset + 1e-6)) / ball.MAX_SPEED
 
 
 def near_goal(play: Play) -> jax.Array:

@@ -7,6 +7,7 @@ from jax.typing import ArrayLike
 
 from mjx_arena.geometry import rotation_matrix
 from mjx_arena.soccer import METRE
+from mjx_arena.soccer.vectors import along, to_body, to_world
 
 
 class Rigid(struct.PyTreeNode):
@@ -31,7 +32,7 @@ class Rigid(struct.PyTreeNode):
 
     @property
     def forward_speed(self) -> jax.Array:
-        return jnp.dot(self.velocity, self.forward)
+        return along(self.velocity, self.forward)
 
     def velocity_at(self, offset: jax.Array) -> jax.Array:
         """Of the point `offset` `[3]` from the centre, in world coordinates."""
@@ -48,7 +49,7 @@ class Rigid(struct.PyTreeNode):
 
     def turned_by(self, turn: jax.Array, inertia: jax.Array) -> jax.Array:
         """Changes of the spin `[..., 3]` by angular impulses `[..., 3]`."""
-        return ((turn @ self.rotation) / inertia) @ self.rotation.T
+        return to_world(self.rotation, to_body(self.rotation, turn) / inertia)
 
     def limited(self, speed: float, spin: float) -> "Rigid":
         """With velocities of at most so many uu/s and rad/s."""
@@ -58,12 +59,12 @@ class Rigid(struct.PyTreeNode):
 def read(qpos: jax.Array, qvel: jax.Array) -> Rigid:
     """Of free joints `[7]` and `[6]` of the engine."""
     rotation = rotation_matrix(qpos[3:7])
-    return Rigid(qpos[:3] / METRE, rotation, qvel[:3] / METRE, rotation @ qvel[3:6])
+    return Rigid(qpos[:3] / METRE, rotation, qvel[:3] / METRE, to_world(rotation, qvel[3:6]))
 
 
 def write(body: Rigid) -> jax.Array:
     """Velocities `[6]` of the engine's free joint."""
-    return jnp.concatenate([body.velocity * METRE, body.spin @ body.rotation])
+    return jnp.concatenate([body.velocity * METRE, to_body(body.rotation, body.spin)])
 
 
 def _at_most(vector: jax.Array, most: float) -> jax.Array:

@@ -11,6 +11,7 @@ from mjx_arena.soccer import ball, boost, car, field
 from mjx_arena.soccer.aerial import DOUBLE_JUMP_WITHIN
 from mjx_arena.soccer.car import CarState
 from mjx_arena.soccer.rigid import Rigid
+from mjx_arena.soccer.vectors import to_body
 from mjx_arena.soccer.world import World
 
 _LENGTH = np.array([field.HALF_WIDTH, field.HALF_LENGTH, field.HEIGHT])
@@ -84,7 +85,7 @@ def _self(scene: Scene) -> jax.Array:
             body.forward,
             body.up,
             body.velocity / car.MAX_SPEED,
-            (body.spin @ body.rotation) / car.MAX_SPIN,
+            to_body(body.rotation, body.spin) / car.MAX_SPIN,
             scene.state.boost[None] / boost.FULL,
         ]
     )
@@ -97,8 +98,8 @@ def _context(scene: Scene) -> jax.Array:
     distance = jnp.linalg.norm(offset + 1e-6)
     return jnp.concatenate(
         [
-            offset @ scene.body.rotation / _FAR,
-            drift @ scene.body.rotation / car.MAX_SPEED,
+            to_body(scene.body.rotation, offset) / _FAR,
+            to_body(scene.body.rotation, drift) / car.MAX_SPEED,
             jnp.stack([distance / _FAR, jnp.exp(-distance / 500), scene.left]),
         ]
     )
@@ -117,9 +118,9 @@ def _masks(scene: Scene) -> jax.Array:
 
 
 def _others(scene: Scene, bodies: Rigid, states: CarState) -> jax.Array:
-    offset = (bodies.position - scene.body.position) @ scene.body.rotation / _FAR
-    drift = (bodies.velocity - scene.body.velocity) @ scene.body.rotation / car.MAX_SPEED
-    ahead = bodies.rotation[:, :, 0] @ scene.body.rotation
+    offset = to_body(scene.body.rotation, bodies.position - scene.body.position) / _FAR
+    drift = to_body(scene.body.rotation, bodies.velocity - scene.body.velocity) / car.MAX_SPEED
+    ahead = to_body(scene.body.rotation, bodies.rotation[:, :, 0])
     flags = jnp.stack([states.boost / boost.FULL, states.on_ground, states.respawn > 0], -1)
     there = (states.respawn == 0)[:, None]
     parts = [jnp.where(there, offset, 0), jnp.where(there, drift, 0), jnp.where(there, ahead, 0), flags]
@@ -140,9 +141,9 @@ def _pads(scene: Scene) -> jax.Array:
     def nearest(place):
         distance = jnp.linalg.norm(scene.pads - place[:2], axis=-1)
         # Of pads that are equally far, both teams list those behind and to the left of them first.
-        index = jax.lax.top_k(-distance - scene.pads @ jnp.array([1e-3, 2e-3]), _NEAREST)[1]
+        index = jax.lax.top_k(-distance - scene.pads @ np.array([1e-3, 2e-3], np.float32), _NEAREST)[1]
         offset = scene.pads[index] - scene.body.position[:2]
-        flat = jnp.column_stack([offset, jnp.zeros(_NEAREST)]) @ scene.body.rotation / _FAR
+        flat = to_body(scene.body.rotation, jnp.column_stack([offset, jnp.zeros(_NEAREST)])) / _FAR
         return jnp.column_stack([flat[:, :2], scene.timers[index] / 10, jnp.asarray(boost.IS_BIG)[index]])
 
     return jnp.concatenate([nearest(scene.body.position), nearest(scene.ball.position)]).reshape(-1)
@@ -151,7 +152,7 @@ def _pads(scene: Scene) -> jax.Array:
 def _goals(scene: Scene) -> jax.Array:
     """Where the other team's and the own goal lie from the car and from the ball."""
     goals = jnp.array([[0, field.HALF_LENGTH, field.GOAL_HEIGHT / 2], [0, -field.HALF_LENGTH, field.GOAL_HEIGHT / 2]])
-    from_car = (goals - scene.body.position) @ scene.body.rotation
+    from_car = to_body(scene.body.rotation, goals - scene.body.position)
     return jnp.concatenate([from_car, goals - scene.ball.position]).reshape(-1) / _FAR
 
 

@@ -9,6 +9,7 @@ from flax import struct
 from mjx_arena.soccer import GRAVITY, METRE, TICK, aerial, ball, boost, car, field, hits, hull, rigid
 from mjx_arena.soccer.car import CarState, Controls
 from mjx_arena.soccer.rigid import Rigid
+from mjx_arena.soccer.vectors import along, to_body
 from mjx_arena.types import Physics, PhysicsState
 
 _HIDDEN = -3000.0  # uu, the height at which demolished cars wait
@@ -233,7 +234,7 @@ def _before_step(body: Rigid, state: CarState, controls: Controls) -> tuple[Rigi
     inertia = jnp.asarray(car.INERTIA, jnp.float32)
     body = body.pushed(springs, wheels.point, car.MASS, inertia)
     # Friction acts at the height of the centre of mass, so that driving does not pitch the car.
-    level = wheels.point - (wheels.point @ body.up)[:, None] * body.up
+    level = wheels.point - along(wheels.point, body.up)[:, None] * body.up
     body = body.pushed(along_ground, level, car.MASS, inertia)
     body, state = boost.push(body, state, controls)
     state = state.replace(on_ground=wheels.count >= 3)
@@ -243,7 +244,7 @@ def _before_step(body: Rigid, state: CarState, controls: Controls) -> tuple[Rigi
 def _step(physics: Physics, state: PhysicsState, the_ball: Rigid, cars: Rigid) -> PhysicsState:
     """One step of the engine from these velocities. Bullet knows no gyroscopic torque, so that it is taken back."""
     inertia = jnp.asarray(car.INERTIA * METRE**2, jnp.float32)
-    spin = jnp.einsum("aij,ai->aj", cars.rotation, cars.spin)
+    spin = jax.vmap(to_body)(cars.rotation, cars.spin)
     gyroscopic = jnp.cross(spin, inertia * spin)
     applied = jnp.concatenate([jnp.zeros(6), jnp.concatenate([jnp.zeros_like(spin), gyroscopic], 1).reshape(-1)])
     positions = jnp.concatenate([the_ball.position[None], cars.position]) * METRE

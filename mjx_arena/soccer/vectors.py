@@ -1,0 +1,39 @@
+"""Small vectors, written out by their components: on a CPU, batches of tiny reductions or look-ups cost more."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+
+def along(one: jax.Array | np.ndarray, other: jax.Array) -> jax.Array:
+    """Scalar product `[...]` of vectors `[..., 3]`."""
+    product = other * one
+    return product[..., 0] + product[..., 1] + product[..., 2]
+
+
+def to_world(rotation: jax.Array, vector: jax.Array | np.ndarray) -> jax.Array:
+    """World coordinates `[..., 3]` of vectors `[..., 3]` in a body's, by its rotation `[3, 3]`."""
+    x, y, z = vector[..., :1], vector[..., 1:2], vector[..., 2:]
+    return rotation[:, 0] * x + rotation[:, 1] * y + rotation[:, 2] * z
+
+
+def to_body(rotation: jax.Array, vector: jax.Array | np.ndarray) -> jax.Array:
+    """The other way round."""
+    x, y, z = vector[..., :1], vector[..., 1:2], vector[..., 2:]
+    return rotation[0] * x + rotation[1] * y + rotation[2] * z
+
+
+def curve(x: jax.Array, knots: np.ndarray, values: np.ndarray) -> jax.Array:
+    """`jnp.interp(x, knots, values)`."""
+    slopes = np.diff(values) / np.diff(knots)
+    parts = [jnp.clip(x - low, 0, width) for low, width in zip(knots[:-1], np.diff(knots), strict=True)]
+    return values[0] + sum(slope * part for slope, part in zip(slopes, parts, strict=True))
+
+
+def least(values: jax.Array, *rows: jax.Array) -> tuple[jax.Array, ...]:
+    """The smallest of `values` `[n]`, and what lies beside it in each of `rows` `[n, ...]`; n is small."""
+    found = [values[0], *(row[0] for row in rows)]
+    for index in range(1, values.shape[0]):
+        smaller = values[index] < found[0]
+        found = [jnp.where(smaller, row[index], best) for row, best in zip((values, *rows), found, strict=True)]
+    return tuple(found)
