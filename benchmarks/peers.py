@@ -177,7 +177,7 @@ def main() -> None:
 def _compare_game(wanted: argparse.Namespace, found: dict[str, Any]) -> None:
     import turns
 
-    devices.configure(1)
+    devices.configure(None)
     if wanted.game == "qwop":
         from qwop_box2d import box2d_steps as other
 

@@ -8,32 +8,41 @@ from statistics import median
 from typing import Any
 
 import jax
+from jax.sharding import PartitionSpec as P
 from rich.console import Console
 
 import mjx_arena
+from mjx_arena import devices
 from mjx_arena.batch import BatchedArena
-from mjx_arena.devices import available_cores
 
 
 def own_play(task: str, physics: str, num_arenas: int, steps: int, settings: dict[str, Any]):
     """A function that plays so many control steps of random choices, compiled and warm."""
-    arena = mjx_arena.make(task, physics, **settings)
-    batch = BatchedArena(arena, num_arenas if physics == "native" else 64)
+    arena, mesh = mjx_arena.make(task, physics, **settings), devices.make_mesh()
+    share = num_arenas // mesh.size
+    batch = BatchedArena(arena, share if physics == "native" else devices.MAX_CPU_BLOCK)
 
-    @jax.jit
+    def start(key):
+        return batch.reset(own(key), share)[0]
+
     def play(state, key):
-        k_bank, k_play = jax.random.split(key)
-        bank = batch.make_bank(k_bank, max(64, num_arenas // 16))
+        k_bank, k_play = jax.random.split(own(key))
+        bank = batch.make_bank(k_bank, max(64, share // 16))
 
         def step(state, key):
             k_action, k_step = jax.random.split(key)
-            action = jax.random.randint(k_action, (num_arenas, arena.num_agents), 0, arena.action.size)
+            action = jax.random.randint(k_action, (share, arena.num_agents), 0, arena.action.size)
             state, transition = batch.step(state, action, bank, k_step)
             return state, transition.observation.sum()
 
-        return jax.lax.scan(step, state, jax.random.split(k_play, steps))
+        state, total = jax.lax.scan(step, state, jax.random.split(k_play, steps))
+        return state, jax.lax.psum(total, devices.AXIS)
 
-    carry = [jax.jit(lambda key: batch.reset(key, num_arenas)[0])(jax.random.key(0)), 0]
+    split, everywhere = P(devices.AXIS), P()
+    start = jax.jit(jax.shard_map(start, mesh=mesh, in_specs=everywhere, out_specs=split, check_vma=False))
+    play = jax.shard_map(play, mesh=mesh, in_specs=(split, everywhere), out_specs=(split, everywhere), check_vma=False)
+    play = jax.jit(play)
+    carry = [start(jax.random.key(0)), 0]
 
     def run() -> None:
         carry[0], _ = jax.block_until_ready(play(carry[0], jax.random.key(carry[1])))
@@ -44,6 +53,11 @@ def own_play(task: str, physics: str, num_arenas: int, steps: int, settings: dic
     return run
 
 
+def own(key: jax.Array) -> jax.Array:
+    """The key of the device that asks."""
+    return jax.random.fold_in(key, jax.lax.axis_index(devices.AXIS))
+
+
 def measure(
     name: str, other: Callable[[float], int], task: str, settings: dict[str, Any], rounds: int, num_arenas: int = 1024
 ) -> dict[str, Any]:
@@ -51,7 +65,7 @@ def measure(
 
     `other` plays for so many seconds in a process of its own, and returns how many control steps it made.
     """
-    cores, seconds, steps = available_cores(), 2.0, 32
+    cores, seconds, steps = devices.available_cores(), 2.0, 32
     found: dict[str, list[float]] = {name: [], f"{name}_all_cores": [], "native": []}
     run = own_play(task, "native", num_arenas, steps, settings)
     spawned = multiprocessing.get_context("spawn")

@@ -20,6 +20,7 @@ from league import opponents
 from league.config import RunSettings, learner_rows
 from league.selfplay import RUN_STATE_SPEC, RunState, SelfPlay, first
 from mjx_arena import devices
+from mjx_arena.types import Discrete
 
 _SPLIT = P(devices.AXIS)
 
@@ -80,7 +81,7 @@ def run(settings: RunSettings, rounds: int, announce: Callable[[str], None]) -> 
     rows *= len(settings.league.roles)
     return Report(
         compile_seconds=compile_seconds,
-        physics_steps_per_second=arenas * horizon * settings.task.substeps / seconds["physics"],
+        physics_steps_per_second=arenas * horizon * parts.substeps / seconds["physics"],
         arena_steps_per_second=arenas * horizon / seconds["arena"],
         arena_overhead=seconds["arena"] / seconds["physics"] - 1,
         train_arena_steps_per_second=iteration_steps / seconds["iteration"],
@@ -100,15 +101,19 @@ class _Parts:
         self.trainer = trainer
         horizon, local = trainer.settings.ppo.horizon, trainer.arenas_per_device
         arena, batch = trainer.arena, trainer.batch
+        self.substeps = round(arena.control_dt / arena.mj_model.opt.timestep)
 
-        def random_controls(key, size):
-            return jax.random.uniform(key, (local, *size), minval=-1)
+        def random_actions(key):
+            if isinstance(arena.action, Discrete):
+                return jax.random.randint(key, (local, arena.num_agents), 0, arena.action.size)
+            return jax.random.uniform(key, (local, arena.num_agents, arena.action.size), minval=-1)
 
         def physics(state: RunState, key):
-            step = jax.vmap(lambda s, u: arena.physics.step(s, u, trainer.settings.task.substeps))
+            step = jax.vmap(lambda s, u: arena.physics.step(s, u, self.substeps))
 
             def body(carry, key):
-                return batch.blockwise(step, carry, random_controls(key, (arena.mj_model.nu,))), None
+                controls = jax.random.uniform(key, (local, arena.mj_model.nu), minval=-1)
+                return batch.blockwise(step, carry, controls), None
 
             return jax.lax.scan(body, first(state.matches.arena.physics), jax.random.split(key, horizon))[0]
 
@@ -116,8 +121,7 @@ class _Parts:
             bank = batch.make_bank(key, trainer.bank_size)
 
             def body(carry, key):
-                action = random_controls(key, (arena.num_agents, arena.action.size))
-                carry, transition = batch.step(carry, action, bank, key)
+                carry, transition = batch.step(carry, random_actions(key), bank, key)
                 return carry, (transition.timestep, transition.observation)
 
             return jax.lax.scan(body, first(state.matches.arena), jax.random.split(key, horizon))

@@ -50,8 +50,8 @@ def pick_up(
     One car takes a pad; of several in the same tick, the nearest.
     """
     timers = jnp.maximum(timers - TICK, 0)
-    distance = jnp.linalg.norm(positions[:, None, :2] - PADS, axis=-1)
-    inside = (distance < _RADIUS) & (positions[:, None, 2] < _REACH) & present[:, None] & (boost[:, None] < FULL)
+    distance = (positions[:, :1] - PADS[:, 0]) ** 2 + (positions[:, 1:2] - PADS[:, 1]) ** 2
+    inside = (distance < _RADIUS**2) & (positions[:, None, 2] < _REACH) & present[:, None] & (boost[:, None] < FULL)
     distance = jnp.where(inside, distance, jnp.inf)
     takes = inside & (distance <= distance.min(0)) & (timers == 0)
     boost = jnp.minimum(boost + (takes * _GIVES).sum(1), FULL)

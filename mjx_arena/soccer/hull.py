@@ -1,4 +1,7 @@
-"""The hull of a car against the field: impulses at its corners, found by a few rounds of projected Jacobi."""
+"""The hull of a car against the field: impulses at its corners, found by a few rounds of projected Jacobi.
+
+It is worked out in the car's own frame, where the corners do not move and the inertia is diagonal.
+"""
 
 import itertools
 
@@ -8,9 +11,10 @@ import numpy as np
 from mjx_arena.soccer import GRAVITY, TICK, field
 from mjx_arena.soccer.car import HULL, INERTIA, MASS, SIZE, CarState
 from mjx_arena.soccer.rigid import Rigid
-from mjx_arena.soccer.vectors import along, least, to_body, to_world
+from mjx_arena.soccer.vectors import Parts, cross, dot, least, plus, times, to_body, to_world
 
-_SIGNS = np.array(list(itertools.product((-1, 1), repeat=3)))
+_SIGNS = np.array(list(itertools.product((-1, 1), repeat=3)), np.float32)  # [8, 3]
+_CORNERS: Parts = tuple((HULL + _SIGNS * SIZE / 2).astype(np.float32).T)
 _RESTITUTION, _FRICTION = 0.3, 0.3
 _SLOW = 10.0  # uu/s of approach, below which nothing bounces
 _ROUNDS = 3
@@ -23,33 +27,38 @@ def collide(body: Rigid, state: CarState) -> tuple[Rigid, CarState]:
 
     Of several surfaces that the hull touches, the one that it is deepest in acts in this tick.
     """
-    centre = to_world(body.rotation, jnp.asarray(HULL, jnp.float32))
-    normals, distances = field.surfaces(body.position + centre)
-    along_axes = to_body(body.rotation, normals) * (SIZE / 2)  # [5, 3] what half an edge takes off the distance
-    gaps = distances - jnp.abs(along_axes).sum(-1)
-    deepest, normal, distance, half = least(gaps, normals, distances, along_axes)
+    normals, distances = field.surfaces(body.position + to_world(body.rotation, jnp.asarray(HULL, jnp.float32)))
+    along_axes = to_body(body.rotation, normals)  # [5, 3]
+    gaps = distances - (jnp.abs(along_axes) * (SIZE / 2)).sum(-1)
+    deepest, up, distance, axes = least(gaps, normals, distances, along_axes)
 
-    corners = centre + to_world(body.rotation, jnp.asarray(_SIGNS * (SIZE / 2), jnp.float32))  # [8, 3]
-    touching = distance + along(_SIGNS, half) <= 0
-    # In the frame of the body's axes its inertia is diagonal.
-    levers = to_body(body.rotation, jnp.cross(corners, normal))
-    yields = 1 / MASS + (levers * levers / INERTIA).sum(-1)
-    share = 1 / jnp.maximum(touching.sum(), 1)
-    body = body.accelerated(_FALL)
-    approach = -along(body.velocity_at(corners), normal)
+    normal: Parts = tuple(axes)
+    velocity: Parts = tuple(to_body(body.rotation, body.velocity + _FALL))
+    spin: Parts = tuple(to_body(body.rotation, body.spin))
+    touching = distance + dot(tuple((_SIGNS * SIZE / 2).T), normal) <= 0  # [8], as all that follows
+    lever = cross(_CORNERS, normal)
+    yields = 1 / MASS + dot(lever, tuple(part / about for part, about in zip(lever, INERTIA, strict=True)))
+    gain = 1 / (jnp.maximum(touching.sum(), 1) * yields)
+    approach = -dot(plus(velocity, cross(spin, _CORNERS)), normal)
     target = jnp.where(approach > _SLOW, _RESTITUTION * approach, 0)
 
     pushes = jnp.zeros(8)
     for _ in range(_ROUNDS):
-        velocity = body.velocity_at(corners)
-        speed = along(velocity, normal)
-        more = jnp.maximum(pushes + share * (target - speed) / yields, 0) - pushes
-        more = jnp.where(touching, more, 0)
-        slip = velocity - speed[:, None] * normal
-        fast = jnp.sqrt((slip * slip).sum(-1) + 1e-9)
-        drag = jnp.minimum(share * fast / yields, _FRICTION * jnp.maximum(more, 0)) / fast
-        body = body.pushed(more[:, None] * normal - drag[:, None] * slip, corners, MASS, INERTIA)
+        moving = plus(velocity, cross(spin, _CORNERS))
+        speed = dot(moving, normal)
+        more = jnp.where(touching, jnp.maximum(pushes + gain * (target - speed), 0) - pushes, 0)
+        slip = plus(moving, times(-speed, normal))
+        fast = jnp.sqrt(dot(slip, slip) + 1e-9)
+        drag = jnp.minimum(gain * fast, _FRICTION * jnp.maximum(more, 0)) / fast
+        impulse = plus(times(more, normal), times(-drag, slip))
+        turn = cross(_CORNERS, impulse)
+        velocity = tuple(old + new.sum() / MASS for old, new in zip(velocity, impulse, strict=True))
+        spin = tuple(old + new.sum() / about for old, new, about in zip(spin, turn, INERTIA, strict=True))
         pushes += more
-    lift = jnp.maximum(-_ERROR_REDUCTION * deepest, 0) * normal
-    state = state.replace(hull_touches=deepest <= 0, hull_normal=normal)
-    return body.accelerated(-_FALL).replace(position=body.position + lift), state
+    lift = jnp.maximum(-_ERROR_REDUCTION * deepest, 0) * up
+    state = state.replace(hull_touches=deepest <= 0, hull_normal=up)
+    return body.replace(
+        position=body.position + lift,
+        velocity=to_world(body.rotation, jnp.stack(velocity)) - _FALL,
+        spin=to_world(body.rotation, jnp.stack(spin)),
+    ), state

@@ -1,8 +1,29 @@
 """Small vectors, written out by their components: on a CPU, batches of tiny reductions or look-ups cost more."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
+
+Parts = tuple[Any, ...]  # components x, y and z, each of the same shape
+
+
+def dot(one: Parts, other: Parts) -> jax.Array:
+    return one[0] * other[0] + one[1] * other[1] + one[2] * other[2]
+
+
+def cross(one: Parts, other: Parts) -> Parts:
+    (a, b, c), (x, y, z) = one, other
+    return b * z - c * y, c * x - a * z, a * y - b * x
+
+
+def plus(one: Parts, other: Parts) -> Parts:
+    return one[0] + other[0], one[1] + other[1], one[2] + other[2]
+
+
+def times(factor: jax.Array, vector: Parts) -> Parts:
+    return factor * vector[0], factor * vector[1], factor * vector[2]
 
 
 def along(one: jax.Array | np.ndarray, other: jax.Array) -> jax.Array:

@@ -21,12 +21,15 @@ from mjx_arena.soccer.scene import GROUPS, Scene, observe, scenes
 from mjx_arena.soccer.world import World
 from mjx_arena.types import ArenaState, Box, Discrete, Progress, TimeStep, View
 
+_EARLY = 5.0  # s within which a first touch counts as one
+
 
 @dataclass(frozen=True)
 class SoccerPhase(Phase):
     rewards: dict[str, float] = field(default_factory=dict)  # weights of terms
     starts: dict[str, float] = field(default_factory=dict)  # shares of those that are no drills
     drill_share: float = 0.0  # of the matches are drills, all kinds alike
+    time_limit: int | None = None  # control steps; null: the task's
 
     def validate(self, prefix: str) -> None:
         super().validate(prefix)
@@ -37,6 +40,8 @@ class SoccerPhase(Phase):
         works = all(share >= 0 for share in shares) and sum(shares) > 0
         require(works, f"{prefix}.starts", self.starts, "shares must not be negative, and one must be positive")
         require(0 <= self.drill_share <= 1, f"{prefix}.drill_share", self.drill_share, "must lie between 0 and 1")
+        limit = self.time_limit
+        require(limit is None or limit >= 1, f"{prefix}.time_limit", limit, "must be at least 1, or null")
 
 
 @dataclass(frozen=True)
@@ -117,12 +122,14 @@ class CarSoccer:
         self.action = Discrete(actions.NUM_ROWS) if settings.actions == "table" else Box(len(actions.NAMES))
         self._weights = jnp.array([[p.rewards.get(name, 0.0) for name in rewards.TERMS] for p in settings.phases])
         self._shares = jnp.array([_shares(settings, phase) for phase in settings.phases])
+        self._limits = jnp.array([phase.time_limit or settings.time_limit for phase in settings.phases])
         self.observation_size = (
             settings.frames * jax.eval_shape(self.reset, jax.random.key(0))[0].memory.frames.shape[-1]
         )
 
     def reset(self, key: chex.PRNGKey) -> tuple[ArenaState, TimeStep]:
-        return self.reset_in(key, jnp.int32(0))
+        """The game that all phases lead to: a match of the last one."""
+        return self.reset_in(key, jnp.int32(len(self.settings.phases) - 1))
 
     def reset_in(self, key: chex.PRNGKey, phase: jax.Array) -> tuple[ArenaState, TimeStep]:
         """See `mjx_arena.types.Phased`."""
@@ -214,9 +221,11 @@ class CarSoccer:
         weights = self._weights[m.phase] * started
         paid = {name: weights[index] * term for index, (name, term) in enumerate(terms.items())}
         over = (scored != 0) & started
-        late = (state.step_count >= s.time_limit) | (m.untouched >= s.no_touch_limit)
+        # A match that was longer already when its phase began, or that began in the middle, ends with its next part.
+        late = (state.step_count % self._limits[m.phase] == 0) | (m.untouched >= s.no_touch_limit)
         mask = jax.vmap(actions.legal)(m.world.cars) if s.actions == "table" else None
         recovered, failed, steps = m.turtles
+        early = (m.first_touch >= 0) & (m.first_touch * self.control_dt <= _EARLY)
         return TimeStep(
             observation=m.frames.reshape(self.num_agents, -1),
             reward=jnp.stack(list(paid.values())).sum(0),
@@ -228,7 +237,7 @@ class CarSoccer:
             action_mask=mask,
             metrics={f"reward/{name}": term.mean() for name, term in paid.items()}
             | {"soccer/touched": play.touched.any() * 1.0, "soccer/goals": jnp.abs(scored)}
-            | {"last/first_touch": m.first_touch * 1.0, "last/recovered": recovered * 1.0}
+            | {"last/touched_in_5_s": early * 1.0, "last/recovered": recovered * 1.0}
             | {"last/not_recovered": failed * 1.0, "last/recovery_steps": steps * 1.0},
         )
 
@@ -250,12 +259,11 @@ class CarSoccer:
 
     def report(self, outcome: np.ndarray, length: np.ndarray, metrics: dict[str, np.ndarray]) -> dict[str, float]:
         """Of matches: goals, hits within 5 s, and recoveries of cars on their roofs, with their mean ticks."""
-        first = metrics["last/first_touch"]
         recovered, failed = metrics["last/recovered"].sum(), metrics["last/not_recovered"].sum()
         found = {
             "scored": float((outcome > 0).mean()),
             "conceded": float((outcome < 0).mean()),
-            "touched_in_5_s": float(((first >= 0) & (first * self.control_dt <= 5)).mean()),
+            "touched_in_5_s": float(metrics["last/touched_in_5_s"].mean()),
         }
         if recovered + failed:
             ticks = metrics["last/recovery_steps"].sum() * self.settings.ticks / max(recovered, 1)
