@@ -68,21 +68,23 @@ def instantiate(cls: type, values: Mapping[str, Any], open_fields: Mapping[str, 
 
 
 def hints_by_key(cls: type, open_fields: Mapping[str, type] | None = None, prefix: str = "") -> dict[str, Any]:
-    """Dotted key -> type of everything that can be set in the dataclass `cls`, its groups included."""
+    """Dotted key -> type of all that can be set in the dataclass `cls`, its groups and the rows of lists included."""
     found = {}
     for key, hint in {**typing.get_type_hints(cls), **(open_fields or {})}.items():
         found[prefix + key] = hint
-        if dataclasses.is_dataclass(hint):
-            found |= hints_by_key(typing.cast(type, hint), prefix=f"{prefix}{key}.")
+        group = element_of(hint) or hint
+        if dataclasses.is_dataclass(group):
+            found |= hints_by_key(typing.cast(type, group), prefix=f"{prefix}{key}.")
     return found
 
 
 def unknown_key(key: str, value: Any, known: Iterable[str]) -> SettingError:
     """The error for a key that is not there, with the nearest one that is."""
-    known = list(known)
+    known = [other for other in known if other != key]  # another task may have it
     name = key.rpartition(".")[2]
     same_name = [other for other in known if other.rpartition(".")[2] == name]
-    alike = same_name or difflib.get_close_matches(key, known, n=1, cutoff=0.75)
+    longer = [other for other in known if other.startswith(f"{key}_")]
+    alike = same_name or longer or difflib.get_close_matches(key, known, n=1, cutoff=0.75)
     if not alike:
         by_name = {other.rpartition(".")[2]: other for other in known}
         alike = [by_name[match] for match in difflib.get_close_matches(name, by_name, n=1, cutoff=0.6)]
@@ -97,8 +99,18 @@ def explain(error: Exception, written: Mapping[str, str], hints: Mapping[str, An
     """
     cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
     key = str(getattr(cause, "full_key", None) or _key_in(str(error)) or "")
-    group_key = key.partition("[")[0]
-    value = written.get(group_key, _source(str(error)))
+    rows = _rows_with(key, getattr(cause, "object_type", None), hints)
+    group_key = f"{rows}.{key}" if rows else key.partition("[")[0]
+    value = written.get(rows or group_key, _source(str(error)))
+    group, _, name = group_key.rpartition(".")
+    if typing.get_origin(hints.get(group)) is dict:
+        return SettingError(group, value, f"{name} must be {describe(typing.get_args(hints[group])[1])}")
+    if rows:
+        known = {other.removeprefix(f"{rows}."): hint for other, hint in hints.items() if other.startswith(f"{rows}.")}
+        fits = (
+            f"{key} must be {describe(known[key])}" if key in known else f"{key}: {unknown_key(key, '', known).remedy}"
+        )
+        return SettingError(rows, value, fits)
     if isinstance(cause, ConfigKeyError | ConfigAttributeError) or (group_key and group_key not in hints):
         return unknown_key(key, value, hints)
     if group_key in hints:
@@ -110,6 +122,16 @@ def explain(error: Exception, written: Mapping[str, str], hints: Mapping[str, An
     return SettingError("configuration", " ".join(f"{key}={value}" for key, value in written.items()), first)
 
 
+def _rows_with(key: str, kind: Any, hints: Mapping[str, Any]) -> str | None:
+    """The key of the list in whose rows, of a dataclass like `kind`, OmegaConf met `key`; it names no more."""
+    first, name = key.partition(".")[0], getattr(kind, "__name__", None)
+    for owner, hint in hints.items():
+        element = element_of(hint)
+        if element and (name == element.__name__ or (first not in hints and f"{owner}.{first}" in hints)):
+            return owner
+    return None
+
+
 def describe(hint: Any) -> str:
     """A type in words: `int | None` is `a whole number or null`."""
     if dataclasses.is_dataclass(hint):
@@ -118,9 +140,13 @@ def describe(hint: Any) -> str:
         return " or ".join("null" if part is type(None) else describe(part) for part in typing.get_args(hint))
     if typing.get_origin(hint) is tuple:
         parts = typing.get_args(hint)
+        if element_of(hint):
+            return "a list [..] of groups {key: value, ..}"
         kind = describe(parts[0]).removeprefix("a ")
         count = "" if parts[-1] is Ellipsis else f"{len(parts)} "
         return f"a list [..] of {count}{kind}s"
+    if typing.get_origin(hint) is dict:
+        return f"{{name: value, ..}}, each value {describe(typing.get_args(hint)[1])}"
     return _KINDS.get(hint, str(hint))
 
 

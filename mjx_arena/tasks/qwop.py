@@ -57,7 +57,7 @@ class QwopSettings:
     name: str = "qwop"
     action_set: str = "reduced"  # of 9 choices, or the full one of 16
     frames_per_step: int = 4  # of 0.04 s in a control step
-    substeps_per_frame: int = 1  # engine steps
+    substeps_per_frame: int = 2  # engine steps
     time_limit: int = 2000  # control steps
     start_noise: float = 0.02  # rad and rad/s of joints, uniform
     hurdle: bool = False  # a post to get over, 50 m ahead

@@ -117,7 +117,7 @@ def test_total_arena_steps_are_rounded_up_to_iterations():
         (["league=alphastar", "league.mirror_fraction=1"], "league.mirror_fraction", "1.0", "must be 0 with several"),
         (["league.matchmaker=best"], "league.matchmaker", "best", "must be one of latest"),
         (["task=chess"], "task", "chess", "choose one of ant_battle, ant_sumo, car_soccer, humanoid_duel"),
-        (["experiment=chess"], "experiment", "chess", "there is no such experiment; choose one of duel_league"),
+        (["experiment=chess"], "experiment", "chess", "there is no such experiment; choose one of car_soccer"),
         (["task.name=chess"], "task.name", "chess", "write task=chess"),
         (["task.time_limit=0"], "task.time_limit", "0", "must be at least 1"),
         (["physics=bullet"], "physics", "bullet", "choose one of mjx"),
@@ -128,6 +128,14 @@ def test_total_arena_steps_are_rounded_up_to_iterations():
         (["--fast"], "command line", "--fast", "is not key=value"),
         (["~num_arenas"], "num_arenas", "", "keys cannot be taken away"),
         (["hydra.verbose=true"], "hydra.verbose", "true", "there is no such key"),
+        (["run=runs/duel"], "run", "runs/duel", "there is no such key; did you mean run_dir?"),
+        (["task=car_soccer", "task.phases=[{nme: x}]"], "task.phases", "[{nme: x}]", "nme: there is no such key; did"),
+        (
+            ["task=car_soccer", "task.phases=[{window: x}]"],
+            "task.phases",
+            "[{window: x}]",
+            "window must be a whole number",
+        ),
         (["ppo.horizon=${nothing}"], "ppo.horizon", "${nothing}", "must be a whole number"),
     ],
 )

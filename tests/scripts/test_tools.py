@@ -150,9 +150,10 @@ def test_without_a_renderer_record_says_what_to_install_and_still_saves_the_traj
 
 
 @pytest.mark.slow
-def test_benchmark_reports_every_figure(tmp_path):
+@pytest.mark.parametrize("keys", [(f"devices={DEVICES}",), ("task=qwop", "physics=native")])
+def test_benchmark_reports_every_figure(tmp_path, keys):
     out = tmp_path / "benchmark.json"
-    status, text, error = script("benchmark", "num_arenas=64", f"devices={DEVICES}", "rounds=1", f"out={out}")
+    status, text, error = script("benchmark", "num_arenas=64", *keys, "rounds=1", f"out={out}")
     assert status == 0, error
     figures = json.loads(out.read_text())
     for name in (
