@@ -59,7 +59,7 @@ class StepStatistics(struct.PyTreeNode):
     returns: jax.Array  # [] sum of their returns
     broken: jax.Array  # []
     reward: jax.Array  # [] mean over arenas and agents
-    metrics: dict[str, jax.Array]  # means over arenas
+    metrics: dict[str, jax.Array]  # means over arenas; of names in `last/` sums over matches that ended
     frame: Frame | None  # of the first arena
 
 
@@ -227,7 +227,10 @@ class MatchRunner:
             returns=jnp.sum(jnp.where(parted, episode_return, 0)),
             broken=transition.broken.sum(),
             reward=jnp.sum(timestep.reward * alive) / jnp.maximum(alive.sum(), 1),
-            metrics={name: value.mean() for name, value in timestep.metrics.items()},
+            metrics={
+                name: jnp.sum(value * finished) if name.startswith("last/") else value.mean()
+                for name, value in timestep.metrics.items()
+            },
             frame=Frame(carry.arena.physics.qpos[0], transition.ended[0]),
         )
 

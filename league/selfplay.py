@@ -299,7 +299,7 @@ class SelfPlay:
             "league/win_rate": (wins + draws / 2) / games,
             "league/win_rate_pool": jnp.sum(record.results.win_rate() * played) / played.sum(),
             "league/elo": record.elo,
-        } | {name: value / per_step for name, value in totals.metrics.items()}
+        } | {name: value / (ended if name.startswith("last/") else per_step) for name, value in totals.metrics.items()}
 
 
 def first(stacked: Any) -> Any:

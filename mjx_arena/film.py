@@ -39,10 +39,13 @@ class Film(NamedTuple):
         return Film(**arrays, metrics=metrics)
 
     def caption(self, step: int, players: Sequence[tuple[str, str]] = (), keys: Sequence[str] = ()) -> Caption:
-        """Who plays, time, the first agent's return, the terms of the reward and which of `keys` are held in `step`."""
+        """Who plays, time, the first agent's return, the terms of the reward and which of `keys` are held in `step`.
+
+        Terms that pay nothing in all of the film are left out.
+        """
         lines = [*players, ("time", f"{self.time[step]:.2f} s"), ("return", f"{self.reward[: step + 1, 0].sum():.1f}")]
         for name, values in self.metrics.items():
-            if name.startswith("reward/"):
+            if name.startswith("reward/") and values.any():
                 lines.append((name.removeprefix("reward/"), f"{values[step]:+.3f}"))
         names, values = zip(*lines, strict=True)
         return Caption(

@@ -47,11 +47,12 @@ def render(
     from_above = -12 if view.lookat is None else -30  # of a place, to see how things lie on the ground
     camera.elevation = from_above if view.elevation is None else view.elevation
     roots = [body for body in range(1, model.nbody) if model.body_parentid[body] == 0]
+    followed = roots if view.follow is None else [model.body(view.follow).id]
     try:
         for pose, caption in zip(poses, captions or [Caption("", "")] * len(poses), strict=True):
             data.qpos[:] = pose
             mujoco.mj_forward(model, data)
-            camera.lookat[:] = view.lookat or [*data.xpos[roots].mean(0)[:2], 0.75]
+            camera.lookat[:] = view.lookat or [*data.xpos[followed].mean(0)[:2], 0.75]
             mujoco.mjv_updateScene(model, data, option, None, camera, mujoco.mjtCatBit.mjCAT_ALL, scene)
             mujoco.mjr_render(viewport, scene, context)
             if caption.names:

@@ -29,6 +29,7 @@ class View(NamedTuple):
 
     distance: float = 3.6  # m
     lookat: tuple[float, float, float] | None = None  # a place in the world; None follows the bodies
+    follow: str | None = None  # the body to look at instead
     azimuth: float = 115.0  # degrees; 90 looks along the world's y axis
     elevation: float | None = None  # degrees; None looks slightly down on bodies, and more so on a place
     seats: tuple[str, ...] = ()  # how a person tells the agents apart

@@ -1,6 +1,7 @@
 """Car soccer: two teams of cars, a ball and two goals. What is paid for, and how matches begin, goes by phases.
 
-A match ends with a goal, as the scoring team's win, and as a draw after 15 s without a touch or at its time limit.
+A match ends with a goal, as the scoring team's win, and as a draw after 15 s without a touch or at its time limit. A
+phase may end its matches sooner, or with the first touch.
 """
 
 import functools
@@ -30,6 +31,7 @@ class SoccerPhase(Phase):
     starts: dict[str, float] = field(default_factory=dict)  # shares of those that are no drills
     drill_share: float = 0.0  # of the matches are drills, all kinds alike
     time_limit: int | None = None  # control steps; null: the task's
+    until_touch: bool = False  # a match is over once somebody hits the ball
 
     def validate(self, prefix: str) -> None:
         super().validate(prefix)
@@ -110,7 +112,7 @@ class CarSoccer:
     """`Arena` of two teams; the first half of the cars attacks towards +y. Sizes in the world are uu, 0.01 m."""
 
     version = 1
-    view = View(distance=75.0, lookat=(0.0, 0.0, 0.0), azimuth=0.0, elevation=-38.0, seats=("blue", "orange"))
+    view = View(distance=26.0, follow="ball", azimuth=0.0, elevation=-20.0, seats=("blue", "orange"))
 
     def __init__(self, settings: CarSoccerSettings, physics: PhysicsSettings):
         settings.validate()
@@ -123,6 +125,7 @@ class CarSoccer:
         self._weights = jnp.array([[p.rewards.get(name, 0.0) for name in rewards.TERMS] for p in settings.phases])
         self._shares = jnp.array([_shares(settings, phase) for phase in settings.phases])
         self._limits = jnp.array([phase.time_limit or settings.time_limit for phase in settings.phases])
+        self._until_touch = jnp.array([phase.until_touch for phase in settings.phases])
         self.observation_size = (
             settings.frames * jax.eval_shape(self.reset, jax.random.key(0))[0].memory.frames.shape[-1]
         )
@@ -220,7 +223,7 @@ class CarSoccer:
         terms = {name: jax.vmap(term)(play) for name, term in rewards.TERMS.items()}
         weights = self._weights[m.phase] * started
         paid = {name: weights[index] * term for index, (name, term) in enumerate(terms.items())}
-        over = (scored != 0) & started
+        over = ((scored != 0) | (self._until_touch[m.phase] & play.touched.any())) & started
         # A match that was longer already when its phase began, or that began in the middle, ends with its next part.
         late = (state.step_count % self._limits[m.phase] == 0) | (m.untouched >= s.no_touch_limit)
         mask = jax.vmap(actions.legal)(m.world.cars) if s.actions == "table" else None

@@ -148,6 +148,7 @@ def test_every_iteration_learns_from_its_rows(trainer, run):
         assert max(moved) > 1e-5
         assert not np.array_equal(jax.random.key_data(before.key), jax.random.key_data(after.key))
         assert 2 <= report["match_length"] <= 8
+        assert report["last/steps"] == pytest.approx(report["match_length"])  # of matches that ended, and no others
 
 
 def params_of(state):
