@@ -181,12 +181,12 @@ def _compare_game(wanted: argparse.Namespace, found: dict[str, Any]) -> None:
     if wanted.game == "qwop":
         from qwop_box2d import box2d_steps as other
 
-        name, settings = "box2d", {"action_set": "full"}
+        name, settings, num_arenas = "box2d", {"action_set": "full"}, 1024
     else:
         from soccer_rlgym import rlgym_steps as other
 
-        name, settings = "rlgym", {}
-    found[wanted.game] = turns.measure(name, other, wanted.game, settings, wanted.rounds)
+        name, settings, num_arenas = "rlgym", {}, 4096
+    found[wanted.game] = turns.measure(name, other, wanted.game, settings, wanted.rounds, num_arenas)
     turns.show(name, found[wanted.game], Console())
     if wanted.json:
         wanted.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")

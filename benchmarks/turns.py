@@ -59,7 +59,7 @@ def own(key: jax.Array) -> jax.Array:
 
 
 def measure(
-    name: str, other: Callable[[float], int], task: str, settings: dict[str, Any], rounds: int, num_arenas: int = 1024
+    name: str, other: Callable[[float], int], task: str, settings: dict[str, Any], rounds: int, num_arenas: int
 ) -> dict[str, Any]:
     """Control steps per second: of the simulator `name` in one process and in one on each core, and of our arenas.
 

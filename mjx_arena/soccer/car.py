@@ -7,7 +7,7 @@ from flax import struct
 
 from mjx_arena.soccer import GRAVITY, TICK, field
 from mjx_arena.soccer.rigid import Rigid
-from mjx_arena.soccer.vectors import along, curve, to_world
+from mjx_arena.soccer.vectors import Parts, cross, curve, dot, parts, plus, times, to_world
 
 MASS = 180.0
 SIZE = np.array([120.507, 86.6994, 38.6591])  # uu, of the hull
@@ -115,9 +115,9 @@ class Wheels(struct.PyTreeNode):
     """Where four wheels touch."""
 
     touching: jax.Array  # [4] bool
-    point: jax.Array  # [4, 3] of contact, from the car's centre
-    hub: jax.Array  # [4, 3] where the suspension hangs, from the car's centre
-    normal: jax.Array  # [4, 3]
+    point: Parts  # each [4], as the next two: of contact, from the car's centre
+    hub: Parts  # where the suspension hangs, from the car's centre
+    normal: Parts
     depth: jax.Array  # [4] uu from the hub to the contact
 
     @property
@@ -127,7 +127,7 @@ class Wheels(struct.PyTreeNode):
     @property
     def up(self) -> jax.Array:
         """Mean normal `[3]` of what the wheels touch."""
-        total = (self.normal * self.touching[:, None]).sum(0)
+        total = jnp.stack([(part * self.touching).sum() for part in self.normal])
         return total / jnp.maximum(jnp.linalg.norm(total + 1e-12), 1e-6)
 
 
@@ -136,53 +136,48 @@ def find_wheels(body: Rigid) -> Wheels:
     hub = to_world(body.rotation, jnp.asarray(_AXLES, jnp.float32))
     reach, normal = jax.vmap(lambda offset: field.cast(body.position + offset, -body.up))(hub)
     touching = (reach >= 0) & (reach < _REST + _TRAVEL + _RADIUS - _SHORTER)
-    return Wheels(touching, hub - reach[:, None] * body.up, hub, normal, reach)
+    return Wheels(touching, parts(hub - reach[:, None] * body.up), parts(hub), parts(normal), reach)
 
 
-def friction(body: Rigid, state: CarState, controls: Controls, wheels: Wheels) -> jax.Array:
-    """Impulses `[4, 3]` along the ground: engine, brake, and against slipping sideways."""
+def friction(body: Rigid, state: CarState, controls: Controls, wheels: Wheels) -> Parts:
+    """Impulses, each `[4]`, along the ground: engine, brake, and against slipping sideways."""
     angle = state.steering * _FRONT
-    axle = jnp.cos(angle)[:, None] * body.right - jnp.sin(angle)[:, None] * body.forward
-    axle -= jnp.sum(axle * wheels.normal, -1, keepdims=True) * wheels.normal
-    axle /= jnp.maximum(jnp.linalg.norm(axle, axis=-1, keepdims=True), 1e-6)
-    ahead = jnp.cross(axle, wheels.normal)
+    axle = plus(times(jnp.cos(angle), parts(body.right)), times(-jnp.sin(angle), parts(body.forward)))
+    axle = plus(axle, times(-dot(axle, wheels.normal), wheels.normal))
+    axle = times(1 / jnp.maximum(jnp.sqrt(dot(axle, axle)), 1e-6), axle)
+    ahead = cross(axle, wheels.normal)
 
-    velocity = body.velocity_at(wheels.point)
-    sideways, rolling = (along(velocity, direction) for direction in (axle, ahead))
-    lever = jnp.cross(wheels.point, axle)
-    yields = 1 / MASS + jnp.sum(body.turned_by(lever, jnp.asarray(INERTIA)) * lever, -1)
-
-    at_hub = body.velocity_at(wheels.hub)
-    slip, roll = (jnp.abs(along(at_hub, direction)) for direction in (axle, ahead))
+    velocity, at_hub = body.moving(wheels.point), body.moving(wheels.hub)
+    sideways, rolling = dot(velocity, axle), dot(velocity, ahead)
+    slip, roll = jnp.abs(dot(at_hub, axle)), jnp.abs(dot(at_hub, ahead))
     slipping = jnp.where(slip > 5, slip / jnp.maximum(slip + roll, 1e-6), 0)
     lateral, longitudinal = 1 - 0.8 * slipping, 0.5 + 0.4 * slipping
     lateral *= 1 - 0.9 * state.handbrake
     longitudinal = jnp.where(state.handbrake > 0, 1 + (longitudinal - 1) * state.handbrake, 1)
-    loose = curve(wheels.normal[:, 2], *_LOOSE)
+    loose = curve(wheels.normal[2], *_LOOSE)
     grip = jnp.where(_throttle(state, controls) == 0, loose, 1)
 
     braking = -jnp.clip(_BRAKE_SLOPE * rolling, -_BRAKE * state.brake, _BRAKE * state.brake)
     drive = MASS * jnp.where(state.engine == 0, braking, state.engine * TICK)
-    hold = -_SIDEWAYS * sideways / yields
-    impulse = (drive * longitudinal * grip)[:, None] * ahead + (hold * lateral * grip)[:, None] * axle
-    return jnp.where(wheels.touching[:, None], impulse, 0)
+    hold = -_SIDEWAYS * sideways / body.yields(wheels.point, axle, MASS, INERTIA)
+    grip = jnp.where(wheels.touching, grip, 0)
+    return plus(times(drive * longitudinal * grip, ahead), times(hold * lateral * grip, axle))
 
 
-def suspension(body: Rigid, wheels: Wheels) -> jax.Array:
-    """Impulses `[4, 3]` of springs and dampers, which never pull, and of wheels that are pushed in too far."""
-    slant = jnp.maximum(along(wheels.normal, body.up), 0.1)
+def suspension(body: Rigid, wheels: Wheels) -> Parts:
+    """Impulses, each `[4]`, of springs and dampers, which never pull, and of wheels that are pushed in too far."""
+    slant = jnp.maximum(dot(wheels.normal, parts(body.up)), 0.1)
     length = jnp.clip(wheels.depth - _RADIUS, _REST - _TRAVEL, _REST + _TRAVEL)
-    leaving = jnp.sum(wheels.normal * body.velocity_at(wheels.point), -1)
+    leaving = dot(wheels.normal, body.moving(wheels.point))
     relative = leaving / slant
     damping = jnp.where(relative < 0, _COMPRESSION, _RELAXATION)
     force = jnp.maximum(((_REST - length) * _STIFFNESS / slant - damping * relative) * _SCALE, 0)
 
-    lever = jnp.cross(wheels.point, wheels.normal)
-    yields = 1 / MASS + jnp.sum(body.turned_by(lever, jnp.asarray(INERTIA)) * lever, -1)
+    yields = body.yields(wheels.point, wheels.normal, MASS, INERTIA)
     over = (_REST + _TRAVEL - _SHORTER) - wheels.depth
     push = jnp.maximum(_ERROR_REDUCTION * over / TICK - leaving, 0) / yields / 1.5 / 4
     total = jnp.where(force > 0, force * TICK + jnp.where(over > 0, push, 0), 0)
-    return jnp.where(wheels.touching[:, None], total[:, None] * wheels.normal, 0)
+    return times(jnp.where(wheels.touching, total, 0), wheels.normal)
 
 
 def drive(body: Rigid, state: CarState, controls: Controls, wheels: Wheels) -> tuple[Rigid, CarState]:

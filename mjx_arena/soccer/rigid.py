@@ -2,12 +2,13 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import struct
 from jax.typing import ArrayLike
 
 from mjx_arena.geometry import rotation_matrix
 from mjx_arena.soccer import METRE
-from mjx_arena.soccer.vectors import along, to_body, to_world
+from mjx_arena.soccer.vectors import Parts, along, cross, dot, parts, plus, to_body, to_world
 
 
 class Rigid(struct.PyTreeNode):
@@ -42,14 +43,21 @@ class Rigid(struct.PyTreeNode):
         """With changes of its velocities `[3]`."""
         return self.replace(velocity=self.velocity + velocity, spin=self.spin + spin)
 
-    def pushed(self, impulse: jax.Array, offset: jax.Array, mass: float, inertia: jax.Array) -> "Rigid":
-        """By impulses `[..., 3]` that act `offset` `[..., 3]` from the centre; `inertia` `[3]` along its own axes."""
-        turn = jnp.cross(offset, impulse).reshape(-1, 3).sum(0)
-        return self.accelerated(impulse.reshape(-1, 3).sum(0) / mass, self.turned_by(turn, inertia))
+    def moving(self, offset: Parts) -> Parts:
+        """Velocity of points `offset` from the centre."""
+        return plus(parts(self.velocity), cross(parts(self.spin), offset))
 
-    def turned_by(self, turn: jax.Array, inertia: jax.Array) -> jax.Array:
-        """Changes of the spin `[..., 3]` by angular impulses `[..., 3]`."""
-        return to_world(self.rotation, to_body(self.rotation, turn) / inertia)
+    def yields(self, offset: Parts, direction: Parts, mass: float, inertia: np.ndarray) -> jax.Array:
+        """What an impulse of 1 along unit vectors `direction`, `offset` from the centre, adds to the speed there."""
+        lever = cross(offset, direction)
+        x, y, z = (dot(lever, parts(axis)) for axis in (self.forward, self.right, self.up))
+        return 1 / mass + x * x / inertia[0] + y * y / inertia[1] + z * z / inertia[2]
+
+    def pushed(self, impulse: Parts, offset: Parts, mass: float, inertia: np.ndarray) -> "Rigid":
+        """By impulses that act `offset` from the centre; `inertia` `[3]` along its own axes."""
+        push, turn = (jnp.stack([part.sum() for part in vector]) for vector in (impulse, cross(offset, impulse)))
+        spin = to_world(self.rotation, to_body(self.rotation, turn) / inertia)
+        return self.accelerated(push / mass, spin)
 
     def limited(self, speed: float, spin: float) -> "Rigid":
         """With velocities of at most so many uu/s and rad/s."""

@@ -9,6 +9,11 @@ import numpy as np
 Parts = tuple[Any, ...]  # components x, y and z, each of the same shape
 
 
+def parts(vector: jax.Array) -> Parts:
+    """Of vectors `[..., 3]`."""
+    return vector[..., 0], vector[..., 1], vector[..., 2]
+
+
 def dot(one: Parts, other: Parts) -> jax.Array:
     return one[0] * other[0] + one[1] * other[1] + one[2] * other[2]
 

@@ -9,11 +9,15 @@ from flax import struct
 from mjx_arena.soccer import GRAVITY, METRE, TICK, aerial, ball, boost, car, field, hits, hull, rigid
 from mjx_arena.soccer.car import CarState, Controls
 from mjx_arena.soccer.rigid import Rigid
-from mjx_arena.soccer.vectors import along, to_body
+from mjx_arena.soccer.vectors import dot, parts, plus, times, to_body
 from mjx_arena.types import Physics, PhysicsState
 
 _HIDDEN = -3000.0  # uu, the height at which demolished cars wait
 _COMES_BACK = np.array([[-2304, -4608, 36], [2304, -4608, 36], [-2688, -4608, 36], [2688, -4608, 36.0]])  # one half's
+_OFF = mujoco.mjtDisableBit
+_NOTHING_OF = (
+    _OFF.mjDSBL_SPRING | _OFF.mjDSBL_DAMPER | _OFF.mjDSBL_FRICTIONLOSS | _OFF.mjDSBL_LIMIT | _OFF.mjDSBL_EQUALITY
+)
 _BALL_BIT, _HULL_BIT, _CAPSULE_BIT = 1, 2, 4
 
 
@@ -231,11 +235,11 @@ def _before_step(body: Rigid, state: CarState, controls: Controls) -> tuple[Rigi
     body, state = aerial.flip_over(body, state, pressed)
     body, state = aerial.second_jump(body, state, controls, pressed)
     body = aerial.roll_over(body, state, controls, wheels)
-    inertia = jnp.asarray(car.INERTIA, jnp.float32)
-    body = body.pushed(springs, wheels.point, car.MASS, inertia)
+    body = body.pushed(springs, wheels.point, car.MASS, car.INERTIA)
     # Friction acts at the height of the centre of mass, so that driving does not pitch the car.
-    level = wheels.point - along(wheels.point, body.up)[:, None] * body.up
-    body = body.pushed(along_ground, level, car.MASS, inertia)
+    up = parts(body.up)
+    level = plus(wheels.point, times(-dot(wheels.point, up), up))
+    body = body.pushed(along_ground, level, car.MASS, car.INERTIA)
     body, state = boost.push(body, state, controls)
     state = state.replace(on_ground=wheels.count >= 3)
     return hull.collide(body, state)
