@@ -12,6 +12,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import yaml
 from rich.console import Console
 from rich.table import Table
 from trainers import LEAGUE_STEPS, LEAGUES, OPPONENTS, SB3_ENVIRONMENTS, TRAINERS
@@ -148,6 +149,7 @@ def main() -> None:
     parser.add_argument("--patience", type=float, default=600, help="seconds until learning is given up")
     parser.add_argument("--environments", default="64", help=f"of {SB3}, where the part speed does not find the best")
     parser.add_argument("--logs", type=Path, default=Path("runs/peers"), help="folder for what the trainers print")
+    parser.add_argument("--set", nargs="*", default=[], help="of the game's task, as substeps_per_frame=1")
     parser.add_argument("--json", type=Path, help="a file for the figures; those of other parts that it holds stay")
     wanted = parser.parse_args()
     wanted.logs.mkdir(parents=True, exist_ok=True)
@@ -186,6 +188,7 @@ def _compare_game(wanted: argparse.Namespace, found: dict[str, Any]) -> None:
         from soccer_rlgym import rlgym_steps as other
 
         name, settings, num_arenas = "rlgym", {}, 4096
+    settings |= {key: yaml.safe_load(value) for key, _, value in (pair.partition("=") for pair in wanted.set)}
     found[wanted.game] = turns.measure(name, other, wanted.game, settings, wanted.rounds, num_arenas)
     turns.show(name, found[wanted.game], Console())
     if wanted.json:

@@ -126,6 +126,23 @@ def test_who_drives_into_the_ball_touches_it():
     assert after.physics.qvel[1] > 10  # m/s: faster than the car
 
 
+def test_a_phase_may_end_its_matches_sooner_and_with_the_first_touch():
+    game = SoccerPhase("Game", starts={"kickoff": 1.0})
+    drill = SoccerPhase("Drill", starts={"kickoff": 1.0}, time_limit=90, until_touch=True)
+    arena = mjx_arena.make("car_soccer", NATIVE, phases=(drill, game))
+    step = jax.jit(arena.step)
+    state, _ = jax.jit(arena.reset)(jax.random.key(0))
+    assert int(state.memory.phase) == 1  # without a run around it, it is the game that all phases lead to
+    meets = moved(state, 0, [0, 0, 91.25])
+    meets = moved(meets, 1, [0, -200, 17.0], [0, 900.0, 0], [0.5**0.5, 0, 0, 0.5**0.5])
+    for phase, ends in ((0, True), (1, False)):
+        progress = Progress(jnp.float32(0), jnp.int32(phase))
+        _, seen = step(arena.progressed(meets, progress), IDLE)
+        assert bool(seen.terminated) == ends and seen.outcome.tolist() == [0, 0]
+        _, seen = step(arena.progressed(state.replace(step_count=jnp.int32(89)), progress), IDLE)
+        assert bool(seen.truncated) == ends and not bool(seen.terminated)
+
+
 def test_a_supersonic_car_demolishes_an_opponent_who_comes_back_in_its_half():
     settings = {"demolitions": True, "no_touch_limit": 1000}
     state, _ = program("reset", **settings)(jax.random.key(0))
@@ -248,6 +265,10 @@ def test_terms_by_hand(play):
             r"task.phases\[0\].rewards.gaol",
         ),
         ({"phases": (SoccerPhase("A B", starts={"random": 1.0}),)}, r"task.phases\[0\].name=A B: must be a word"),
+        (
+            {"phases": (SoccerPhase("A", starts={"random": 1.0}, time_limit=0),)},
+            r"task.phases\[0\].time_limit=0: must be at",
+        ),
         ({"phases": (SoccerPhase("A"),)}, r"task.phases\[0\].starts=\{\}: shares must not be negative, and one"),
         ({"start": "moon"}, r"task.start=moon: must be one of kickoff, random"),
     ],
