@@ -10,6 +10,7 @@ import mjx_arena
 from mjx_arena import SettingError, check_arena
 from mjx_arena.shaping import ShapingSettings
 from mjx_arena.tasks.ant_sumo import AntSumoSettings, SumoRewards
+from mjx_arena.types import Progress
 
 INSIDE, OUTSIDE = (1.0, 0.0), (3.1, 0.0)
 AWAY = (-1.0, 0.5)
@@ -102,7 +103,8 @@ def test_control_costs_the_mean_square_of_the_clipped_action():
 def test_shaping_falls_in_a_line_to_its_floor():
     sumo = make_sumo(shaping=ShapingSettings(start=1.0, end=0.2, steps=1000))
     state = at(sumo, (INSIDE, AWAY))
-    weights = [float(sumo.progressed(state, jnp.float32(steps)).memory.shaping) for steps in (0, 500, 1000, 10**9)]
+    run = [Progress(jnp.float32(steps), jnp.int32(0)) for steps in (0, 500, 1000, 10**9)]
+    weights = [float(sumo.progressed(state, progress).memory.shaping) for progress in run]
     np.testing.assert_allclose(weights, [1.0, 0.6, 0.2, 0.2], rtol=1e-5)
 
 

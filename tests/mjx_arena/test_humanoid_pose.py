@@ -13,6 +13,7 @@ from mjx_arena.physics import PhysicsSettings
 from mjx_arena.rewards import REWARDS
 from mjx_arena.shaping import Ramp
 from mjx_arena.tasks.humanoid_pose import HumanoidPoseSettings
+from mjx_arena.types import Progress
 
 NATIVE = PhysicsSettings(engine="native")
 IDLE = jnp.zeros((1, 21))
@@ -96,7 +97,7 @@ def test_a_lift_carries_its_share_of_the_weight_and_moves_with_training():
     lift = Ramp(start=0.8, end=0.2, steps=1000)
     state, _ = program("reset", lift=lift)(jax.random.key(1))
     assert float(state.memory.lift) == pytest.approx(0.8) and 0 < float(state.memory.lift_share) < 1
-    moved = make(lift=lift).progressed(state, jnp.int32(500))
+    moved = make(lift=lift).progressed(state, Progress(jnp.int32(500), jnp.int32(0)))
     assert float(moved.memory.lift) == pytest.approx(0.5)
     memory = moved.memory.replace(lift_share=jnp.float32(0.5), pushes=0 * moved.memory.pushes)
     high = state.physics.replace(qpos=state.physics.qpos.at[2].set(2.0), qvel=0 * state.physics.qvel)

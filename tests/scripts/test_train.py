@@ -192,13 +192,13 @@ def test_a_run_killed_in_its_second_phase_goes_on_there_and_milestones_stay(star
     assert [row["phase"] for row in before[:5]] == [1, 1, 2, 2, 2] and finished >= 4 and "9.6e-05M" in kept
 
     status, out, _ = train("task=car_soccer", "resume=latest", f"iterations={len(before)}")
-    assert status == 0 and "phase 2 of 4, BronzeSkills1" in out and f"of iteration {finished}" in out
+    assert status == 0 and "phase 2 of 5, FirstTouch" in out and f"of iteration {finished}" in out
     assert rows_of(run) == before  # those after the checkpoint were played again, from the same weights
     assert set(kept) <= {path.name for path in run.glob("milestones/*/*")}
 
     back = ("resume=milestone:1", "run_dir=back", f"iterations={len(before)}", "phase=3", "debug=actions+reset")
     status, out, _ = train("task=car_soccer", *back)
-    assert status == 0 and "phase 3 of 4" in out
+    assert status == 0 and "phase 3 of 5" in out
     assert out.count("debug actions: match 2, step ") == 4 and out.count("debug reset:   ball at (") == 3
     assert rows_of(tmp_path / "back")[-1]["phase"] == 3 and rows_of(run) == before
 
