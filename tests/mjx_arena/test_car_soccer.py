@@ -53,6 +53,7 @@ def row(**controls):
     return int(np.flatnonzero((wanted == actions.TABLE).all(1))[0])
 
 
+@pytest.mark.slow
 def test_check_arena_passes():
     check_arena(make(), num_steps=24)
 
@@ -143,6 +144,7 @@ def test_a_phase_may_end_its_matches_sooner_and_with_the_first_touch():
         assert bool(seen.truncated) == ends and not bool(seen.terminated)
 
 
+@pytest.mark.slow
 def test_a_supersonic_car_demolishes_an_opponent_who_comes_back_in_its_half():
     settings = {"demolitions": True, "no_touch_limit": 1000}
     state, _ = program("reset", **settings)(jax.random.key(0))
