@@ -30,7 +30,7 @@ class Scene(struct.PyTreeNode):
     pads: jax.Array  # [34, 2] uu
     timers: jax.Array  # [34] s until pads give again
     held: jax.Array  # [8] controls of the step before
-    left: jax.Array  # [] share of the match that is left
+    left: jax.Array  # [] share of five minutes that is left
 
 
 def scenes(the_ball: Rigid, bodies: Rigid, world: World, held: jax.Array, left: jax.Array) -> Scene:
