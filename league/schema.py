@@ -107,10 +107,8 @@ def explain(error: Exception, written: Mapping[str, str], hints: Mapping[str, An
         return SettingError(group, value, f"{name} must be {describe(typing.get_args(hints[group])[1])}")
     if rows:
         known = {other.removeprefix(f"{rows}."): hint for other, hint in hints.items() if other.startswith(f"{rows}.")}
-        fits = (
-            f"{key} must be {describe(known[key])}" if key in known else f"{key}: {unknown_key(key, '', known).remedy}"
-        )
-        return SettingError(rows, value, fits)
+        remedy = f" must be {describe(known[key])}" if key in known else f": {unknown_key(key, '', known).remedy}"
+        return SettingError(rows, value, key + remedy)
     if isinstance(cause, ConfigKeyError | ConfigAttributeError) or (group_key and group_key not in hints):
         return unknown_key(key, value, hints)
     if group_key in hints:

@@ -7,7 +7,7 @@ import numpy as np
 from mjx_arena.soccer import TICK
 from mjx_arena.soccer.car import MAX_SPEED, CarState, Controls, Wheels
 from mjx_arena.soccer.rigid import Rigid
-from mjx_arena.soccer.vectors import along, to_body
+from mjx_arena.soccer.vectors import along, to_body, to_world
 
 JUMP = 875 / 3  # uu/s at once, also of the double jump
 DOUBLE_JUMP_WITHIN = 1.25  # s after the first jump has stopped pushing
@@ -36,9 +36,9 @@ def control(body: Rigid, state: CarState, controls: Controls) -> Rigid:
 
     locked = state.dodged & (state.dodge_time < _PITCH_LOCKED)
     inputs = jnp.stack([jnp.where(locked, 0, controls.pitch), controls.yaw, controls.roll])
-    axes = jnp.stack([-body.right, body.up, -body.forward])
-    damped = _DAMPING * (1 - jnp.abs(inputs) * jnp.array([1, 1, 0])) * along(axes, body.spin)
-    controlled = _TORQUE_SCALE * to_body(axes, _TORQUE * inputs - damped)
+    axes = jnp.stack([-body.right, body.up, -body.forward], 1)
+    damped = _DAMPING * (1 - jnp.abs(inputs) * jnp.array([1, 1, 0])) * to_body(axes, body.spin)
+    controlled = _TORQUE_SCALE * to_world(axes, _TORQUE * inputs - damped)
     free = (~dodging | stalled | cancels) & (state.flip_left <= 0)
     spin = jnp.where(dodging, dodge, 0) + jnp.where(free, controlled, 0)
     return body.accelerated(TICK * _THROTTLE * controls.throttle * body.forward, TICK * spin)

@@ -48,11 +48,11 @@ def surfaces(point: jax.Array) -> tuple[jax.Array, jax.Array]:
 def edges(point: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Normals `[2, 3]` and distances `[2]` of a point `[3]` in front of a goal's mouth from its post and crossbar."""
     (x, y, z), (sx, sy) = jnp.abs(point), _side(point)
-    across, along, above = x - GOAL_HALF_WIDTH, y - HALF_LENGTH, z - GOAL_HEIGHT
-    in_front = (across < 0) & (above < 0) & (along < 0)
-    post, bar = jnp.sqrt(across**2 + along**2 + 1e-6), jnp.sqrt(above**2 + along**2 + 1e-6)
+    across, past, above = x - GOAL_HALF_WIDTH, y - HALF_LENGTH, z - GOAL_HEIGHT
+    in_front = (across < 0) & (above < 0) & (past < 0)
+    post, bar = jnp.sqrt(across**2 + past**2 + 1e-6), jnp.sqrt(above**2 + past**2 + 1e-6)
     zero = jnp.zeros(())
-    normals = jnp.stack([jnp.stack([sx * across, sy * along, zero]) / post, jnp.stack([zero, sy * along, above]) / bar])
+    normals = jnp.stack([jnp.stack([sx * across, sy * past, zero]) / post, jnp.stack([zero, sy * past, above]) / bar])
     return normals, jnp.where(in_front, jnp.stack([post, bar]), _NONE)
 
 

@@ -1,10 +1,10 @@
 """The hull of a car against the field: impulses at its corners, found by a few rounds of projected Jacobi.
 
-It is worked out in the car's own frame, where the inertia is diagonal, and for the four corners of the face that looks
-at the surface most: others would touch only with the hull half beyond it.
+It is worked out in the car's own frame, where the corners do not move and the inertia is diagonal.
 """
 
-import jax
+import itertools
+
 import jax.numpy as jnp
 import numpy as np
 
@@ -13,7 +13,8 @@ from mjx_arena.soccer.car import HULL, INERTIA, MASS, SIZE, CarState
 from mjx_arena.soccer.rigid import Rigid
 from mjx_arena.soccer.vectors import Parts, cross, dot, least, plus, times, to_body, to_world
 
-_ONE, _OTHER = np.array([[1, 1, -1, -1], [1, -1, 1, -1]], np.float32)  # signs of a face's corners along its sides
+_SIGNS = np.array(list(itertools.product((-1, 1), repeat=3)), np.float32)  # [8, 3]
+_CORNERS: Parts = tuple((HULL + _SIGNS * SIZE / 2).astype(np.float32).T)
 _RESTITUTION, _FRICTION = 0.3, 0.3
 _SLOW = 10.0  # uu/s of approach, below which nothing bounces
 _ROUNDS = 3
@@ -34,25 +35,23 @@ def collide(body: Rigid, state: CarState) -> tuple[Rigid, CarState]:
     normal: Parts = tuple(axes)
     velocity: Parts = tuple(to_body(body.rotation, body.velocity + _FALL))
     spin: Parts = tuple(to_body(body.rotation, body.spin))
-    from_centre = _corners(normal)  # each [4], as all that follows
-    corners: Parts = tuple(part + middle for part, middle in zip(from_centre, HULL, strict=True))
-    touching = distance + dot(from_centre, normal) <= 0
-    lever = cross(corners, normal)
+    touching = distance + dot(tuple((_SIGNS * SIZE / 2).T), normal) <= 0  # [8], as all that follows
+    lever = cross(_CORNERS, normal)
     yields = 1 / MASS + dot(lever, tuple(part / about for part, about in zip(lever, INERTIA, strict=True)))
     gain = 1 / (jnp.maximum(touching.sum(), 1) * yields)
-    approach = -dot(plus(velocity, cross(spin, corners)), normal)
+    approach = -dot(plus(velocity, cross(spin, _CORNERS)), normal)
     target = jnp.where(approach > _SLOW, _RESTITUTION * approach, 0)
 
-    pushes = jnp.zeros(4)
+    pushes = jnp.zeros(8)
     for _ in range(_ROUNDS):
-        moving = plus(velocity, cross(spin, corners))
+        moving = plus(velocity, cross(spin, _CORNERS))
         speed = dot(moving, normal)
         more = jnp.where(touching, jnp.maximum(pushes + gain * (target - speed), 0) - pushes, 0)
         slip = plus(moving, times(-speed, normal))
         fast = jnp.sqrt(dot(slip, slip) + 1e-9)
         drag = jnp.minimum(gain * fast, _FRICTION * jnp.maximum(more, 0)) / fast
         impulse = plus(times(more, normal), times(-drag, slip))
-        turn = cross(corners, impulse)
+        turn = cross(_CORNERS, impulse)
         velocity = tuple(old + new.sum() / MASS for old, new in zip(velocity, impulse, strict=True))
         spin = tuple(old + new.sum() / about for old, new, about in zip(spin, turn, INERTIA, strict=True))
         pushes += more
@@ -63,14 +62,3 @@ def collide(body: Rigid, state: CarState) -> tuple[Rigid, CarState]:
         velocity=to_world(body.rotation, jnp.stack(velocity)) - _FALL,
         spin=to_world(body.rotation, jnp.stack(spin)),
     ), state
-
-
-def _corners(normal: Parts) -> Parts:
-    """Of the face that looks most against `normal`, in the car's frame; from the middle of the hull."""
-    x, y, z = (jnp.abs(part) for part in normal)
-    signs: list[jax.Array] = [jnp.where(part > 0, -1.0, 1.0) for part in normal]
-    end, side = (x > y) & (x > z), (y >= x) & (y > z)
-    along_x = jnp.where(end, signs[0], _ONE)
-    along_y = jnp.where(side, signs[1], jnp.where(end, _ONE, _OTHER))
-    along_z = jnp.where(end | side, _OTHER, signs[2])
-    return along_x * (SIZE[0] / 2), along_y * (SIZE[1] / 2), along_z * (SIZE[2] / 2)

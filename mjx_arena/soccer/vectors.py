@@ -52,8 +52,8 @@ def to_body(rotation: jax.Array, vector: jax.Array | np.ndarray) -> jax.Array:
 def curve(x: jax.Array, knots: np.ndarray, values: np.ndarray) -> jax.Array:
     """`jnp.interp(x, knots, values)`."""
     slopes = np.diff(values) / np.diff(knots)
-    parts = [jnp.clip(x - low, 0, width) for low, width in zip(knots[:-1], np.diff(knots), strict=True)]
-    return values[0] + sum(slope * part for slope, part in zip(slopes, parts, strict=True))
+    climbed = [jnp.clip(x - low, 0, width) for low, width in zip(knots[:-1], np.diff(knots), strict=True)]
+    return values[0] + sum(slope * run for slope, run in zip(slopes, climbed, strict=True))
 
 
 def least(values: jax.Array, *rows: jax.Array) -> tuple[jax.Array, ...]:

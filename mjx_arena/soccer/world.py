@@ -14,10 +14,6 @@ from mjx_arena.types import Physics, PhysicsState
 
 _HIDDEN = -3000.0  # uu, the height at which demolished cars wait
 _COMES_BACK = np.array([[-2304, -4608, 36], [2304, -4608, 36], [-2688, -4608, 36], [2688, -4608, 36.0]])  # one half's
-_OFF = mujoco.mjtDisableBit
-_NOTHING_OF = (
-    _OFF.mjDSBL_SPRING | _OFF.mjDSBL_DAMPER | _OFF.mjDSBL_FRICTIONLOSS | _OFF.mjDSBL_LIMIT | _OFF.mjDSBL_EQUALITY
-)
 _BALL_BIT, _HULL_BIT, _CAPSULE_BIT = 1, 2, 4
 
 
