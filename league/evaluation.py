@@ -8,8 +8,8 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from league.config import Pairing
 from league.evaluator import Evaluator, Records, stack
+from league.pairings import Pairing
 from league.sources import Source
 from mjx_arena import devices, tasks
 from mjx_arena.film import Film

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from league import config
 from league.command import refuse_other_keys, run_script, take_own_keys
+from league.pairings import load_ladder, load_pairings
 from mjx_arena import compilation_cache, devices
 from mjx_arena.settings import SettingError, changed, require
 from ppo import run_folder
@@ -127,7 +128,7 @@ def _tournament(own: EvaluationSettings, found: Sequence, mesh, out: Path) -> in
 
 def _ladder_task(settings: config.RunSettings):
     """The task without what is only for training, such as drills."""
-    return changed(settings.task, config.load_ladder(CONF, settings.task_name))
+    return changed(settings.task, load_ladder(CONF, settings.task_name))
 
 
 def _table(result, names: Sequence[str], title: str) -> Table:
@@ -160,7 +161,7 @@ def _pairings(own: EvaluationSettings, source, mesh, out: Path) -> int:
     from league.evaluation import Evaluation
 
     wanted = None if own.pairings in (None, ("all",)) else own.pairings
-    pairings = config.load_pairings(CONF, source.settings.task_name, wanted)
+    pairings = load_pairings(CONF, source.settings.task_name, wanted)
     console, evaluation = Console(), Evaluation(source, mesh, own.matches, own.sampled)
     iteration = evaluation.subject.iteration
     table = Table(title=f"{own.run}, iteration {iteration}, {own.matches} matches a pairing")

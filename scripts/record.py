@@ -7,8 +7,8 @@ import imageio.v3 as imageio
 import jax
 import numpy as np
 
-from league import config
 from league.command import refuse_other_keys, run_script, take_own_keys
+from league.pairings import Pairing, load_pairings
 from mjx_arena import compilation_cache, devices
 from mjx_arena.settings import SettingError, require
 
@@ -71,7 +71,7 @@ def main(overrides: list[str]) -> int:
     source = open_source(own.run, own.checkpoint, own.physics)
     if source.settings.compilation_cache:
         compilation_cache.enable()
-    pairings = config.load_pairings(CONF, source.settings.task_name, (own.pairing,) if own.pairing else None)
+    pairings = load_pairings(CONF, source.settings.task_name, (own.pairing,) if own.pairing else None)
     pairing = pairings[own.pairing] if own.pairing else _against_itself(pairings)
     evaluation = Evaluation(source, devices.make_mesh(1), own.episodes, own.sampled)
     arena, films = evaluation.arena(pairing), evaluation.film(pairing, jax.random.key(own.seed), own.episodes)
@@ -91,8 +91,8 @@ def main(overrides: list[str]) -> int:
     return 0
 
 
-def _against_itself(pairings: dict[str, config.Pairing]) -> config.Pairing:
-    return next((pairing for pairing in pairings.values() if pairing.opponent == "self"), config.Pairing("self"))
+def _against_itself(pairings: dict[str, Pairing]) -> Pairing:
+    return next((pairing for pairing in pairings.values() if pairing.opponent == "self"), Pairing("self"))
 
 
 def _show(own: RecordSettings, films: list, arena, names: list[str]) -> None:
