@@ -12,7 +12,6 @@ import jax
 
 import mjx_arena
 from mjx_arena.batch import BatchedArena
-from mjx_arena.types import Discrete
 
 STEPS = 24  # control steps of a round
 
@@ -22,15 +21,11 @@ def measure(task: str, engine: str, arenas: int, rounds: int) -> float:
     arena = mjx_arena.make(task, engine)
     batch = BatchedArena(arena, arenas)
 
-    def act(key):
-        if isinstance(arena.action, Discrete):
-            return jax.random.randint(key, (arenas, arena.num_agents), 0, arena.action.size)
-        return jax.random.uniform(key, (arenas, arena.num_agents, arena.action.size), minval=-1)
-
     @jax.jit
     def play(state, key):
         def step(state, key):
-            state, timestep = batch.step_without_reset(state, act(key))
+            action = arena.action.sample(key, (arenas, arena.num_agents))
+            state, timestep = batch.step_without_reset(state, action)
             return state, timestep.observation.sum()
 
         return jax.lax.scan(step, state, jax.random.split(key, STEPS))

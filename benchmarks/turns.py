@@ -31,7 +31,7 @@ def own_play(task: str, physics: str, num_arenas: int, steps: int, settings: dic
 
         def step(state, key):
             k_action, k_step = jax.random.split(key)
-            action = jax.random.randint(k_action, (share, arena.num_agents), 0, arena.action.size)
+            action = arena.action.sample(k_action, (share, arena.num_agents))
             state, transition = batch.step(state, action, bank, k_step)
             return state, transition.observation.sum()
 

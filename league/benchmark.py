@@ -20,7 +20,6 @@ from league import opponents
 from league.config import RunSettings, learner_rows
 from league.selfplay import RUN_STATE_SPEC, RunState, SelfPlay, first
 from mjx_arena import devices
-from mjx_arena.types import Discrete
 
 _SPLIT = P(devices.AXIS)
 
@@ -103,11 +102,6 @@ class _Parts:
         arena, batch = trainer.arena, trainer.batch
         self.substeps = round(arena.control_dt / arena.mj_model.opt.timestep)
 
-        def random_actions(key):
-            if isinstance(arena.action, Discrete):
-                return jax.random.randint(key, (local, arena.num_agents), 0, arena.action.size)
-            return jax.random.uniform(key, (local, arena.num_agents, arena.action.size), minval=-1)
-
         def physics(state: RunState, key):
             step = jax.vmap(lambda s, u: arena.physics.step(s, u, self.substeps))
 
@@ -121,7 +115,8 @@ class _Parts:
             bank = batch.make_bank(key, trainer.bank_size)
 
             def body(carry, key):
-                carry, transition = batch.step(carry, random_actions(key), bank, key)
+                action = arena.action.sample(key, (local, arena.num_agents))
+                carry, transition = batch.step(carry, action, bank, key)
                 return carry, (transition.timestep, transition.observation)
 
             return jax.lax.scan(body, first(state.matches.arena), jax.random.split(key, horizon))

@@ -114,11 +114,8 @@ def _check_values(timestep: TimeStep) -> None:
 
 
 def _random_action(arena: Arena, key: jax.Array, num_arenas: int, extreme: bool) -> jax.Array:
-    shape = (num_arenas, arena.num_agents)
-    if isinstance(arena.action, Box):
-        uniform = jax.random.uniform(key, (*shape, arena.action.size), minval=-1)
-        return 10 * jnp.sign(uniform) if extreme else uniform
-    return jax.random.randint(key, shape, 0, arena.action.size)
+    action = arena.action.sample(key, (num_arenas, arena.num_agents))
+    return 10 * jnp.sign(action) if extreme and isinstance(arena.action, Box) else action
 
 
 def _check_seats(arena: Arena, reset, step, bank: Bank, key: jax.Array) -> None:

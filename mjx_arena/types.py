@@ -17,11 +17,19 @@ class Box(NamedTuple):
 
     size: int
 
+    def sample(self, key: chex.PRNGKey, shape: tuple[int, ...]) -> jax.Array:
+        """Random actions `[*shape, size]`, uniform."""
+        return jax.random.uniform(key, (*shape, self.size), minval=-1)
+
 
 class Discrete(NamedTuple):
     """One choice out of `size` per agent."""
 
     size: int
+
+    def sample(self, key: chex.PRNGKey, shape: tuple[int, ...]) -> jax.Array:
+        """Random choices `[*shape]`, uniform."""
+        return jax.random.randint(key, shape, 0, self.size)
 
 
 class View(NamedTuple):

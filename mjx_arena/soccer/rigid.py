@@ -35,10 +35,6 @@ class Rigid(struct.PyTreeNode):
     def forward_speed(self) -> jax.Array:
         return along(self.velocity, self.forward)
 
-    def velocity_at(self, offset: jax.Array) -> jax.Array:
-        """Of the point `offset` `[3]` from the centre, in world coordinates."""
-        return self.velocity + jnp.cross(self.spin, offset)
-
     def accelerated(self, velocity: ArrayLike, spin: ArrayLike = 0.0) -> "Rigid":
         """With changes of its velocities `[3]`."""
         return self.replace(velocity=self.velocity + velocity, spin=self.spin + spin)
