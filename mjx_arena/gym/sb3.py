@@ -44,10 +44,10 @@ class ArenaVecEnv(VecEnv):
         return [getattr(self.arenas, attr_name, None)] * len(self._rows(indices))
 
     def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
-        raise NotImplementedError("arenas take their settings when they are made")
+        raise AttributeError(f"{attr_name} cannot be set: arenas take their settings when they are made")
 
     def env_method(self, method_name: str, *args: Any, indices: Any = None, **kwargs: Any) -> list[Any]:
-        raise NotImplementedError("arenas have no methods of their own")
+        raise AttributeError(f"there is no method {method_name}: one program steps all arenas")
 
     def env_is_wrapped(self, wrapper_class: type, indices: Any = None) -> list[bool]:
         return [False] * len(self._rows(indices))

@@ -31,7 +31,7 @@ class SoccerPhase(Phase):
     rewards: dict[str, float] = field(default_factory=dict)  # weights of terms
     starts: dict[str, float] = field(default_factory=dict)  # shares of those that are no drills
     drill_share: float = 0.0  # of the matches are drills, all kinds alike
-    time_limit: int | None = None  # control steps; null: the task's
+    time_limit: int | None = None  # control steps, where the task's are more; null: the task's
     until_touch: bool = False  # a match is over once somebody hits the ball
 
     def validate(self, prefix: str) -> None:
@@ -125,7 +125,8 @@ class CarSoccer:
         self.action = Discrete(actions.NUM_ROWS) if settings.actions == "table" else Box(len(actions.NAMES))
         self._weights = jnp.array([[p.rewards.get(name, 0.0) for name in rewards.TERMS] for p in settings.phases])
         self._shares = jnp.array([_shares(settings, phase) for phase in settings.phases])
-        self._limits = jnp.array([phase.time_limit or settings.time_limit for phase in settings.phases])
+        limits = [min(phase.time_limit or settings.time_limit, settings.time_limit) for phase in settings.phases]
+        self._limits = jnp.array(limits)
         self._until_touch = jnp.array([phase.until_touch for phase in settings.phases])
         self.observation_size = (
             settings.frames * jax.eval_shape(self.reset, jax.random.key(0))[0].memory.frames.shape[-1]

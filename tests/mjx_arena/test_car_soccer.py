@@ -127,6 +127,14 @@ def test_who_drives_into_the_ball_touches_it():
     assert after.physics.qvel[1] > 10  # m/s: faster than the car
 
 
+def test_what_a_car_sees_does_not_depend_on_the_time_limit():
+    state, _ = program("reset")(jax.random.key(0))
+    _, short = program("step", time_limit=75)(state.replace(step_count=jnp.int32(30)), IDLE)
+    _, long = program("step")(state.replace(step_count=jnp.int32(30)), IDLE)
+    np.testing.assert_array_equal(short.observation, long.observation)
+    assert not np.array_equal(long.observation, program("step")(state, IDLE)[1].observation)
+
+
 def test_a_phase_may_end_its_matches_sooner_and_with_the_first_touch():
     game = SoccerPhase("Game", starts={"kickoff": 1.0})
     drill = SoccerPhase("Drill", starts={"kickoff": 1.0}, time_limit=90, until_touch=True)

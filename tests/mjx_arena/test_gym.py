@@ -108,6 +108,9 @@ def test_many_arenas_are_one_environment_of_stable_baselines3():
     assert ended.all() and all(info["TimeLimit.truncated"] for info in infos)
     assert not np.array_equal(infos[0]["terminal_observation"], seen[0]) and infos[0]["episode"]["l"] == 20
     stable_baselines3.PPO("MlpPolicy", many, n_steps=16, batch_size=32).learn(128)
+    for refused in (lambda: many.set_attr("task", "ant_sumo"), lambda: many.env_method("render")):
+        with pytest.raises(AttributeError, match="arenas"):
+            refused()
 
 
 def test_the_learner_is_never_the_dummy_of_a_drill():
