@@ -57,6 +57,8 @@ def main(overrides: list[str]) -> int:
             width = min(own.smoothing, len(y))
             axis.plot(x[width - 1 :], np.convolve(y, np.full(width, 1 / width), "valid"), label=Path(run).name)
             axis.set(title=key, xlabel="million arena steps")
+    for axis in axes.flat[len(own.keys) :]:
+        axis.set_visible(False)
     axes.flat[0].legend()
     figure.savefig(own.out, dpi=110)
     print(f"wrote {own.out}")
