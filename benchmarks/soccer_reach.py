@@ -10,7 +10,7 @@ import argparse
 import jax
 import jax.numpy as jnp
 
-from mjx_arena.soccer import GRAVITY, TICK, ball, boost, car, starts
+from mjx_arena.soccer import GRAVITY, TICK, ball, car, starts
 from mjx_arena.soccer.rigid import Rigid
 
 TOUCH, HIGHEST = 160.0, 500.0  # uu between the centres, and of the ball's height
