@@ -1,10 +1,5 @@
-"""`scripts/train.py` as a person runs it.
+"""`scripts/train.py` as a person runs it."""
 
-Every start compiles the same program; they share a compilation cache.
-"""
-
-import json
-import os
 import shutil
 import signal
 import subprocess
@@ -13,60 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).resolve().parents[2]
-TINY = (
-    "num_arenas=8",
-    "ppo.horizon=4",
-    "ppo.actor_hidden=[16]",
-    "ppo.critic_hidden=[16]",
-    "ppo.num_minibatches=4",
-    "league.roles=[main,main_exploiter]",
-    "league.mirror_fraction=0",
-    "league.player_pool_length=4",
-    "league.max_update_steps=3",
-    f"devices={os.environ.get('MJX_ARENA_TEST_DEVICES', '1')}",
-)
-ALONE = "league.roles=[learner]"  # compiles in half the time
-
-
-@pytest.fixture(scope="module")
-def environment(tmp_path_factory):
-    cache = {
-        "JAX_COMPILATION_CACHE_DIR": str(tmp_path_factory.mktemp("cache")),
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-    }
-    return os.environ | cache | {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
-
-
-@pytest.fixture
-def start(environment, tmp_path):
-    """Starts the script in a folder of its own; whatever still runs at the end of the test is killed."""
-    processes = []
-
-    def run(*arguments):
-        command = [sys.executable, str(ROOT / "scripts" / "train.py"), *arguments]
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        processes.append(subprocess.Popen(command, cwd=tmp_path, env=environment, text=True, **pipes))
-        return processes[-1]
-
-    yield run
-    for process in processes:
-        process.kill()
-        process.communicate()
-
-
-@pytest.fixture
-def train(start):
-    """Runs the script to its end; returns status, stdout and stderr, the latter never with a traceback."""
-
-    def run(*arguments):
-        process = start(*arguments)
-        out, err = process.communicate(timeout=300)
-        assert "Traceback" not in err
-        return process.returncode, out, err
-
-    return run
+from train_runs import ALONE, ROOT, TINY, finished_steps, rows_of, wait_for_rows, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -81,29 +23,6 @@ def whole_run(environment, tmp_path_factory):
 @pytest.fixture
 def copied_run(whole_run, tmp_path):
     return Path(shutil.copytree(whole_run, tmp_path / "copy"))
-
-
-def rows_of(folder):
-    """The log without its timing, which alone may differ between equal runs."""
-    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    return [{key: value for key, value in row.items() if not key.startswith("time/")} for row in rows]
-
-
-def finished_steps(folder):
-    found = folder.glob("checkpoints/*/commit_success.txt")  # also in a folder that is about to be renamed
-    return sorted(int(path.parent.name) for path in found if path.parent.name.isdigit())
-
-
-def wait_until(condition, poll=0.01):
-    deadline = time.monotonic() + 300
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(poll)
-
-
-def wait_for_rows(folder, count):
-    log = folder / "metrics.jsonl"
-    wait_until(lambda: log.exists() and log.read_text().count("\n") >= count)
 
 
 def test_a_run_leaves_what_it_says(whole_run):
@@ -126,14 +45,6 @@ def test_going_back_to_an_earlier_checkpoint_repeats_the_run(train, copied_run, 
     status, out, _ = train(f"resume={copied_run}", "resume_step=25")
     assert status == 0 and "dropped the checkpoint of iteration 40" in out
     assert rows_of(copied_run) == rows_of(whole_run)
-
-
-def test_the_native_engine_trains_and_resumes(train, tmp_path):
-    native = (*TINY[:-1], ALONE, "physics=native")
-    assert train(*native, "iterations=4", "run_dir=whole")[0] == 0
-    assert train(*native, "iterations=2", "run_dir=halves")[0] == 0
-    assert train("resume=halves", "iterations=4")[0] == 0
-    assert rows_of(tmp_path / "halves") == rows_of(tmp_path / "whole")
 
 
 @pytest.mark.slow
@@ -174,33 +85,6 @@ def test_a_kill_in_the_middle_of_a_save_loses_only_what_followed_the_last_checkp
     status, out, _ = train("resume=latest")
     assert status == 0 and f"from the checkpoint of iteration {finished}" in out
     assert rows_of(run) == rows_of(whole_run)
-
-
-SOCCER = ("task=car_soccer", "physics=native", *TINY[:5], "task.observe=[ball,self]", "logger.render_interval=null")
-
-
-def test_a_run_killed_in_its_second_phase_goes_on_there_and_milestones_stay(start, train, tmp_path):
-    limits = ("task.phases.0.arena_steps=64", "milestone_interval=96", "checkpoint_interval=2", "iterations=60")
-    process = start(*SOCCER, *limits)
-    wait_until(lambda: any(tmp_path.glob("runs/car_soccer/*/metrics.jsonl")))
-    run = next(tmp_path.glob("runs/car_soccer/*"))
-    wait_for_rows(run, 7)
-    process.kill()
-    process.communicate()
-    before, kept = rows_of(run), sorted(path.name for path in run.glob("milestones/*/*"))
-    finished = finished_steps(run)[-1]
-    assert [row["phase"] for row in before[:5]] == [1, 1, 2, 2, 2] and finished >= 4 and "9.6e-05M" in kept
-
-    status, out, _ = train("task=car_soccer", "resume=latest", f"iterations={len(before)}")
-    assert status == 0 and "phase 2 of 5, FirstTouch" in out and f"of iteration {finished}" in out
-    assert rows_of(run) == before  # those after the checkpoint were played again, from the same weights
-    assert set(kept) <= {path.name for path in run.glob("milestones/*/*")}
-
-    back = ("resume=milestone:1", "run_dir=back", f"iterations={len(before)}", "phase=3", "debug=actions+reset")
-    status, out, _ = train("task=car_soccer", *back)
-    assert status == 0 and "phase 3 of 5" in out
-    assert out.count("debug actions: match 2, step ") == 4 and out.count("debug reset:   ball at (") == 3
-    assert rows_of(tmp_path / "back")[-1]["phase"] == 3 and rows_of(run) == before
 
 
 def test_latest_says_what_it_skips_and_starts_anew_where_nothing_is_left(train, copied_run, tmp_path):

@@ -1,0 +1,44 @@
+"""What a small run of `scripts/train.py` is asked for, and what it has left in its folder."""
+
+import json
+import os
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+TINY = (
+    "num_arenas=8",
+    "ppo.horizon=4",
+    "ppo.actor_hidden=[16]",
+    "ppo.critic_hidden=[16]",
+    "ppo.num_minibatches=4",
+    "league.roles=[main,main_exploiter]",
+    "league.mirror_fraction=0",
+    "league.player_pool_length=4",
+    "league.max_update_steps=3",
+    f"devices={os.environ.get('MJX_ARENA_TEST_DEVICES', '1')}",
+)
+ALONE = "league.roles=[learner]"  # compiles in half the time
+
+
+def rows_of(folder):
+    """The log without its timing, which alone may differ between equal runs."""
+    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [{key: value for key, value in row.items() if not key.startswith("time/")} for row in rows]
+
+
+def finished_steps(folder):
+    found = folder.glob("checkpoints/*/commit_success.txt")  # also in a folder that is about to be renamed
+    return sorted(int(path.parent.name) for path in found if path.parent.name.isdigit())
+
+
+def wait_until(condition, poll=0.01):
+    deadline = time.monotonic() + 300
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(poll)
+
+
+def wait_for_rows(folder, count):
+    log = folder / "metrics.jsonl"
+    wait_until(lambda: log.exists() and log.read_text().count("\n") >= count)
