@@ -1,16 +1,8 @@
-"""`scripts/train.py` on the native engine, whose programs no compilation cache can keep."""
+"""Phases and milestones of `scripts/train.py`, on the native engine, whose programs no compilation cache can keep."""
 
-from train_runs import ALONE, TINY, finished_steps, rows_of, wait_for_rows, wait_until
+from train_runs import TINY, finished_steps, rows_of, wait_for_rows, wait_until
 
 SOCCER = ("task=car_soccer", "physics=native", *TINY[:5], "task.observe=[ball,self]", "logger.render_interval=null")
-
-
-def test_the_native_engine_trains_and_resumes(train, tmp_path):
-    native = (*TINY[:-1], ALONE, "physics=native")
-    assert train(*native, "iterations=4", "run_dir=whole")[0] == 0
-    assert train(*native, "iterations=2", "run_dir=halves")[0] == 0
-    assert train("resume=halves", "iterations=4")[0] == 0
-    assert rows_of(tmp_path / "halves") == rows_of(tmp_path / "whole")
 
 
 def test_a_run_killed_in_its_second_phase_goes_on_there_and_milestones_stay(start, train, tmp_path):
