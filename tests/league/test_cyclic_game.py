@@ -87,7 +87,7 @@ def test_the_latest_self_goes_round_and_round():
     assert np.mean(found) > 0.25
 
 
-@pytest.mark.parametrize("league", ["pfsp", "alphastar"])
+@pytest.mark.parametrize("league", ["pfsp", pytest.param("alphastar", marks=pytest.mark.slow)])
 def test_a_league_finds_the_mixed_equilibrium(league):
     before, found = train(LEAGUES[league])
     assert before > 0.6 and np.mean(found) < 0.1

@@ -67,14 +67,25 @@ def test_evaluate_rates_a_run_s_past_in_a_table_a_file_and_two_pictures(run, tmp
         assert imageio.imread(out / picture).std() > 0
 
 
-def test_an_exported_policy_is_evaluated_and_exploited_without_its_run(run, tmp_path):
-    policy, out = tmp_path / "policies" / "champion.npz", tmp_path / "out"
-    policy.parent.mkdir()
-    status, text, error = script("export", f"run={run}", f"out={policy}")
+@pytest.fixture
+def policy(run, tmp_path):
+    file = tmp_path / "policies" / "champion.npz"
+    file.parent.mkdir()
+    status, text, error = script("export", f"run={run}", f"out={file}")
     assert status == 0 and "humanoid_duel, iteration 2" in text, error
+    return file
+
+
+def test_an_exported_policy_is_evaluated_without_its_run(run, policy, tmp_path):
+    out = tmp_path / "out"
     runs = f"runs=[{policy.parent},{run}]"
     status, text, error = script("evaluate", runs, "members=2", "matches=2", "physics=native", f"out={out}")
     assert status == 0 and "champion" in text, error
+
+
+@pytest.mark.slow
+def test_an_exported_policy_is_exploited_without_its_run(policy, tmp_path):
+    out = tmp_path / "out"
     arguments = ("exploit=true", "budget=1", "matches=8", "physics=native", f"out={out}")
     status, text, error = script("evaluate", f"run={policy}", *arguments)
     assert status == 0 and "at least" in text, error

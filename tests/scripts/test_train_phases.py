@@ -1,5 +1,6 @@
 """Phases and milestones of `scripts/train.py`, on the native engine, whose programs no compilation cache can keep."""
 
+import pytest
 from train_runs import TINY, finished_steps, rows_of, wait_for_rows, wait_until
 
 SOCCER = ("task=car_soccer", "physics=native", *TINY[:5], "task.observe=[ball,self]", "logger.render_interval=null")
@@ -22,8 +23,12 @@ def test_a_run_killed_in_its_second_phase_goes_on_there_and_milestones_stay(star
     assert rows_of(run) == before  # those after the checkpoint were played again, from the same weights
     assert set(kept) <= {path.name for path in run.glob("milestones/*/*")}
 
-    back = ("resume=milestone:1", "run_dir=back", f"iterations={len(before)}", "phase=3", "debug=actions+reset")
+
+@pytest.mark.slow
+def test_a_milestone_starts_a_run_in_the_phase_that_is_named(train, tmp_path):
+    assert train(*SOCCER, "milestone_interval=96", "iterations=4")[0] == 0
+    back = ("resume=milestone:1", "run_dir=back", "iterations=6", "phase=3", "debug=actions+reset")
     status, out, _ = train("task=car_soccer", *back)
     assert status == 0 and "phase 3 of 5" in out
     assert out.count("debug actions: match 2, step ") == 4 and out.count("debug reset:   ball at (") == 3
-    assert rows_of(tmp_path / "back")[-1]["phase"] == 3 and rows_of(run) == before
+    assert rows_of(tmp_path / "back")[-1]["phase"] == 3
