@@ -15,9 +15,9 @@ import numpy as np
 from mujoco.batch import Batch
 
 import mjx_arena
+from league.run.folder import versions
 from mjx_arena import devices
 from mjx_arena.batch import BatchedArena
-from ppo.run_folder import versions
 
 STEPS = 24  # control steps of one round
 WARM_UP = 4  # rounds, after which standing and falling bodies are mixed as they stay

@@ -17,8 +17,8 @@ from rich.console import Console
 from rich.table import Table
 from trainers import LEAGUE_STEPS, LEAGUES, OPPONENTS, SB3_ENVIRONMENTS, TRAINERS
 
+from league.run.folder import versions
 from mjx_arena import devices
-from ppo.run_folder import versions
 
 WORKER = Path(__file__).with_name("trainers.py")
 SB3 = "stable-baselines3"

@@ -1,4 +1,4 @@
-"""QWOP on Box2D, from the tables of `mjx_arena.bodies.qwop_runner`; and how fast it and our arenas play random keys.
+"""QWOP on Box2D, from the tables of `mjx_arena.tasks.qwop.body`; and how fast it and our arenas play random keys.
 
 `python benchmarks/peers.py qwop [--json FILE]` measures. Needs the extra `peers`.
 """
@@ -8,8 +8,8 @@ import time
 import Box2D
 import numpy as np
 
-from mjx_arena.bodies.qwop_runner import FRAME, GROUND, JOINTS, PARTS
-from mjx_arena.tasks.qwop import ACTION_SETS
+from mjx_arena.tasks.qwop.arena import ACTION_SETS
+from mjx_arena.tasks.qwop.body import FRAME, GROUND, JOINTS, PARTS
 
 DENSITY, FRICTION = {"foot": 3.0}, {"foot": 1.5}  # of parts whose names end so; 1 and 0.2 of the others
 _SWING = {"right_hip": 2.5, "left_hip": -2.5, "right_shoulder": -2.0, "left_shoulder": 2.0}

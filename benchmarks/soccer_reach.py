@@ -10,8 +10,9 @@ import argparse
 import jax
 import jax.numpy as jnp
 
-from mjx_arena.soccer import GRAVITY, TICK, ball, car, starts
-from mjx_arena.soccer.rigid import Rigid
+from mjx_arena.tasks.car_soccer import ball, car, starts
+from mjx_arena.tasks.car_soccer.rigid import Rigid
+from mjx_arena.tasks.car_soccer.units import GRAVITY, TICK
 
 TOUCH, HIGHEST = 160.0, 500.0  # uu between the centres, and of the ball's height
 THROTTLE, COASTS_AT = 1600.0, 1410.0  # uu/s^2 at rest, and uu/s at which there is nothing left of it

@@ -13,8 +13,8 @@ import jax.numpy as jnp
 import mujoco
 import numpy as np
 
-from mjx_arena.bodies.duelist import NQ, STANDING_HEIGHT, build_pair
 from mjx_arena.physics import PhysicsSettings, make_physics
+from mjx_arena.tasks.humanoid_duel.body import NQ, STANDING_HEIGHT, build_pair
 from mjx_arena.types import ArenaState, Box, TimeStep
 
 OBSERVATIONS, CONTROLS = 42, 8

@@ -19,19 +19,19 @@ from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from league import pool as pools
-from league.config import RunSettings
+from league.config.compose import RunSettings
+from league.evaluation.policy_file import architecture
+from league.evaluation.sources import open_source
 from league.matches import Matches, MatchRunner, StepStatistics
 from league.phases import Phases, PhaseState
 from league.pool import Pool, Record
 from league.roles import ROLES
-from league.sources import open_source
 from mjx_arena import devices, tasks
 from mjx_arena.batch import BatchedArena
-from mjx_arena.settings import require
 from mjx_arena.types import Progress
+from mjx_arena.validation import require
 from ppo import rollout
 from ppo.policy import Policy, PolicyState
-from ppo.policy_file import architecture
 from ppo.rollout import Trajectory
 from ppo.update import Learner, LearnerState
 
@@ -123,7 +123,7 @@ class SelfPlay:
                 yield source.newest().state, anchor
 
     def iterate(self, state: RunState) -> tuple[RunState, dict[str, Any]]:
-        """One iteration, with its metrics `{name: []}` and `film`, see `ppo.filmer`. Gives up `state`."""
+        """One iteration, with its metrics `{name: []}` and `film`, see `league.run.video`. Gives up `state`."""
         return self._iterate(state, self._length)
 
     def compile(self, state: RunState) -> Callable[[RunState], tuple[RunState, dict[str, Any]]]:

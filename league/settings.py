@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from mjx_arena.settings import require, require_not_negative
+from mjx_arena.validation import require, require_not_negative
 
 MATCHMAKERS = ("latest", "uniform", "delta_uniform", "pfsp", "openai_five", "mix")
 PFSP_WEIGHTS = ("hard", "var", "linear", "capped")

@@ -4,9 +4,9 @@ import dataclasses
 
 from mjx_arena.check import check_arena
 from mjx_arena.physics import PhysicsSettings
-from mjx_arena.settings import SettingError
 from mjx_arena.tasks import build, list_tasks, settings_of
 from mjx_arena.types import Arena, ArenaState, Box, Discrete, Physics, PhysicsState, TimeStep
+from mjx_arena.validation import SettingError
 
 __all__ = [
     "Arena",

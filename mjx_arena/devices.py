@@ -6,7 +6,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from mjx_arena.settings import require
+from mjx_arena.validation import require
 
 AXIS = "arena"
 # Larger blocks can leave every thread of XLA's CPU pool waiting for another one when several virtual devices run

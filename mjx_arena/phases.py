@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from mjx_arena.settings import require
+from mjx_arena.validation import require
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import imageio.v3 as imageio
 import mujoco
 import numpy as np
 
-from mjx_arena.film import Caption
+from mjx_arena.trajectory import Caption
 from mjx_arena.types import View
 
 FOLLOWING = View()

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 
-from mjx_arena.settings import require
 from mjx_arena.types import ArenaState
+from mjx_arena.validation import require
 
 
 @dataclass(frozen=True)

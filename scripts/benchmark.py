@@ -12,11 +12,11 @@ import jax
 from rich.console import Console
 from rich.table import Table
 
-from league import config
-from league.command import run_script, take_own_keys
+from league.config import compose as config
+from league.config.command import run_script, take_own_keys
+from league.run.folder import versions
 from mjx_arena import devices
-from mjx_arena.settings import require
-from ppo.run_folder import versions
+from mjx_arena.validation import require
 
 CONF = Path(__file__).resolve().parent.parent / "conf"
 PURPOSE = """Measures steps per second of physics, arenas and training, in one run, interleaved. Own keys:
@@ -41,7 +41,7 @@ def main(overrides: list[str]) -> int:
     devices.configure(settings.devices, getattr(settings.task, "num_dofs", None))
     settings = dataclasses.replace(settings, devices=config.choose_devices(settings, len(jax.devices())))
 
-    from league import benchmark  # brings in the physics engines: only once the settings are known to work
+    from league.run import benchmark  # brings in the physics engines: only once the settings are known to work
 
     console = Console(stderr=True)
     with console.status("building") as status:

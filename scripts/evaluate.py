@@ -10,12 +10,12 @@ import jax
 from rich.console import Console
 from rich.table import Table
 
-from league import config
-from league.command import refuse_other_keys, run_script, take_own_keys
-from league.pairings import load_ladder, load_pairings
+from league.config import compose as config
+from league.config.command import refuse_other_keys, run_script, take_own_keys
+from league.evaluation.pairings import load_ladder, load_pairings
+from league.run import folder as run_folder
 from mjx_arena import compilation_cache, devices
-from mjx_arena.settings import SettingError, changed, require
-from ppo import run_folder
+from mjx_arena.validation import SettingError, changed, require
 
 CONF = Path(__file__).resolve().parent.parent / "conf"
 PURPOSE = """Plays policies against each other: a tournament of a run's past, or of several runs and exported policies.
@@ -73,7 +73,7 @@ def main(overrides: list[str]) -> int:
     own.validate()
     devices.configure(1 if own.physics == "native" else None)
 
-    from league import sources  # brings in the physics engines: only once the settings are known to work
+    from league.evaluation import sources  # brings in the physics engines: only once the settings are known to work
 
     if own.run is not None:
         found = [sources.open_source(own.run, own.checkpoint, own.physics)]
@@ -95,9 +95,9 @@ def main(overrides: list[str]) -> int:
 
 
 def _tournament(own: EvaluationSettings, found: Sequence, mesh, out: Path) -> int:
-    from league import tournament
-    from league.evaluator import Evaluator
-    from league.pictures import draw_ladder, draw_payoff
+    from league.evaluation import tournament
+    from league.evaluation.evaluator import Evaluator
+    from league.evaluation.pictures import draw_ladder, draw_payoff
     from mjx_arena import tasks
 
     entrants = [entrant for source in found for entrant in source.spread(own.members)]
@@ -158,7 +158,7 @@ def _names(entrants: Sequence) -> tuple[list[str], list[str]]:
 
 
 def _pairings(own: EvaluationSettings, source, mesh, out: Path) -> int:
-    from league.evaluation import Evaluation
+    from league.evaluation.evaluation import Evaluation
 
     wanted = None if own.pairings in (None, ("all",)) else own.pairings
     pairings = load_pairings(CONF, source.settings.task_name, wanted)
@@ -182,7 +182,7 @@ def _pairings(own: EvaluationSettings, source, mesh, out: Path) -> int:
             console.print(f"{name}: {found}", highlight=False, soft_wrap=True)
     _write(out / "scores.json", {"iteration": iteration, "settings": asdict(own), "scores": scores})
     if "last/distance" in scores[next(iter(pairings))]["metrics"]:
-        from league.pictures import draw_distance
+        from league.evaluation.pictures import draw_distance
 
         films = evaluation.film(first, jax.random.key(own.seed), min(own.matches, _DRAWN))
         draw_distance(out / "distance.png", films)
@@ -196,7 +196,7 @@ _AGAINST_OTHERS = ("wins", "draws", "losses", "of decided", "survival", "length"
 
 def _alone(score) -> list[str]:
     """Cells of `_ALONE`: of an agent without opponents, who wins where it succeeds."""
-    from league.payoff import wilson
+    from league.evaluation.payoff import wilson
 
     low, high = wilson(score.wins, score.matches)
     shares = [f"{score.wins:.1%}", f"{low:.1%} to {high:.1%}", f"{score.survival:.1%}"]
@@ -210,7 +210,7 @@ def _against_others(score) -> list[str]:
 
 
 def _exploit(own: EvaluationSettings, source, out: Path) -> int:
-    from league.exploit import best_response
+    from league.evaluation.exploit import best_response
 
     console = Console()
     with Console(stderr=True).status(f"training a best response for {own.budget} iterations"):

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from league.command import refuse_other_keys, run_script, take_own_keys
+from league.config.command import refuse_other_keys, run_script, take_own_keys
+from league.evaluation.policy_file import SUFFIX
 from mjx_arena import devices
-from mjx_arena.settings import require
-from ppo.policy_file import SUFFIX
+from mjx_arena.validation import require
 
 CONF = Path(__file__).resolve().parent.parent / "conf"
 PURPOSE = """Writes a run's policy to one small file, which evaluate, record and league.op_checkpoint take. Own keys:
@@ -29,7 +29,7 @@ def main(overrides: list[str]) -> int:
     require(Path(own.out).suffix == SUFFIX, "out", own.out, f"must end in {SUFFIX}")
     devices.configure(1)
 
-    from league.sources import RunSource, export  # brings in the physics engines
+    from league.evaluation.sources import RunSource, export  # brings in the physics engines
 
     source = RunSource(own.run, own.checkpoint)
     entrant = source.newest()

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mjx_arena.soccer.actions import IDLE, NAMES, NUM_ROWS, TABLE
+from mjx_arena.tasks.car_soccer.actions import IDLE, NAMES, NUM_ROWS, TABLE
 
 
 def main() -> None:

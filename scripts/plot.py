@@ -11,9 +11,9 @@ matplotlib.use("Agg")  # no display needed
 import matplotlib.pyplot as plt
 import numpy as np
 
-from league.command import refuse_other_keys, run_script, take_own_keys
-from mjx_arena.settings import SettingError, require
-from ppo.run_folder import METRICS
+from league.config.command import refuse_other_keys, run_script, take_own_keys
+from league.run.folder import METRICS
+from mjx_arena.validation import SettingError, require
 
 CONF = Path(__file__).resolve().parent.parent / "conf"
 PURPOSE = """Draws curves out of runs' metrics.jsonl, one line a run. Own keys:

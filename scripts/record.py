@@ -7,10 +7,10 @@ import imageio.v3 as imageio
 import jax
 import numpy as np
 
-from league.command import refuse_other_keys, run_script, take_own_keys
-from league.pairings import Pairing, load_pairings
+from league.config.command import refuse_other_keys, run_script, take_own_keys
+from league.evaluation.pairings import Pairing, load_pairings
 from mjx_arena import compilation_cache, devices
-from mjx_arena.settings import SettingError, require
+from mjx_arena.validation import SettingError, require
 
 CONF = Path(__file__).resolve().parent.parent / "conf"
 PURPOSE = """Films episodes of a run's policy, alone or in matches against itself or its past. Own keys:
@@ -64,9 +64,11 @@ def main(overrides: list[str]) -> int:
     own.validate()
     devices.configure(1)
 
-    from league.evaluation import Evaluation  # brings in the physics engines: only once the settings are known to work
-    from league.sources import open_source
-    from mjx_arena.film import save
+    from league.evaluation.evaluation import (
+        Evaluation,  # brings in the physics engines: only once the settings are known to work
+    )
+    from league.evaluation.sources import open_source
+    from mjx_arena.trajectory import save
 
     source = open_source(own.run, own.checkpoint, own.physics)
     if source.settings.compilation_cache:

@@ -10,18 +10,19 @@ from typing import Any
 import jax
 from rich.console import Console
 
-from league import config
-from league.command import run_script
-from league.config import RunSettings
+from league.config import compose as config
+from league.config.command import run_script
+from league.config.compose import RunSettings
+from league.run import folder as run_folder
+from league.run import milestones
+from league.run.checkpoints import Checkpoints
+from league.run.logs import TensorBoard, open_writers
+from league.run.loop import LoopSettings, RunLoop
+from league.run.milestones import Milestones
+from league.run.video import Filmer
 from mjx_arena import compilation_cache, devices
-from mjx_arena.settings import SettingError
 from mjx_arena.types import View
-from ppo import milestones, run_folder
-from ppo.checkpoints import Checkpoints
-from ppo.filmer import Filmer
-from ppo.metrics import TensorBoard, open_writers
-from ppo.milestones import Milestones
-from ppo.run_loop import LoopSettings, RunLoop
+from mjx_arena.validation import SettingError
 
 CONF = Path(__file__).resolve().parent.parent / "conf"
 PURPOSE = "Trains a task by self-play, into a run folder that it can be resumed from."
@@ -79,7 +80,7 @@ def _settings_of(folder: Path, wanted: RunSettings, written: Mapping[str, str]) 
 
 def train(settings: RunSettings, folder: Path) -> int:
     """Runs, from the start or from the checkpoint that `settings` name, to the end. Returns the exit status."""
-    from league.debug import Debug  # brings in the physics engines: only once the settings are known to work
+    from league.run.debug import Debug  # brings in the physics engines: only once the settings are known to work
     from league.selfplay import SelfPlay
 
     console = Console()

@@ -8,7 +8,8 @@ from still_duel import StillPhysics
 
 from mjx_arena import PhysicsSettings
 from mjx_arena.bodies import ant
-from mjx_arena.tasks import ant_battle, ant_sumo
+from mjx_arena.tasks.ant_battle import arena as ant_battle
+from mjx_arena.tasks.ant_sumo import arena as ant_sumo
 from mjx_arena.types import ArenaState
 
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from mjx_arena import PhysicsSettings
-from mjx_arena.bodies import duelist
 from mjx_arena.pushes import draw_pushes
-from mjx_arena.tasks import humanoid_duel
-from mjx_arena.tasks.humanoid_duel import DuelMemory, HumanoidDuel, HumanoidDuelSettings
+from mjx_arena.tasks.humanoid_duel import arena as humanoid_duel
+from mjx_arena.tasks.humanoid_duel import body as duelist
+from mjx_arena.tasks.humanoid_duel.arena import DuelMemory, HumanoidDuel, HumanoidDuelSettings
 from mjx_arena.types import ArenaState, PhysicsState
 
 STANDING = duelist.STANDING_HEIGHT

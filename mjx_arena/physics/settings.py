@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from mjx_arena.settings import require
+from mjx_arena.validation import require
 
 ENGINES = ("mjx", "native", "warp")
 

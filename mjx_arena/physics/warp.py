@@ -14,8 +14,8 @@ import numpy as np
 
 from mjx_arena.physics.mjx import MjxPhysics
 from mjx_arena.physics.settings import PhysicsSettings
-from mjx_arena.settings import SettingError
 from mjx_arena.types import PhysicsState
+from mjx_arena.validation import SettingError
 
 with contextlib.redirect_stdout(io.StringIO()):  # the import prints a line when Warp is absent
     from mujoco import mjx

@@ -1,7 +1,6 @@
 """The games. A game is one file with a settings dataclass and an `Arena`; `_TASKS` is where it gets its name."""
 
 from mjx_arena.physics import PhysicsSettings
-from mjx_arena.settings import SettingError
 from mjx_arena.tasks.ant_battle import AntBattle, AntBattleSettings
 from mjx_arena.tasks.ant_sumo import AntSumo, AntSumoSettings
 from mjx_arena.tasks.car_soccer import CarSoccer, CarSoccerSettings
@@ -9,6 +8,7 @@ from mjx_arena.tasks.humanoid_duel import HumanoidDuel, HumanoidDuelSettings
 from mjx_arena.tasks.humanoid_pose import HumanoidPose, HumanoidPoseSettings
 from mjx_arena.tasks.qwop import Qwop, QwopSettings
 from mjx_arena.types import Arena
+from mjx_arena.validation import SettingError
 
 __all__ = ["build", "list_tasks", "register", "settings_of"]
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from rock_paper_scissors import RockPaperScissors, exploitability, probabilities
 
-from league.config import RunSettings
+from league.config.compose import RunSettings
 from league.selfplay import SelfPlay, first
 from league.settings import LeagueSettings
 from mjx_arena import tasks

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from league.config import RunSettings
+from league.config.compose import RunSettings
 from league.selfplay import SelfPlay, first
 from league.settings import LeagueSettings
 from mjx_arena import tasks

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mjx_arena import devices
-from mjx_arena.settings import SettingError
+from mjx_arena.validation import SettingError
 
 counts = st.integers(1, 10_000)
 

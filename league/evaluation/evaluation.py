@@ -1,0 +1,128 @@
+"""One policy in pairings: against itself, its past, the untrained policy, in variants of the task."""
+
+import json
+from typing import Any, NamedTuple
+
+import chex
+import jax
+import numpy as np
+from jax.sharding import Mesh
+
+from league.evaluation.evaluator import Evaluator, Records, stack
+from league.evaluation.pairings import Pairing
+from league.evaluation.sources import Source
+from mjx_arena import devices, tasks
+from mjx_arena.trajectory import Film
+from mjx_arena.types import Arena
+from mjx_arena.validation import changed, require
+from ppo.policy import PolicyState
+
+
+class Score(NamedTuple):
+    """Of one policy in one pairing, as shares of its matches, or of its decided ones."""
+
+    matches: int
+    wins: float
+    draws: float
+    losses: float
+    wins_of_decided: float
+    survival: float  # share that the time limit ended
+    mean_length: float  # control steps
+    mean_rank: float  # 1 is best, ties share the mean
+    mean_return: float  # sum of rewards in a match
+    metrics: dict[str, float]  # means over matches of what the task measures
+    report: dict[str, float]  # what the task says of them
+
+
+class Evaluation:
+    """The newest policy of `source` in pairings with others of it."""
+
+    def __init__(self, source: Source, mesh: Mesh, num_matches: int, sampled: bool):
+        self.source, self.mesh, self.num_matches, self.sampled = source, mesh, num_matches, sampled
+        self.subject = source.newest()
+        self._evaluators: dict[Any, Evaluator] = {}
+
+    def play(self, pairing: Pairing, key: chex.PRNGKey) -> Score:
+        """The subject's score. Raises SettingError for an opponent that is none."""
+        opponent = self._member(pairing.opponent)
+        return duel(self._evaluator(pairing), self.subject.state, opponent, self.num_matches, key)[0]
+
+    def film(self, pairing: Pairing, key: chex.PRNGKey, num_matches: int) -> list[Film]:
+        """Matches with the subject in the first seat; arguments as in `play`."""
+        agents = self.source.arena.num_agents
+        slot = np.tile(np.minimum(np.arange(agents), 1), (num_matches, 1))
+        members = stack([self.subject.state, self._member(pairing.opponent)])
+        evaluator = self._evaluator(pairing)
+        return evaluator.film([members], slot, key, evaluator.arena.time_limit)
+
+    def arena(self, pairing: Pairing) -> Arena:
+        """Where a pairing is played."""
+        return self._evaluator(pairing).arena
+
+    def names(self, pairing: Pairing) -> list[str]:
+        """Who sits in each seat of a film."""
+        own = f"iteration {self.subject.iteration}"
+        others: dict[str | float, str] = {"self": own, "initial": "untrained", "passive": "nobody"}
+        other = others.get(pairing.opponent) or f"iteration {self.source.at(float(pairing.opponent)).iteration}"
+        return [own] + [other] * (self.source.arena.num_agents - 1)
+
+    def _member(self, opponent: str | float) -> PolicyState:
+        if opponent == "self":
+            return self.subject.state
+        if opponent == "initial":
+            return self.source.at(0.0).state
+        if opponent == "passive":
+            return self.source.policy.passive()
+        require(
+            isinstance(opponent, float), "opponent", opponent, "must be self, initial, passive, or a share such as 0.1"
+        )
+        return self.source.at(float(opponent)).state
+
+    def _evaluator(self, pairing: Pairing) -> Evaluator:
+        """One program for each variant of the task on each engine."""
+        settings = self.source.settings
+        physics = settings.physics if pairing.physics is None else pairing.physics
+        variant = (json.dumps(pairing.task, sort_keys=True), physics)
+        if variant not in self._evaluators:
+            arena = tasks.build(changed(settings.task, pairing.task), physics)
+            mesh = devices.make_mesh(1) if physics.on_host else self.mesh
+            self._evaluators[variant] = Evaluator(arena, [self.source.policy], mesh, physics.wanted_block, self.sampled)
+        return self._evaluators[variant]
+
+
+def duel(
+    evaluator: Evaluator, first: PolicyState, second: PolicyState, num_matches: int, key: chex.PRNGKey
+) -> tuple[Score, Records]:
+    """`first` in a random seat of every match, `second` in the others. The score is that of `first`."""
+    k_seat, k_play = jax.random.split(key)
+    agents = evaluator.arena.num_agents
+    seat = np.asarray(jax.random.randint(k_seat, (num_matches,), 0, agents))
+    records = evaluator.play([stack([first, second])], np.arange(agents) != seat[:, None], k_play)
+    return score(seat, records, evaluator.arena), records
+
+
+def ranks(outcome: np.ndarray, agents: int) -> np.ndarray:
+    """Of outcomes from +1 to -1 in matches of so many: 1 to `agents`."""
+    return 1 + (1 - outcome) * (agents - 1) / 2
+
+
+def score(seat: np.ndarray, records: Records, arena: Arena | None = None) -> Score:
+    """Score of the player in `seat` `[M]`; matches in which physics broke are left out."""
+    seat, records = seat[records.valid], jax.tree.map(lambda x: x[records.valid], records)
+    own, returns = (np.take_along_axis(x, seat[:, None], 1)[:, 0] for x in (records.outcome, records.returns))
+    wins, losses = float((own > 0).mean()), float((own < 0).mean())
+    decided = wins + losses
+    report = getattr(arena, "report", lambda *_: {})
+    return Score(
+        matches=own.shape[0],
+        wins=wins,
+        draws=float((own == 0).mean()),
+        losses=losses,
+        wins_of_decided=wins / decided if decided else float("nan"),
+        survival=float(1 - records.terminated.mean()),
+        mean_length=float(records.length.mean()),
+        mean_rank=float(ranks(own, records.outcome.shape[1]).mean()),
+        mean_return=float(returns.mean()),
+        metrics={name: float(value.mean()) for name, value in records.metrics.items()},
+        report=report(own, records.length, records.metrics),
+    )

@@ -1,0 +1,204 @@
+"""Where finished policies come from: a run's folder, or a file that `scripts/export.py` wrote."""
+
+import dataclasses
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import jax
+import numpy as np
+
+from league import pool
+from league.config import compose as config
+from league.config.compose import RunSettings
+from league.evaluation import policy_file
+from league.evaluation.policy_file import PolicyFileError
+from league.run import folder as run_folder
+from league.run.checkpoints import Checkpoints
+from mjx_arena import tasks
+from mjx_arena.types import Arena
+from mjx_arena.validation import SettingError, require
+from ppo.policy import Policy, PolicyState
+
+
+class Entrant(NamedTuple):
+    """One policy, and where it comes from."""
+
+    source: str  # run folder or file
+    role: str
+    iteration: int
+    arena_steps: int  # of all arenas of the run until then
+    policy: Policy
+    state: PolicyState
+
+
+class Source(Protocol):
+    settings: RunSettings  # of a file: its task, and defaults
+    arena: Arena
+    policy: Policy
+
+    def newest(self) -> Entrant:
+        """The policy that counts; of a run with several roles, the first one's."""
+        ...
+
+    def at(self, share: float) -> Entrant:
+        """That from about a share of the way to the newest; 0 is the untrained one. Raises SettingError."""
+        ...
+
+    def spread(self, count: int) -> list[Entrant]:
+        """Up to `count`, spread over training, the newest last."""
+        ...
+
+
+class RunSource:
+    """The policies in a run's checkpoints and in the pool of the newest of them, or of checkpoint `step`."""
+
+    def __init__(self, folder: str | Path, step: int | None = None, engine: str | None = None):
+        self.folder = Path(folder)
+        if not run_folder.finished_steps(self.folder):
+            raise SettingError("run", folder, "is no run's folder with a finished checkpoint")
+        self.settings = _on_engine(config.from_mapping(run_folder.read_config(self.folder)), engine)
+        self.arena = tasks.build(self.settings.task, self.settings.physics)
+        self.policy = Policy(self.arena.observation_size, self.arena.action, self.settings.ppo)
+        with self._checkpoints() as checkpoints:
+            self._steps = [other for other in checkpoints.steps() if step is None or other <= step]
+            self.step = step if step is not None else self._steps[-1]
+        self._learner: dict[int, PolicyState] = {}
+
+    def newest(self) -> Entrant:
+        return self._of_learner(self.step, 0)
+
+    def at(self, share: float) -> Entrant:
+        wanted = share * self.step
+        return self._of_learner(min(self._steps, key=lambda step: abs(step - wanted)), 0)
+
+    def spread(self, count: int) -> list[Entrant]:
+        members = self._pool()
+        roles = range(len(self.settings.league.roles))
+        found: dict[tuple[int, int], int | None] = {
+            (step, -role): None for step in self._steps for role in roles if step > 0 or role == 0
+        }
+        for slot in np.flatnonzero(np.asarray(members.role) != pool.FOREIGN):
+            found[int(members.iteration[slot]), -int(members.role[slot])] = int(slot)
+        order = sorted(found)
+        chosen = np.unique(np.linspace(0, len(order) - 1, min(count, len(order))).round().astype(int))
+        entrants = []
+        for step, role in (order[index] for index in chosen):
+            slot = found[step, role]
+            if slot is None:
+                entrants.append(self._of_learner(step, -role))
+            else:
+                state = jax.tree.map(lambda x, slot=slot: x[slot], members.policies)
+                entrants.append(self._entrant(step, -role, state))
+        return entrants
+
+    def _of_learner(self, step: int, role: int) -> Entrant:
+        if step not in self._learner:
+            self._learner[step] = self._restore("learner.policy", self._stacked(), step)
+        return self._entrant(step, role, jax.tree.map(lambda x: x[role], self._learner[step]))
+
+    def _entrant(self, step: int, role: int, state: PolicyState) -> Entrant:
+        name = self.settings.league.roles[role]
+        steps = step * self.settings.arena_steps_per_iteration
+        return Entrant(str(self.folder), name, step, steps, self.policy, state)
+
+    def _pool(self) -> pool.Pool:
+        untrained = jax.eval_shape(self.policy.init, jax.random.key(0))
+        shape = jax.eval_shape(lambda state: pool.create(state, self.settings.league), untrained)
+        return self._restore("pool", shape, self.step)
+
+    def _stacked(self) -> PolicyState:
+        """Shape of the learners' policies `[R, ...]`."""
+        keys = jax.random.split(jax.random.key(0), len(self.settings.league.roles))
+        return jax.eval_shape(jax.vmap(self.policy.init), keys)
+
+    def _restore(self, part: str, shape: Any, step: int) -> Any:
+        """Of a state this part alone: a run made before a change to the rest of it still plays."""
+        with self._checkpoints() as checkpoints:
+            return checkpoints.restore(shape, step, {"task": self.settings.task_name}, part=part)[0]
+
+    def _checkpoints(self) -> Checkpoints:
+        return Checkpoints(self.folder / run_folder.CHECKPOINTS, read_only=True)
+
+
+class FileSource:
+    """The policy in a file."""
+
+    def __init__(self, path: str | Path, engine: str | None = None):
+        self.path = Path(path)
+        self.policy, self._state, self._about = policy_file.load(path)
+        try:
+            mapping = {"task": self._about["task"]}
+            version, self._where = self._about["task_version"], (self._about["role"], self._about["iteration"])
+            self._arena_steps = int(self._about["arena_steps"])
+        except KeyError as error:
+            raise PolicyFileError(f"{path} does not say its {error.args[0]}") from error
+        settings = dataclasses.replace(config.from_mapping(mapping), ppo=self.policy.settings)
+        self.settings = _on_engine(settings, engine)
+        self.arena = tasks.build(self.settings.task, self.settings.physics)
+        if version != self.arena.version:
+            name = self.settings.task_name
+            raise PolicyFileError(f"{path} plays version {version} of {name}; this is version {self.arena.version}")
+        needed = (self.arena.observation_size, self.arena.action)
+        if (self.policy.observation_size, self.policy.action) != needed:
+            raise PolicyFileError(f"{path} does not fit the task that it names, {self.settings.task_name}")
+
+    def newest(self) -> Entrant:
+        role, iteration = self._where
+        return Entrant(str(self.path), str(role), int(iteration), self._arena_steps, self.policy, self._state)
+
+    def at(self, share: float) -> Entrant:
+        raise SettingError("run", self.path, "holds one policy; its past is in the run's folder")
+
+    def spread(self, count: int) -> list[Entrant]:
+        del count
+        return [self.newest()]
+
+
+def open_source(path: str | Path, step: int | None = None, engine: str | None = None) -> Source:
+    """A run's folder or an exported file, to be played on another `engine` than its own if one is named.
+
+    Raises SettingError, CheckpointError or PolicyFileError for neither.
+    """
+    if policy_file.is_policy_file(path):
+        require(step is None, "checkpoint", step, f"{path} holds one policy, and no checkpoints")
+        return FileSource(path, engine)
+    return RunSource(path, step, engine)
+
+
+def _on_engine(settings: RunSettings, engine: str | None) -> RunSettings:
+    if engine is not None:
+        physics = dataclasses.replace(settings.physics, engine=engine)
+        physics.validate("physics")
+        settings = dataclasses.replace(settings, physics=physics, devices=None)
+    return settings.resolved()
+
+
+def open_all(paths: Iterable[str], engine: str | None = None) -> list[Source]:
+    """Sources at `paths`, where a folder may also be one of exported files. Raises as `open_source` does."""
+    each: list[str | Path] = []
+    for path in paths:
+        files = [] if run_folder.finished_steps(Path(path)) else sorted(Path(path).glob(f"*{policy_file.SUFFIX}"))
+        each += files or [path]
+    found = [open_source(path, engine=engine) for path in each]
+    first = found[0]
+    for path, other in zip(each, found, strict=True):
+        task, wanted = other.settings.task_name, first.settings.task_name
+        require(task == wanted, "runs", path, f"plays {task}, and {each[0]} {wanted}")
+        fits = (other.arena.observation_size, other.arena.num_agents)
+        fits = fits == (first.arena.observation_size, first.arena.num_agents)
+        require(fits, "runs", path, f"has other observations, or another number of agents, than {each[0]}")
+    return found
+
+
+def export(entrant: Entrant, settings: RunSettings, arena: Arena, path: str | Path) -> None:
+    """Writes `entrant`, a policy of a run with `settings`, to a file for `open_source`. Raises PolicyFileError."""
+    about = {
+        "task": config.to_mapping(settings)["task"],
+        "task_version": arena.version,
+        "role": entrant.role,
+        "iteration": entrant.iteration,
+        "arena_steps": entrant.arena_steps,
+        "versions": run_folder.versions(),
+    }
+    policy_file.save(path, entrant.policy, entrant.state, about)

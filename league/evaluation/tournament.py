@@ -1,0 +1,151 @@
+"""A tournament of frozen policies: everybody meets everybody in every seat, in one program, and what comes of it."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from scipy.stats import spearmanr
+
+from league.evaluation import payoff, ratings
+from league.evaluation.evaluation import ranks
+from league.evaluation.evaluator import Evaluator, Records, stack
+from league.evaluation.policy_file import architecture
+from league.evaluation.ratings import Ratings
+from league.evaluation.sources import Entrant
+
+
+class Tournament(NamedTuple):
+    """Of K entrants, as they stood in the list."""
+
+    results: np.ndarray  # [K, K, 3] wins, draws and losses of row against column
+    ratings: Ratings
+    mean_rank: np.ndarray | None  # [K] in matches of more than two
+    nash: np.ndarray  # [K] weights of an equilibrium
+    score: np.ndarray  # [K] mean win rate against the others
+    against_nash: np.ndarray  # [K] expected win rate against that equilibrium
+    cyclic_share: float
+    matches: int
+    void: int  # of them count for nothing: drills, and those in which physics left the finite numbers
+
+    def as_dict(self, entrants: Sequence[Entrant], names: Sequence[str]) -> dict[str, Any]:
+        """What JSON can hold."""
+        rate = payoff.win_rate(self.results)
+        low, high = payoff.wilson(rate, self.results.sum(-1))
+        members = [
+            {
+                "name": name,
+                "source": entrant.source,
+                "role": entrant.role,
+                "iteration": entrant.iteration,
+                "arena_steps": entrant.arena_steps,
+                "rating": self.ratings.rating[place],
+                "rating_low": self.ratings.low[place],
+                "rating_high": self.ratings.high[place],
+                "win_rate": self.score[place],
+                "nash_weight": self.nash[place],
+                "win_rate_against_nash": self.against_nash[place],
+                "mean_rank": None if self.mean_rank is None else self.mean_rank[place],
+            }
+            for place, (entrant, name) in enumerate(zip(entrants, names, strict=True))
+        ]
+        table = {"results": self.results, "win_rate": rate, "win_rate_low": low, "win_rate_high": high}
+        whole = {"matches": self.matches, "void": self.void, "cyclic_share": self.cyclic_share}
+        whole["rating_step_correlation"] = rating_step_correlation(entrants, self.ratings)
+        return whole | {"members": members} | {name: np.round(values, 6).tolist() for name, values in table.items()}
+
+
+def play(evaluator: Evaluator, entrants: Sequence[Entrant], matches: int, seed: int) -> tuple[np.ndarray, Records]:
+    """Line-ups `[M, A]` of a schedule with `matches` for each pair, and their records; a group of A has one start.
+
+    Matches that are not rated count for nothing.
+    """
+    groups, place = grouped(entrants)
+    lineups = schedule(len(entrants), evaluator.arena.num_agents, matches, seed)
+    stacks = [stack([entrants[index].state for index in group]) for group in groups]
+    records = evaluator.play(stacks, place[lineups], jax.random.key(seed), repeated=True)
+    return lineups, records.replace(valid=records.valid & records.rated)
+
+
+def grouped(entrants: Sequence[Entrant]) -> tuple[list[list[int]], np.ndarray]:
+    """Entrants of one architecture each, and the number of every entrant if they are counted through these groups."""
+    groups: dict[str, list[int]] = {}
+    for index, entrant in enumerate(entrants):
+        groups.setdefault(str(architecture(entrant.policy)), []).append(index)
+    order = [index for group in groups.values() for index in group]
+    return list(groups.values()), np.argsort(order)
+
+
+def schedule(players: int, agents: int, matches: int, seed: int) -> np.ndarray:
+    """Line-ups `[M, agents]`, in groups of the same players moved on by a seat, in random order.
+
+    Of two, every pair meets `matches` times, rounded up to even. Of more, line-ups are drawn until a pair has met
+    about so often; where there are fewer players than seats, some sit in several.
+    """
+    rng = np.random.default_rng(seed)
+    if agents == 2:
+        pairs = np.array([(i, j) for i in range(players) for j in range(i)])
+        lineups = np.repeat(pairs, -(-matches // 2), axis=0)
+        rng.shuffle(lineups)
+    else:
+        pairs, pairs_in_match = players * (players - 1) / 2, agents * (agents - 1) / 2
+        count = int(np.ceil(matches * pairs / pairs_in_match / agents))
+        # Whole rounds of everybody in random order, cut into line-ups: all play equally often.
+        rounds = -(-count * agents // players) + 1
+        order = np.concatenate([rng.permutation(players) for _ in range(rounds)])
+        lineups = order[: count * agents].reshape(count, agents)
+    turned = [np.roll(lineups, seat, axis=1) for seat in range(agents)]
+    return np.stack(turned, 1).reshape(len(lineups) * agents, agents)
+
+
+def tabulate(lineups: np.ndarray, records: Records, players: int) -> np.ndarray:
+    """Results `[K, K, 3]` of row against column in matches of `lineups` `[M, A]`, by who did better."""
+    results = np.zeros((players, players, 3), int)
+    outcome = np.asarray(records.outcome)[records.valid]
+    seats = np.asarray(lineups)[records.valid]
+    for one in range(seats.shape[1]):
+        for other in range(seats.shape[1]):
+            if one != other:
+                column = 1 - np.sign(outcome[:, one] - outcome[:, other]).astype(int)
+                np.add.at(results, (seats[:, one], seats[:, other], column), 1)
+    results[np.arange(players), np.arange(players)] = 0  # a policy that met itself
+    return results
+
+
+def judge(lineups: np.ndarray, records: Records, players: int, seed: int) -> Tournament:
+    """Ratings and the rest of what the matches say."""
+    results = tabulate(lineups, records, players)
+    smoothed = payoff.smoothed_rate(results)
+    np.fill_diagonal(smoothed, 0.5)
+    nash = payoff.nash(smoothed)
+    met = results.sum(-1) > 0
+    agents, mean_rank = lineups.shape[1], None
+    if agents > 2:
+        seats, outcome = lineups[records.valid], np.asarray(records.outcome)[records.valid]
+        rank = ranks(outcome, agents)
+        mean_rank = np.array([rank[seats == player].mean() for player in range(players)])
+        rated = ratings.plackett_luce(seats, rank, players, seed)
+    else:
+        rated = ratings.bradley_terry(results, seed)
+    return Tournament(
+        results=results,
+        ratings=rated,
+        mean_rank=mean_rank,
+        nash=nash,
+        score=np.sum(payoff.win_rate(results) * met, 1) / np.maximum(met.sum(1), 1),
+        against_nash=smoothed @ nash,
+        cyclic_share=payoff.cyclic_share(smoothed),
+        matches=len(lineups),
+        void=int(np.sum(~records.valid)),
+    )
+
+
+def rating_step_correlation(entrants: Sequence[Entrant], rated: Ratings) -> dict[str, float]:
+    """Spearman's correlation of rating with training step, for every source and role with three entrants or more."""
+    found = {}
+    for source, role in dict.fromkeys((entrant.source, entrant.role) for entrant in entrants):
+        own = [index for index, entrant in enumerate(entrants) if (entrant.source, entrant.role) == (source, role)]
+        if len(own) >= 3:
+            steps = [entrants[index].arena_steps for index in own]
+            found[f"{source} {role}"] = float(np.asarray(spearmanr(steps, rated.rating[own]))[0])
+    return found

@@ -1,0 +1,90 @@
+"""What a run shows of itself for `debug=`, outside its compiled program: in three arenas of its own, and of its log."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from league.run import folder as run_folder
+from league.run.logs import Row
+from league.selfplay import RunState, SelfPlay, first
+from mjx_arena.batch import BatchedArena
+from mjx_arena.types import Discrete, Progress
+
+_ARENAS, _STEPS = 3, 4
+_LEARNING = ("learning_rate", "kl", "entropy", "clip_fraction", "explained_variance", "loss/policy", "loss/value")
+
+
+class Debug:
+    """A writer of the run loop, which speaks of `topics` through `announce`."""
+
+    def __init__(self, trainer: SelfPlay, topics: tuple[str, ...], folder: Path, announce: Callable[[str], None]):
+        self._trainer, self._topics, self._folder, self._announce = trainer, topics, folder, announce
+        self._finished: list[int] = []
+
+    def show(self, state: RunState) -> None:
+        """Fresh matches and their first steps, played by the learner as it is now."""
+        arena, policy = self._trainer.arena, first(state.learner).policy
+        describe = getattr(arena, "describe", None) or (lambda match: [f"qpos {np.round(match.physics.qpos, 2)}"])
+        explain = getattr(arena, "explain", None) or (lambda action: str(np.round(action, 2)))
+
+        def play(matches, seen, key):
+            action = self._trainer.policy.distribution(policy, seen.observation, seen.action_mask).sample(key)
+            return *jax.vmap(arena.step)(matches, action), action
+
+        progress = Progress(jnp.float32(0), state.phase.phase)
+        bank = jax.jit(lambda key: BatchedArena(arena, _ARENAS).make_bank(key, _ARENAS, progress))(jax.random.key(0))
+        (matches, seen), play = (bank.state, bank.timestep), jax.jit(play)
+        for step in range(_STEPS if {"actions", "reward"} & set(self._topics) else 0):
+            if step == 0:
+                self._show_resets(matches, seen, describe)
+            matches, seen, action = play(matches, seen, jax.random.key(step))
+            for index in range(_ARENAS):
+                if "actions" in self._topics:
+                    each = "; ".join(explain(row) for row in np.asarray(action[index]))
+                    self._say("actions", f"match {index}, step {step}: {each}{_legal(arena, seen, index)}")
+                if "reward" in self._topics:
+                    terms = {k: float(v[index]) for k, v in seen.metrics.items() if k.startswith("reward/")}
+                    parts = ", ".join(f"{name[7:]} {value:+.4f}" for name, value in terms.items() if value)
+                    paid = np.round(np.asarray(seen.reward[index]), 4)
+                    self._say("reward", f"match {index}, step {step}: {paid} of {parts or 'nothing'}")
+        if not {"actions", "reward"} & set(self._topics):
+            self._show_resets(matches, seen, describe)
+
+    def write(self, row: Row) -> None:
+        if "learning" in self._topics:
+            self._say("learning", ", ".join(f"{name} {row[name]:.4g}" for name in _LEARNING if name in row))
+        if "checkpoints" in self._topics:
+            finished = run_folder.finished_steps(self._folder)
+            if finished != self._finished:
+                self._finished = finished
+                self._say("checkpoints", f"{self._folder} holds {', '.join(map(str, finished))}")
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+    def _show_resets(self, matches: Any, seen: Any, describe: Callable[[Any], list[str]]) -> None:
+        if "reset" not in self._topics:
+            return
+        for index in range(_ARENAS):
+            match = jax.tree.map(lambda x, index=index: x[index], matches)
+            counts = "counts" if seen.rated[index] else "is an exercise"
+            self._say("reset", f"match {index} {counts}; observations {_range(seen.observation[index])}")
+            for line in describe(match):
+                self._say("reset", f"  {line}")
+
+    def _say(self, topic: str, text: str) -> None:
+        self._announce(f"debug {topic}: {text}")
+
+
+def _legal(arena: Any, seen: Any, index: int) -> str:
+    if not isinstance(arena.action, Discrete) or seen.action_mask is None:
+        return ""
+    return f" (then legal: {np.asarray(seen.action_mask[index]).sum(-1).tolist()} of {arena.action.size})"
+
+
+def _range(values: Any) -> str:
+    return f"{float(values.min()):.2f} to {float(values.max()):.2f}"

@@ -1,0 +1,118 @@
+"""Where a run lives on disk: `config.yaml`, `metrics.jsonl`, event files, `checkpoints/`; made, found, locked here."""
+
+import contextlib
+import importlib.metadata
+import os
+import platform
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mjx_arena.validation import SettingError
+
+CONFIG, METRICS, CHECKPOINTS, EVENTS = "config.yaml", "metrics.jsonl", "checkpoints", "tensorboard"
+FILMS = "films"
+RUNS = Path("runs")
+_VERSIONED = ("jax", "jaxlib", "mujoco", "mujoco-mjx", "flax", "optax", "orbax-checkpoint")
+_FINISHED = "commit_success.txt"  # Orbax writes it into a checkpoint last
+
+
+def create(run_dir: str | None, task: str) -> Path:
+    """A new run's folder: `run_dir`, or `runs/<task>/<date-time>`.
+
+    Raises SettingError if it cannot be written, or holds a run already.
+    """
+    folder = Path(run_dir) if run_dir else _unused(RUNS / task / time.strftime("%Y-%m-%d_%H-%M-%S"))
+    if finished_steps(folder):
+        remedy = f"there is a run in this folder; go on with it by resume={folder}, or name another folder"
+        raise SettingError("run_dir", folder, remedy)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        remedy = f"cannot write there ({error.strerror}); name a folder that you may write to"
+        raise SettingError("run_dir", folder, remedy) from error
+    return folder
+
+
+def newest(task: str) -> list[Path]:
+    """Folders of the task's runs with a finished checkpoint, that with the newest one first."""
+    return sorted((path for path in (RUNS / task).glob("*") if finished_steps(path)), key=_written_at, reverse=True)
+
+
+def find(resume: str) -> Path:
+    """The folder of a run, which `resume` names. Raises SettingError if it holds none."""
+    folder = Path(resume)
+    if not (folder / CONFIG).is_file():
+        raise SettingError("resume", resume, f"is no run's folder: it holds no {CONFIG}; `latest` finds the newest run")
+    if not finished_steps(folder):
+        remedy = f"holds no finished checkpoint; start the run anew with run_dir={folder}"
+        raise SettingError("resume", resume, remedy)
+    return folder
+
+
+def finished_steps(folder: Path) -> list[int]:
+    """Steps of the run's finished checkpoints, oldest first."""
+    found = (folder / CHECKPOINTS).glob(f"*/{_FINISHED}")
+    return sorted(int(path.parent.name) for path in found if path.parent.name.isdigit())
+
+
+def read_config(folder: Path) -> Any:
+    """The settings that the run was made with, as plain data. Raises SettingError if they cannot be read."""
+    try:
+        return yaml.safe_load((folder / CONFIG).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = str(error).splitlines()[0]
+        raise SettingError("resume", folder, f"its {CONFIG} cannot be read ({reason}); restore that file") from error
+
+
+def write_config(folder: Path, settings: dict[str, Any]) -> None:
+    """Replaces `config.yaml` in one step."""
+    draft = folder / f"{CONFIG}.draft"
+    draft.write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
+    os.replace(draft, folder / CONFIG)
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keeps a second training process out of the folder; the lock ends with the process, however it ends.
+
+    Raises SettingError if another one holds it. Where the platform has no such locks it does nothing.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    handle = os.open(folder / ".lock", os.O_CREAT | os.O_RDWR)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise SettingError("run_dir", folder, "another process is training there; stop it first") from error
+        yield
+    finally:
+        os.close(handle)
+
+
+def versions() -> dict[str, str]:
+    """Of Python and of the packages that numbers depend on."""
+    return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in _VERSIONED}
+
+
+def _unused(path: Path) -> Path:
+    """`path`, or the first of `path-2`, `path-3`, ... that is not there."""
+    candidate, number = path, 1
+    while candidate.exists():
+        number += 1
+        candidate = path.with_name(f"{path.name}-{number}")
+    return candidate
+
+
+def _written_at(folder: Path) -> float:
+    return (folder / CHECKPOINTS / str(finished_steps(folder)[-1]) / _FINISHED).stat().st_mtime

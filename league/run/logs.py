@@ -1,0 +1,206 @@
+"""Where a run's numbers go: `metrics.jsonl` for programs, TensorBoard for curves, one progress line for people.
+
+A writer has `write(row)` for one logged iteration and `close()`. A row is a flat dict: `iteration`, `arena_steps`, the
+learner's metrics by name, and timing under keys that start with `time/`, which alone may differ between two equal runs
+(`time/iteration_seconds`, `time/arena_steps_per_second`).
+"""
+
+import contextlib
+import json
+import math
+import os
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+from tensorboardX.event_file_writer import EventsWriter
+from tensorboardX.proto.event_pb2 import Event, SessionLog  # pyright: ignore[reportAttributeAccessIssue]
+from tensorboardX.proto.summary_pb2 import Summary  # pyright: ignore[reportAttributeAccessIssue]
+
+from league.run.folder import EVENTS, METRICS
+from mjx_arena.validation import require
+
+_FLUSH_SECONDS = 5.0  # between two flushes of the event file, which wait for the disk
+
+Row = Mapping[str, float | int]
+
+# What the progress line shows of a row: key, format. A key that the row lacks is left out.
+_COLUMNS = (
+    ("episode_return", "return {:.2f}"),
+    ("match_length", "match {:.0f} steps"),
+    ("league/win_rate_pool", "wins {:.0%} against the pool"),
+)
+
+
+@dataclass(frozen=True)
+class LoggerSettings:
+    """Settings of the writers, group `logger` of the configuration."""
+
+    interval: int = 1  # iterations between two log lines
+    console: bool = True
+    console_seconds: float = 10.0  # between two progress lines where the output is not a terminal
+    tensorboard: bool = True
+    render_interval: int | None = 500  # iterations between two films
+
+    def validate(self, prefix: str = "logger") -> None:
+        require(self.interval >= 1, f"{prefix}.interval", self.interval, "must be at least 1 iteration")
+        seconds = self.console_seconds
+        require(seconds >= 0, f"{prefix}.console_seconds", seconds, "must not be negative")
+        often = self.render_interval
+        works = often is None or often >= 1
+        require(works, f"{prefix}.render_interval", often, "must be at least 1 iteration, or null for no films")
+
+
+class Writer(Protocol):
+    def write(self, row: Row) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class JsonLines:
+    """One JSON object per row, on disk when `write` returns. Numbers that are not finite become null."""
+
+    def __init__(self, path: Path, resume_after: int | None = None):
+        """Starts an empty file, or, to go on after iteration `resume_after`, drops the rows later than that."""
+        _keep_rows(path, last=resume_after or 0)
+        self._file = path.open("a", encoding="utf-8")
+
+    def write(self, row: Row) -> None:
+        finite = {key: value if math.isfinite(value) else None for key, value in row.items()}
+        self._file.write(json.dumps(finite, allow_nan=False) + "\n")
+        self._file.flush()
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class TensorBoard:
+    """Scalars by iteration in an event file; those after `resume_after` in older files are marked as purged.
+
+    Written at once, not through tensorboardX's `SummaryWriter`: its thread dies of a full disk and then blocks the run.
+    """
+
+    def __init__(self, folder: Path, resume_after: int | None = None):
+        folder.mkdir(exist_ok=True)
+        self._file = EventsWriter(str(folder / "events"), filename_suffix=f".{resume_after or 0}")
+        self._flushed_at = time.monotonic()
+        if resume_after is not None:
+            restart = SessionLog(status=SessionLog.START)
+            self._file.write_event(Event(wall_time=time.time(), step=resume_after + 1, session_log=restart))
+
+    def write(self, row: Row) -> None:
+        finite = {key: value for key, value in row.items() if key != "iteration" and math.isfinite(value)}
+        summary = Summary(value=[Summary.Value(tag=key, simple_value=value) for key, value in finite.items()])
+        self._file.write_event(Event(wall_time=time.time(), step=int(row["iteration"]), summary=summary))
+        if time.monotonic() - self._flushed_at >= _FLUSH_SECONDS:
+            self._file.flush()
+            self._flushed_at = time.monotonic()
+
+    def film(self, iteration: int, picture: bytes) -> None:
+        """A moving GIF of 320 x 240."""
+        image = Summary.Image(height=240, width=320, colorspace=3, encoded_image_string=picture)
+        summary = Summary(value=[Summary.Value(tag="film", image=image)])
+        self._file.write_event(Event(wall_time=time.time(), step=iteration, summary=summary))
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class Progress:
+    """The line that a person reads: redrawn in place on a terminal, else printed at most every `seconds`."""
+
+    def __init__(self, iterations: int, seconds: float, console: Console | None = None):
+        self._iterations, self._seconds = iterations, seconds
+        self._console = console or Console()
+        self._last = -math.inf
+        self._first: tuple[int, float] | None = None  # iteration and time of the first row
+        self._live = Live(console=self._console, auto_refresh=False) if self._console.is_terminal else None
+        if self._live:
+            self._live.start()
+
+    def write(self, row: Row) -> None:
+        now, iteration = time.monotonic(), int(row["iteration"])
+        self._first = self._first or (iteration - 1, now - row["time/iteration_seconds"])
+        seconds_left = (now - self._first[1]) / (iteration - self._first[0]) * (self._iterations - iteration)
+        line = progress_line(row, self._iterations, seconds_left)
+        if self._live:
+            self._live.update(Text(line), refresh=True)
+        elif now - self._last >= self._seconds or iteration == self._iterations:
+            self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+            self._last = now
+
+    def close(self) -> None:
+        if self._live:
+            self._live.stop()
+
+
+@contextlib.contextmanager
+def open_writers(
+    folder: Path, settings: LoggerSettings, iterations: int, console: Console, resume_after: int | None = None
+) -> Iterator[list[Writer]]:
+    """The writers that `settings` ask for, on a run's folder; closed at the end of the block."""
+    with contextlib.ExitStack() as stack:
+        writers: list[Writer] = [JsonLines(folder / METRICS, resume_after)]
+        if settings.tensorboard:
+            writers.append(TensorBoard(folder / EVENTS, resume_after))
+        if settings.console:
+            writers.append(Progress(iterations, settings.console_seconds, console))
+        for writer in writers:
+            stack.callback(_close, writer)
+        yield writers
+
+
+def _close(writer: Writer) -> None:
+    with contextlib.suppress(OSError):  # a full disk: whoever writes the last row has reported it
+        writer.close()
+
+
+def progress_line(row: Row, iterations: int, seconds_left: float) -> str:
+    """A row in words: iteration, arena steps, speed, what was learnt, time left."""
+    parts = [
+        f"iteration {row['iteration']}/{iterations}",
+        f"{_short(row['arena_steps'])} arena steps",
+        f"{_short(row['time/arena_steps_per_second'])} arena steps/s",
+    ]
+    parts += [form.format(row[key]) for key, form in _COLUMNS if math.isfinite(row.get(key, math.nan))]
+    if row.get("skipped_updates", 0) > 0:
+        parts.append(f"{row['skipped_updates']} updates skipped as not finite")
+    if row["iteration"] < iterations:
+        parts.append(f"{_duration(seconds_left)} left")
+    return " · ".join(parts)
+
+
+def _short(number: float) -> str:
+    for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if number >= size:
+            return f"{number / size:.3g}{unit}"
+    return f"{number:.0f}"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def _keep_rows(path: Path, last: int) -> None:
+    """Rewrites the file with the rows up to iteration `last`; a line cut short by a crash goes too."""
+    kept = []
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    for line in lines:
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError:
+            continue
+        if row["iteration"] <= last:
+            kept.append(line + "\n")
+    draft = path.with_name(path.name + ".draft")
+    draft.write_text("".join(kept), encoding="utf-8")
+    os.replace(draft, path)

@@ -1,0 +1,211 @@
+"""The loop around a jitted iteration: logs, checkpoints, signals, and an end to runs that no longer learn."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from league.run.checkpoints import CheckpointError, Checkpoints
+from league.run.logs import Writer
+from league.run.milestones import Milestones
+from league.run.signals import stop_requests
+from league.run.video import Filmer
+
+Metrics = Mapping[str, Any]  # {name: []}
+Iterate = Callable[[Any], tuple[Any, Metrics]]
+
+
+class RunError(RuntimeError):
+    """A run that cannot go on. `str()` is one message for a person."""
+
+
+@dataclass(frozen=True)
+class LoopSettings:
+    """How often the loop does what, in iterations, and when it ends."""
+
+    iterations: int  # the last one, counted from the beginning of the run
+    arena_steps_per_iteration: int
+    log_interval: int = 1
+    checkpoint_interval: int = 25
+    max_skipped_iterations: int = 20  # consecutive ones without a finite update before the run stops
+
+
+class RunLoop:
+    """Runs `iterate` to the end, to a signal, or to a run of updates that were all skipped.
+
+    Args:
+      iterate: `state -> (state, metrics)`, jitted, may donate its argument; `state.iteration` counts the calls.
+        `metrics` are scalars; `updates`, `skipped_updates` and `nonfinite_arenas`, where they are there, are guarded.
+      compile: `state -> iterate`, ahead of the first iteration, so that its time does not count as training.
+      checkpoints: where the state goes, with `meta`.
+      writers: get a row every `log_interval` iterations.
+      dump: writes what is known about non-finite states to a path.
+      dump_folder: where to.
+      filmer: takes what metrics hold under `film`.
+      milestones: keeps copies of checkpoints.
+      title: what the metric `phase` is called by people, and in the names of folders.
+      announce: shows a message to a person.
+    """
+
+    def __init__(
+        self,
+        iterate: Iterate,
+        settings: LoopSettings,
+        *,
+        compile: Callable[[Any], Iterate] | None = None,
+        checkpoints: Checkpoints,
+        meta: dict[str, Any],
+        writers: Sequence[Writer],
+        dump: Callable[[Any, Path], None],
+        dump_folder: Path,
+        filmer: Filmer | None = None,
+        milestones: Milestones | None = None,
+        title: Callable[[int], tuple[str, str]] = lambda phase: (f"phase {phase}", f"Phase{phase}"),
+        announce: Callable[[str], None] = print,
+    ):
+        self._iterate, self._compile, self._settings = iterate, compile, settings
+        self._checkpoints, self._meta, self._writers = checkpoints, meta, writers
+        self._dump, self._dump_folder, self._filmer, self._announce = dump, dump_folder, filmer, announce
+        self._milestones, self._title = milestones, title
+        self._row_before: dict[str, float | int] = {}
+        self._pending: list[Metrics] = []  # on the device, one of each iteration since the last fetch
+        self._stuck_since: int | None = None  # first of the latest iterations without a finite update
+        self._fetched_at = time.monotonic()
+
+    def run(self, state: Any) -> int:
+        """Goes on from `state`, which is given up to `iterate`. Returns the exit status: 0, or 143 after SIGTERM.
+
+        Raises RunError where no update has been finite for too long (the last checkpoint from before stays), or where
+        the log or the last checkpoint cannot be written, and CheckpointError where the first one cannot.
+        """
+        iteration, last = int(state.iteration), self._settings.iterations
+        if self._checkpoints.latest_step() is None:
+            self._checkpoints.save(iteration, state, self._meta)
+        with stop_requests(self._announce) as stop:
+            iterate = self._compiled(state) if iteration < last else self._iterate
+            self._fetched_at = time.monotonic()
+            while iteration < last and not stop:
+                state, metrics = iterate(state)
+                iteration += 1
+                self._pending.append(metrics)
+                milestone = self._milestone_due(iteration)
+                save = milestone or (iteration % self._settings.checkpoint_interval == 0 and iteration < last)
+                if save or iteration % self._settings.log_interval == 0:
+                    self._take_in(iteration, state)
+                if save:
+                    self._save_or_warn(iteration, state)
+                if milestone:
+                    self._keep_milestone(iteration)
+            self._take_in(iteration, state)
+            self._save_last(iteration, state)
+        return stop.exit_status
+
+    def _compiled(self, state: Any) -> Iterate:
+        if self._compile is None:
+            return self._iterate
+        began = time.monotonic()
+        compiled = self._compile(state)
+        self._announce(f"compiled in {time.monotonic() - began:.1f} s")
+        return compiled
+
+    def _take_in(self, iteration: int, state: Any) -> None:
+        """Fetches the metrics of the iterations up to this one, guards against a stuck run, and logs those due."""
+        if not self._pending:
+            return
+        fetched = jax.device_get(self._pending)
+        self._pending = []
+        now = time.monotonic()
+        seconds, self._fetched_at = (now - self._fetched_at) / len(fetched), now
+        for number, metrics in enumerate(fetched, start=iteration - len(fetched) + 1):
+            frames = metrics.pop("film", None)
+            if self._filmer is not None and frames is not None:
+                self._filmer.take(number, frames)
+            row = self._row(number, metrics, seconds)
+            if row.get("phase", 1) != self._row_before.get("phase", row.get("phase", 1)):
+                self._announce(f"iteration {number}: {self._title(int(row['phase']))[0]}")
+            self._row_before = row
+            if number % self._settings.log_interval == 0:
+                self._write(row, iteration, state)
+            self._guard(number, metrics, state)
+
+    def _row(self, iteration: int, metrics: Mapping[str, Any], seconds: float) -> dict[str, float | int]:
+        steps = self._settings.arena_steps_per_iteration
+        return {
+            "iteration": iteration,
+            "arena_steps": iteration * steps,
+            **{name: value.item() for name, value in metrics.items()},
+            "time/iteration_seconds": seconds,
+            "time/arena_steps_per_second": steps / seconds,
+        }
+
+    def _write(self, row: Mapping[str, float | int], iteration: int, state: Any) -> None:
+        try:
+            for writer in self._writers:
+                writer.write(row)
+        except OSError as error:
+            problem = f"cannot write the log: {error.strerror or error}"
+            try:
+                self._save_last(iteration, state)
+            except RunError as second:
+                raise RunError(f"{problem}; {second}") from error
+            raise RunError(f"{problem}; {self._last_checkpoint()}") from error
+
+    def _guard(self, iteration: int, metrics: Mapping[str, Any], state: Any) -> None:
+        updates, skipped = metrics.get("updates", 0), metrics.get("skipped_updates", 0)
+        if updates == 0 or skipped < updates:
+            self._stuck_since = None
+            return
+        self._stuck_since = self._stuck_since or iteration
+        if iteration - self._stuck_since + 1 < self._settings.max_skipped_iterations:
+            return
+        path = self._dump_folder / f"nonfinite-{iteration}.npz"
+        self._dump(state, path)
+        raise RunError(
+            f"no update has been finite since iteration {self._stuck_since}, and ppo.max_skipped_iterations="
+            f"{self._settings.max_skipped_iterations} of them were skipped; the last arenas that were not finite are "
+            f"in {path}; {self._last_checkpoint()}"
+        )
+
+    def _save_or_warn(self, iteration: int, state: Any) -> None:
+        """A checkpoint on the way. The state lives on if it cannot be written, so that is only a warning."""
+        if self._stuck_since is not None:
+            return  # a later state than the last good one is worth nothing
+        try:
+            self._checkpoints.save(iteration, state, self._meta)
+        except CheckpointError as error:
+            self._announce(f"warning: {error}; training goes on, {self._last_checkpoint()}")
+
+    def _milestone_due(self, iteration: int) -> bool:
+        steps = self._settings.arena_steps_per_iteration
+        return self._milestones is not None and self._milestones.due((iteration - 1) * steps, iteration * steps)
+
+    def _keep_milestone(self, iteration: int) -> None:
+        """A copy of the checkpoint that was just written; that it cannot be made is only a warning."""
+        assert self._milestones is not None
+        if self._checkpoints.latest_step() != iteration:
+            return  # which was a warning too
+        label = self._title(int(self._row_before.get("phase", 1)))[1]
+        try:
+            folder = self._milestones.keep(label, self._checkpoints.folder / str(iteration), self._row_before)
+        except OSError as error:
+            self._announce(f"warning: cannot keep a milestone: {error.strerror or error}; training goes on")
+        else:
+            self._announce(f"kept the milestone {folder}")
+
+    def _save_last(self, iteration: int, state: Any) -> None:
+        if self._stuck_since is not None:
+            since = self._stuck_since
+            self._announce(f"not saved: no update has been finite since iteration {since}; {self._last_checkpoint()}")
+        elif self._checkpoints.latest_step() != iteration:
+            try:
+                self._checkpoints.save(iteration, state, self._meta)
+            except CheckpointError as error:
+                raise RunError(f"{error}; {self._last_checkpoint()}") from error
+            self._announce(f"saved checkpoint {iteration} in {self._checkpoints.folder}")
+
+    def _last_checkpoint(self) -> str:
+        step = self._checkpoints.latest_step()
+        return "there is no checkpoint" if step is None else f"the last checkpoint is of iteration {step}"

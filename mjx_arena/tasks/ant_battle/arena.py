@@ -1,0 +1,192 @@
+"""Ant battle: several ants in a ring that shrinks; whoever leaves it is out, and the last one in it wins.
+
+The rules are those of TimeChamber's Ant Battle, except that ants which leave in one step share the mean of their ranks,
+that the ring keeps some room, and that whoever is out is taken away instead of lying about.
+"""
+
+import math
+from dataclasses import dataclass, field
+
+import chex
+import jax
+import jax.numpy as jnp
+from flax import struct
+
+from mjx_arena.bodies import ant
+from mjx_arena.bodies.posture import Posture
+from mjx_arena.physics import PhysicsSettings, make_physics
+from mjx_arena.shaping import ShapingSettings
+from mjx_arena.types import ArenaState, Box, PhysicsState, Progress, TimeStep, View
+from mjx_arena.validation import require, require_not_negative
+
+
+@dataclass(frozen=True)
+class BattleRewards:
+    """The result, once; and the shaping, times the weight of `task.shaping`.
+
+    `centre` and `push` pay for distances, so going to and fro earns nothing.
+    """
+
+    rank: float = 12.0  # x outcome, from +1 for the last ant to -1 for the first one out
+    centre: float = 1.0  # x m by which the ant has come closer to the centre of the ring
+    push: float = 2.0  # x m by which the others have moved away from it, a mean over all of them
+    control: float = 0.001  # x mean squared action, subtracted in each control step
+
+    def validate(self, prefix: str) -> None:
+        require_not_negative(self, prefix, "must not be negative; the signs are the task's")
+
+
+@dataclass(frozen=True)
+class AntBattleSettings:
+    name: str = "ant_battle"
+    num_agents: int = 4
+    time_limit: int = 600  # control steps; those that are left then share the first ranks
+    substeps: int = 2  # engine steps in one control step of 1/60 s
+    ring_radius: float = 3.5  # m, to begin with
+    final_radius: float = 0.4  # m, at the time limit
+    start_radius: float = 2.3  # m of the circle on which they start, evenly spaced
+    start_yaw: float = 0.5  # rad away from facing the centre, uniform
+    start_noise: float = 0.1  # rad and rad/s of the hinges, uniform
+    shaping: ShapingSettings = field(default_factory=ShapingSettings)
+    reward: BattleRewards = field(default_factory=BattleRewards)
+
+    def validate(self, prefix: str = "task") -> None:
+        def check(condition: bool, key: str, remedy: str) -> None:
+            require(condition, f"{prefix}.{key}", getattr(self, key), remedy)
+
+        check(2 <= self.num_agents <= ant.MAX_ANTS, "num_agents", f"must lie between 2 and {ant.MAX_ANTS}")
+        for key in ("time_limit", "substeps"):
+            check(getattr(self, key) >= 1, key, "must be at least 1")
+        for key in ("start_yaw", "start_noise", "final_radius"):
+            check(getattr(self, key) >= 0, key, "must not be negative")
+        check(self.final_radius <= self.ring_radius, "final_radius", "must not exceed ring_radius")
+        room = ant.REACH / math.sin(math.pi / self.num_agents)
+        check(room <= self.start_radius < self.ring_radius, "start_radius", f"must lie in [{room:.2f}, ring_radius) m")
+        self.shaping.validate(f"{prefix}.shaping")
+        self.reward.validate(f"{prefix}.reward")
+        most = self.reward.centre * self.start_radius + self.reward.push * self.ring_radius
+        self.shaping.check_result(f"{prefix}.reward.rank", self.reward.rank, most)
+
+
+class BattleMemory(struct.PyTreeNode):
+    out: jax.Array  # [A] bool: has left the ring
+    rank: jax.Array  # [A] 1 for the winner; 0 while it is open
+    shaping: jax.Array  # [] weight of the shaping
+
+
+class AntBattle:
+    """`Arena` of A agents: 8 position targets each, in the order of the ant's hinges."""
+
+    version = 1
+    action = Box(ant.NUM_HINGES)
+    view = View(distance=9.0, lookat=(0.0, 0.0, 0.0), seats=ant.COLOUR_NAMES)
+
+    def __init__(self, settings: AntBattleSettings, physics: PhysicsSettings):
+        settings.validate()
+        self.settings, self.num_agents = settings, settings.num_agents
+        self.observation_size = 26 + 5 + 14 * (self.num_agents - 1)
+        self.mj_spec = ant.build_ants(self.num_agents, 1 / 60 / settings.substeps, settings.ring_radius)
+        self.physics = make_physics(self.mj_spec, physics)
+        self.mj_model = self.physics.model
+        self.control_dt = float(self.mj_model.opt.timestep) * settings.substeps
+        self.time_limit = settings.time_limit
+        # Where those that are out stand: apart from each other, too far away to be touched.
+        away = settings.ring_radius + 4 + 3 * jnp.arange(self.num_agents)
+        self._parked = ant.place(jnp.stack([away, 0 * away], -1), 0 * away, jnp.zeros((self.num_agents, 8)))
+
+    def reset(self, key: chex.PRNGKey) -> tuple[ArenaState, TimeStep]:
+        s, n = self.settings, self.num_agents
+        key, k_angle, k_stance = jax.random.split(key, 3)
+        angle = 2 * jnp.pi * (jnp.arange(n) / n + jax.random.uniform(k_angle))
+        qpos, qvel = ant.start(k_stance, angle, s.start_radius, s.start_yaw, s.start_noise)
+        memory = BattleMemory(out=jnp.zeros(n, bool), rank=jnp.zeros(n), shaping=jnp.float32(s.shaping.start))
+        state = ArenaState(self.physics.init(qpos, qvel), key, jnp.int32(0), memory)
+        nothing = {name: jnp.zeros(n) for name in vars(s.reward)}
+        return state, self._timestep(state, Posture.read(qpos, qvel, n), nothing)
+
+    def step(self, state: ArenaState, action: jax.Array) -> tuple[ArenaState, TimeStep]:
+        action, n = jnp.clip(action, -1, 1), self.num_agents
+        before = Posture.read(state.physics.qpos, state.physics.qvel, n)
+        physics = self.physics.step(state.physics, self.controls(state, action), self.settings.substeps)
+        state = state.replace(step_count=state.step_count + 1)
+        posture = Posture.read(physics.qpos, physics.qvel, n)
+        was_in = ~state.memory.out
+        out = ~was_in | (posture.distance >= self._radius(state))
+        rank = self._rank(state.memory.rank, was_in, ~out, state.step_count >= self.settings.time_limit)
+        # Whoever is out has its last step paid, and is then taken away.
+        terms = self._rewards(state, before, posture, action, was_in, rank)
+        memory = state.memory.replace(out=out, rank=rank)
+        state = state.replace(physics=self._park(physics, out), memory=memory)
+        return state, self._timestep(state, Posture.read(state.physics.qpos, state.physics.qvel, n), terms)
+
+    def controls(self, state: ArenaState, action: jax.Array) -> jax.Array:
+        """Position targets of the hinges `[n * 8]`, rad."""
+        del state
+        return ant.targets(action).reshape(-1)
+
+    def progressed(self, state: ArenaState, progress: Progress) -> ArenaState:
+        """See `mjx_arena.types.Curriculum`: moves the weight of the shaping."""
+        return self.settings.shaping.progressed(state, progress.arena_steps)
+
+    def _radius(self, state: ArenaState) -> jax.Array:
+        """Of the ring `[]`, m."""
+        s = self.settings
+        return s.ring_radius + (s.final_radius - s.ring_radius) * jnp.minimum(state.step_count / s.time_limit, 1)
+
+    def _rank(self, rank: jax.Array, was_in: jax.Array, still_in: jax.Array, time_is_up: jax.Array) -> jax.Array:
+        """Ranks `[A]` after a step. Those who leave in one step share the places behind those who stay."""
+        before, after = was_in.sum(), still_in.sum()
+        rank = jnp.where(was_in & ~still_in, (after + 1 + before) / 2, rank)
+        over = (after <= 1) | time_is_up
+        return jnp.where(still_in & over, (1 + after) / 2, rank)
+
+    def _outcome(self, rank: jax.Array) -> jax.Array:
+        """`[A]` from +1 for rank 1 to -1 for the last rank."""
+        return 1 - 2 * (rank - 1) / (self.num_agents - 1)
+
+    def _park(self, physics: PhysicsState, away: jax.Array) -> PhysicsState:
+        n = self.num_agents
+        qpos = jnp.where(away[:, None], self._parked.reshape(n, ant.NQ), physics.qpos.reshape(n, ant.NQ))
+        qvel = jnp.where(away[:, None], 0, physics.qvel.reshape(n, ant.NV))
+        return physics.replace(qpos=qpos.reshape(-1), qvel=qvel.reshape(-1))
+
+    def _rewards(
+        self, state: ArenaState, before: Posture, posture: Posture, action, was_in, rank
+    ) -> dict[str, jax.Array]:
+        """Terms `[A]` before their weights, named as in `BattleRewards`; those who were out get nothing."""
+        outwards = jnp.where(was_in, posture.distance - before.distance, 0.0)
+        terms = {
+            "centre": -outwards,
+            "push": (outwards.sum() - outwards) / (self.num_agents - 1),
+            "control": -jnp.mean(jnp.square(action), -1),
+        }
+        terms = {name: term * state.memory.shaping for name, term in terms.items()}
+        terms["rank"] = jnp.where(rank > 0, self._outcome(rank), 0.0)
+        return {name: jnp.where(was_in, term, 0.0) for name, term in terms.items()}
+
+    def _timestep(self, state: ArenaState, posture: Posture, terms: dict[str, jax.Array]) -> TimeStep:
+        rank = state.memory.rank
+        weighted = {name: getattr(self.settings.reward, name) * term for name, term in terms.items()}
+        over = (rank > 0).all()
+        return TimeStep(
+            observation=self._observation(state, posture),
+            reward=jnp.stack(list(weighted.values())).sum(0),
+            terminated=over,
+            truncated=jnp.bool_(False),  # the time limit decides: those that are left share the first ranks
+            outcome=jnp.where(over, self._outcome(rank), 0.0),
+            alive=~state.memory.out,
+            rated=jnp.bool_(True),
+            action_mask=None,
+            metrics={f"reward/{name}": term.mean() for name, term in weighted.items()},
+        )
+
+    def _observation(self, state: ArenaState, posture: Posture) -> jax.Array:
+        n, radius = self.num_agents, self._radius(state)
+        present = (~state.memory.out).astype(jnp.float32)
+        edge = radius - posture.distance
+        centre = posture.in_own_frame(-posture.position)[:, :2]
+        own = [ant.felt(posture), edge[:, None], centre, jnp.full((n, 1), radius), jnp.full((n, 1), present.sum() / n)]
+        index = (jnp.arange(n)[:, None] + jnp.arange(1, n)) % n
+        others = jnp.concatenate([posture.seen(), edge[index][..., None]], -1) * present[index][..., None]
+        others = jnp.concatenate([others, present[index][..., None]], -1)
+        return jnp.concatenate([*own, others.reshape(n, others.shape[1] * others.shape[2])], -1)

@@ -1,0 +1,3 @@
+from mjx_arena.tasks.ant_sumo.arena import AntSumo, AntSumoSettings
+
+__all__ = ["AntSumo", "AntSumoSettings"]

@@ -1,0 +1,304 @@
+"""Car soccer: two teams of cars, a ball and two goals. What is paid for, and how matches begin, goes by phases.
+
+A match ends with a goal, as the scoring team's win, and as a draw after 15 s without a touch or at its time limit. A
+phase may end its matches sooner, or with the first touch.
+"""
+
+import functools
+from dataclasses import dataclass, field
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import struct
+
+from mjx_arena.phases import Phase
+from mjx_arena.physics import PhysicsSettings, make_physics
+from mjx_arena.tasks.car_soccer import actions, boost, car, rewards, starts, world
+from mjx_arena.tasks.car_soccer.rewards import Play
+from mjx_arena.tasks.car_soccer.scene import GROUPS, Scene, observe, scenes
+from mjx_arena.tasks.car_soccer.units import METRE, TICK
+from mjx_arena.tasks.car_soccer.world import World
+from mjx_arena.types import ArenaState, Box, Discrete, Progress, TimeStep, View
+from mjx_arena.validation import require
+
+_EARLY = 5.0  # s within which a first touch counts as one
+_GAME = 300.0  # s
+
+
+@dataclass(frozen=True)
+class SoccerPhase(Phase):
+    rewards: dict[str, float] = field(default_factory=dict)  # weights of terms
+    starts: dict[str, float] = field(default_factory=dict)  # shares of those that are no drills
+    drill_share: float = 0.0  # of the matches are drills, all kinds alike
+    time_limit: int | None = None  # control steps, where the task's are more; null: the task's
+    until_touch: bool = False  # a match is over once somebody hits the ball
+
+    def validate(self, prefix: str) -> None:
+        super().validate(prefix)
+        for key, known in (("rewards", rewards.TERMS), ("starts", starts.MATCHES)):
+            for name, value in getattr(self, key).items():
+                require(name in known, f"{prefix}.{key}.{name}", value, f"must be one of {', '.join(known)}")
+        shares = self.starts.values()
+        works = all(share >= 0 for share in shares) and sum(shares) > 0
+        require(works, f"{prefix}.starts", self.starts, "shares must not be negative, and one must be positive")
+        require(0 <= self.drill_share <= 1, f"{prefix}.drill_share", self.drill_share, "must lie between 0 and 1")
+        limit = self.time_limit
+        require(limit is None or limit >= 1, f"{prefix}.time_limit", limit, "must be at least 1, or null")
+
+
+@dataclass(frozen=True)
+class CarSoccerSettings:
+    name: str = "car_soccer"
+    team_size: int = 1
+    actions: str = "table"  # of 90 rows; or continuous, 8 controls
+    observe: tuple[str, ...] = tuple(GROUPS)
+    frames: int = 1  # that are observed, the latest first
+    ticks: int = 8  # of 1/120 s in a control step
+    time_limit: int = 4500  # control steps, as the next two
+    no_touch_limit: int = 225
+    sticky_keys: int = 0  # for which a key that is pressed stays so
+    recovery_limit: int = 75  # within which a car on its roof has to come onto its wheels
+    demolitions: bool = False  # a supersonic car takes one of the other team out of the game for 3 s
+    drill_share: float | None = None  # instead of the phases' own
+    start: str | None = None  # how every match begins, instead of the phases' shares
+    phases: tuple[SoccerPhase, ...] = (SoccerPhase(rewards={"goal": 1.0, "concede": 1.0}, starts={"kickoff": 1.0}),)
+
+    @property
+    def num_agents(self) -> int:
+        return 2 * self.team_size
+
+    @property
+    def num_dofs(self) -> int:
+        return 6 * (1 + self.num_agents)
+
+    def validate(self, prefix: str = "task") -> None:
+        def check(condition: bool, key: str, remedy: str) -> None:
+            require(condition, f"{prefix}.{key}", getattr(self, key), remedy)
+
+        check(1 <= self.team_size <= 4, "team_size", "must be 1 to 4")
+        check(self.actions in ("table", "continuous"), "actions", "must be table or continuous")
+        for name in self.observe:
+            check(name in GROUPS, "observe", f"must be of {', '.join(GROUPS)}")
+        check(len(self.observe) > 0, "observe", f"needs one of {', '.join(GROUPS)}")
+        for key in ("frames", "ticks", "time_limit", "no_touch_limit", "recovery_limit"):
+            check(getattr(self, key) >= 1, key, "must be at least 1")
+        check(self.sticky_keys >= 0, "sticky_keys", "must not be negative")
+        share = self.drill_share
+        check(share is None or 0 <= share <= 1, "drill_share", "must lie between 0 and 1, or be null")
+        known = [*starts.MATCHES, *starts.DRILLS]
+        check(self.start is None or self.start in known, "start", f"must be one of {', '.join(known)}, or null")
+        check(len(self.phases) > 0, "phases", "needs at least one")
+        for index, phase in enumerate(self.phases):
+            phase.validate(f"{prefix}.phases[{index}]")
+
+
+class SoccerMemory(struct.PyTreeNode):
+    """A cars, F frames of o observations."""
+
+    world: World
+    phase: jax.Array  # [] int32, from 0
+    is_drill: jax.Array  # [] bool
+    held: jax.Array  # [A, 8] controls of the last step
+    sticky: jax.Array  # [A, 3] control steps that keys stay pressed
+    frames: jax.Array  # [A, F, o] observed, the latest first
+    untouched: jax.Array  # [] control steps since a hit
+    first_touch: jax.Array  # [] control steps until the first hit; -1: none yet
+    since_jump: jax.Array  # [A] control steps since the last jump began
+    on_roof: jax.Array  # [A] control steps since a car came to lie on its roof; 0: it has not
+    turtles: jax.Array  # [3] cars that recovered in time, that did not, and control steps that the former took
+
+
+class CarSoccer:
+    """`Arena` of two teams; the first half of the cars attacks towards +y. Sizes in the world are uu, 0.01 m."""
+
+    version = 1
+    view = View(distance=26.0, follow="ball", azimuth=0.0, elevation=-20.0, seats=("blue", "orange"))
+
+    def __init__(self, settings: CarSoccerSettings, physics: PhysicsSettings):
+        settings.validate()
+        self.settings, self.num_agents, self.time_limit = settings, settings.num_agents, settings.time_limit
+        self.physics = make_physics(world.build(self.num_agents), physics)
+        self.mj_spec = world.build(self.num_agents, drawn=True)
+        self.mj_model = self.mj_spec.compile()
+        self.control_dt = TICK * settings.ticks
+        self.action = Discrete(actions.NUM_ROWS) if settings.actions == "table" else Box(len(actions.NAMES))
+        self._weights = jnp.array([[p.rewards.get(name, 0.0) for name in rewards.TERMS] for p in settings.phases])
+        self._shares = jnp.array([_shares(settings, phase) for phase in settings.phases])
+        limits = [min(phase.time_limit or settings.time_limit, settings.time_limit) for phase in settings.phases]
+        self._limits = jnp.array(limits)
+        self._until_touch = jnp.array([phase.until_touch for phase in settings.phases])
+        self.observation_size = (
+            settings.frames * jax.eval_shape(self.reset, jax.random.key(0))[0].memory.frames.shape[-1]
+        )
+
+    def reset(self, key: chex.PRNGKey) -> tuple[ArenaState, TimeStep]:
+        """The game that all phases lead to: a match of the last one."""
+        return self.reset_in(key, jnp.int32(len(self.settings.phases) - 1))
+
+    def reset_in(self, key: chex.PRNGKey, phase: jax.Array) -> tuple[ArenaState, TimeStep]:
+        """See `mjx_arena.types.Phased`."""
+        key, k_start = jax.random.split(key)
+        num = self.num_agents
+        start, which = starts.draw(k_start, num, self._shares[phase])
+        qpos = jnp.concatenate([start.position * METRE, start.quat], 1).reshape(-1)
+        qvel = jnp.concatenate([start.velocity * METRE, start.spin], 1).reshape(-1)
+        cars = jax.vmap(car.fresh)(start.boost)
+        memory = SoccerMemory(
+            world=World(cars=cars, pads=jnp.zeros(boost.NUM_PADS)),
+            phase=phase,
+            is_drill=which >= len(starts.MATCHES),
+            held=jnp.zeros((num, len(actions.NAMES))),
+            sticky=jnp.zeros((num, 3), jnp.int32),
+            frames=jnp.zeros((num, self.settings.frames, 1)),
+            untouched=jnp.int32(0),
+            first_touch=jnp.int32(-1),
+            since_jump=jnp.full(num, 1000, jnp.int32),
+            on_roof=jnp.zeros(num, jnp.int32),
+            turtles=jnp.zeros(3, jnp.int32),
+        )
+        state = ArenaState(self.physics.init(qpos, qvel), key, jnp.int32(0), memory)
+        seen = self._look(state)
+        frames = jnp.repeat(self._observe(seen)[:, None], self.settings.frames, 1)
+        state = state.replace(memory=memory.replace(frames=frames))
+        nothing = jnp.zeros(num)
+        play = Play(before=seen, after=seen, touched=nothing > 0, scored=nothing, since_jump=memory.since_jump)
+        return state, self._timestep(state, play, jnp.float32(0), started=False)
+
+    def step(self, state: ArenaState, action: jax.Array) -> tuple[ArenaState, TimeStep]:
+        s, m = self.settings, state.memory
+        before = self._look(state)
+        values, sticky = jax.vmap(functools.partial(actions.held, steps=s.sticky_keys))(
+            self._values(m.world.cars, action), m.sticky
+        )
+        controls = jax.vmap(actions.controls)(values)
+
+        def tick(carry, _):
+            physics, field, touched, scored = carry
+            physics, field, events = world.tick(self.physics, physics, field, controls, s.demolitions)
+            return (physics, field, touched | events.touched, jnp.where(scored == 0, events.scored, scored)), None
+
+        begun = state.physics, m.world, jnp.zeros(self.num_agents, bool), jnp.float32(0)
+        (physics, field, touched, scored), _ = jax.lax.scan(tick, begun, None, s.ticks)
+        jumps = field.cars.jumping & ~m.world.cars.jumping
+        memory = m.replace(
+            world=field,
+            held=values,
+            sticky=sticky,
+            untouched=jnp.where(touched.any(), 0, m.untouched + 1),
+            first_touch=jnp.where((m.first_touch < 0) & touched.any(), state.step_count + 1, m.first_touch),
+            since_jump=jnp.where(jumps, 0, jnp.minimum(m.since_jump + 1, 1000)),
+        )
+        state = state.replace(physics=physics, step_count=state.step_count + 1, memory=memory)
+        after = self._look(state)
+        frames = jnp.concatenate([self._observe(after)[:, None], m.frames[:, :-1]], 1)
+        state = state.replace(memory=_turtles(memory, after, s.recovery_limit).replace(frames=frames))
+        side = jnp.where(jnp.arange(self.num_agents) < s.team_size, scored, -scored)
+        play = Play(before=before, after=after, touched=touched, scored=side, since_jump=memory.since_jump)
+        return state, self._timestep(state, play, scored)
+
+    def controls(self, state: ArenaState, action: jax.Array) -> jax.Array:
+        """There are no motors: `[0]`."""
+        del state, action
+        return jnp.zeros(0)
+
+    def progressed(self, state: ArenaState, progress: Progress) -> ArenaState:
+        """See `mjx_arena.types.Curriculum`: what is paid for goes by the phase."""
+        return state.replace(memory=state.memory.replace(phase=progress.phase))
+
+    def _values(self, cars, action: jax.Array) -> jax.Array:
+        """Controls `[A, 8]`."""
+        if self.settings.actions == "continuous":
+            return jnp.clip(action, -1, 1)
+        return jax.vmap(actions.chosen)(action, cars)
+
+    def _look(self, state: ArenaState) -> Scene:
+        the_ball, bodies = world.bodies(state.physics, self.num_agents)
+        # Of the game's five minutes, whatever the limit: what a policy sees must not depend on how it is evaluated.
+        left = 1 - state.step_count * self.control_dt / _GAME
+        return scenes(the_ball, bodies, state.memory.world, state.memory.held, left)
+
+    def _observe(self, scene: Scene) -> jax.Array:
+        return jax.vmap(functools.partial(observe, groups=self.settings.observe))(scene)
+
+    def _timestep(self, state: ArenaState, play: Play, scored: jax.Array, started: bool = True) -> TimeStep:
+        m, s = state.memory, self.settings
+        terms = {name: jax.vmap(term)(play) for name, term in rewards.TERMS.items()}
+        weights = self._weights[m.phase] * started
+        paid = {name: weights[index] * term for index, (name, term) in enumerate(terms.items())}
+        over = ((scored != 0) | (self._until_touch[m.phase] & play.touched.any())) & started
+        # A match that was longer already when its phase began, or that began in the middle, ends with its next part.
+        late = (state.step_count % self._limits[m.phase] == 0) | (m.untouched >= s.no_touch_limit)
+        mask = jax.vmap(actions.legal)(m.world.cars) if s.actions == "table" else None
+        recovered, failed, steps = m.turtles
+        early = (m.first_touch >= 0) & (m.first_touch * self.control_dt <= _EARLY)
+        return TimeStep(
+            observation=m.frames.reshape(self.num_agents, -1),
+            reward=jnp.stack(list(paid.values())).sum(0),
+            terminated=over,
+            truncated=~over & late & started,
+            outcome=play.scored,
+            alive=jnp.ones(self.num_agents, bool),
+            rated=~m.is_drill,
+            action_mask=mask,
+            metrics={f"reward/{name}": term.mean() for name, term in paid.items()}
+            | {"soccer/touched": play.touched.any() * 1.0, "soccer/goals": jnp.abs(scored)}
+            | {"last/touched_in_5_s": early * 1.0, "last/recovered": recovered * 1.0}
+            | {"last/not_recovered": failed * 1.0, "last/recovery_steps": steps * 1.0},
+        )
+
+    def describe(self, state: ArenaState) -> list[str]:
+        """See `mjx_arena.types.Describer`; a car that is upside down is said to be."""
+        the_ball, cars = world.bodies(state.physics, self.num_agents)
+        lines = [f"ball at {_numbers(the_ball.position)} uu, {_numbers(the_ball.velocity)} uu/s"]
+        for index in range(self.num_agents):
+            place, up = _numbers(cars.position[index]), float(cars.rotation[index, 2, 2])
+            over, left = " (upside down)" if up < -0.2 else "", float(state.memory.world.cars.boost[index])
+            lines.append(f"car {index} at {place} uu, up {up:+.2f}{over}, {left:.0f} boost")
+        return lines
+
+    def explain(self, action: np.ndarray) -> str:
+        """See `mjx_arena.types.Describer`."""
+        values = actions.TABLE[int(action)] if self.settings.actions == "table" else np.clip(action, -1, 1)
+        held = [f"{name} {value:+.2g}" for name, value in zip(actions.NAMES, values, strict=True) if value]
+        return ", ".join(held) or "nothing"
+
+    def report(self, outcome: np.ndarray, length: np.ndarray, metrics: dict[str, np.ndarray]) -> dict[str, float]:
+        """Of matches: goals, hits within 5 s, and recoveries of cars on their roofs, with their mean ticks."""
+        recovered, failed = metrics["last/recovered"].sum(), metrics["last/not_recovered"].sum()
+        found = {
+            "scored": float((outcome > 0).mean()),
+            "conceded": float((outcome < 0).mean()),
+            "touched_in_5_s": float(metrics["last/touched_in_5_s"].mean()),
+        }
+        if recovered + failed:
+            ticks = metrics["last/recovery_steps"].sum() * self.settings.ticks / max(recovered, 1)
+            found |= {"recovered": float(recovered / (recovered + failed)), "recovery_ticks": float(ticks)}
+        return found
+
+
+def _turtles(memory: SoccerMemory, scene: Scene, limit: int) -> SoccerMemory:
+    """With cars on their roofs counted, and how that ended."""
+    upright = scene.body.rotation[:, 2, 2]
+    begins = scene.state.hull_touches & (upright < -0.2) & (memory.on_roof == 0)
+    count = jnp.where((memory.on_roof > 0) | begins, memory.on_roof + 1, 0)
+    recovered = (count > 0) & scene.state.on_ground & (upright > 0.5)
+    failed = (count > limit) & ~recovered
+    ended = jnp.stack([recovered.sum(), failed.sum(), (recovered * count).sum()])
+    return memory.replace(on_roof=jnp.where(recovered | failed, 0, count), turtles=memory.turtles + ended)
+
+
+def _numbers(vector: jax.Array) -> str:
+    return "(" + ", ".join(f"{value:.0f}" for value in vector) + ")"
+
+
+def _shares(settings: CarSoccerSettings, phase: SoccerPhase) -> list[float]:
+    """Of `starts.MATCHES` and `starts.DRILLS` in a phase."""
+    names = [*starts.MATCHES, *starts.DRILLS]
+    if settings.start is not None:
+        return [float(name == settings.start) for name in names]
+    drills = phase.drill_share if settings.drill_share is None else settings.drill_share
+    total = sum(phase.starts.values())
+    matches = [(1 - drills) * phase.starts.get(name, 0.0) / total for name in starts.MATCHES]
+    return matches + [drills / len(starts.DRILLS)] * len(starts.DRILLS)

@@ -1,0 +1,278 @@
+"""One tick of a field with its ball and cars: the closed-form part, a step of the engine, and what follows it."""
+
+import jax
+import jax.numpy as jnp
+import mujoco
+import numpy as np
+from flax import struct
+
+from mjx_arena.tasks.car_soccer import aerial, ball, boost, car, field, hits, hull, rigid
+from mjx_arena.tasks.car_soccer.car import CarState, Controls
+from mjx_arena.tasks.car_soccer.rigid import Rigid
+from mjx_arena.tasks.car_soccer.units import GRAVITY, METRE, TICK
+from mjx_arena.tasks.car_soccer.vectors import dot, parts, plus, times, to_body
+from mjx_arena.types import Physics, PhysicsState
+
+_HIDDEN = -3000.0  # uu, the height at which demolished cars wait
+_COMES_BACK = np.array([[-2304, -4608, 36], [2304, -4608, 36], [-2688, -4608, 36], [2688, -4608, 36.0]])  # one half's
+_BALL_BIT, _HULL_BIT, _CAPSULE_BIT = 1, 2, 4
+
+
+class World(struct.PyTreeNode):
+    """Beside the engine's state. A cars, P pads."""
+
+    cars: CarState  # leaves [A, ...]
+    pads: jax.Array  # [P] s until they give again
+
+
+class Events(struct.PyTreeNode):
+    """Of one tick."""
+
+    touched: jax.Array  # [A] bool: hit the ball, with the extra push
+    demolished: jax.Array  # [A] bool
+    scored: jax.Array  # [] +1 in the goal at +y, -1 at -y, else 0
+
+
+def build(num_cars: int, drawn: bool = False, iterations: int = 4) -> mujoco.MjSpec:
+    """Ball and cars as free bodies, which meet one another and nothing else.
+
+    With `drawn` come the field and what makes a car look like one: an engine would move it along in every step.
+    """
+    spec = mujoco.MjSpec()
+    spec.option.timestep = TICK
+    spec.option.gravity = [0, 0, -GRAVITY * METRE]
+    spec.option.integrator = mujoco.mjtIntegrator.mjINT_EULER
+    spec.option.iterations, spec.option.ls_iterations = iterations, 2 * iterations
+    if drawn:
+        _draw_field(spec)
+    body = spec.worldbody.add_body(name="ball", pos=[0, 0, ball.REST_HEIGHT * METRE])
+    body.add_freejoint(name="ball")
+    body.add_geom(
+        name="ball",
+        type=mujoco.mjtGeom.mjGEOM_SPHERE,
+        size=[ball.RADIUS * METRE, 0, 0],
+        mass=ball.MASS,
+        rgba=[0.9, 0.9, 0.9, 1],
+        contype=_BALL_BIT,
+        conaffinity=_HULL_BIT,
+        **_CONTACT,
+    )
+    for index in range(num_cars):
+        body = _add_car(spec, index, blue=index < num_cars // 2)
+        if drawn:
+            _draw_car(body)
+    return spec
+
+
+# One step undoes an approach, and lifts what sank in only slowly: a hit of Bullet's, without restitution.
+_CONTACT = {"solref": [2 * TICK, 4.0], "solimp": [0.98, 0.99, 0.001, 0.5, 2], "friction": [2.0, 0, 0], "condim": 3}
+
+
+def _add_car(spec: mujoco.MjSpec, index: int, blue: bool) -> mujoco.MjsBody:
+    body = spec.worldbody.add_body(name=f"car_{index}", pos=[0, (-20 if blue else 20) + index, 0.17])
+    body.add_freejoint(name=f"car_{index}")
+    body.explicitinertial = True
+    body.mass, body.ipos, body.inertia = car.MASS, [0, 0, 0], car.INERTIA * METRE**2
+    color = [0.2, 0.4, 1, 1] if blue else [1, 0.5, 0.1, 1]
+    box = {"type": mujoco.mjtGeom.mjGEOM_BOX, "mass": 0}
+    body.add_geom(
+        name=f"hull_{index}",
+        pos=car.HULL * METRE,
+        size=car.SIZE / 2 * METRE,
+        rgba=color,
+        contype=_HULL_BIT,
+        conaffinity=_BALL_BIT,
+        **_CONTACT,
+        **box,
+    )
+    length, width = car.SIZE[0] / 2, car.SIZE[1] / 2
+    low, high = np.array([-length + width, 0, 0]), np.array([length - width, 0, 0])
+    body.add_geom(
+        name=f"capsule_{index}",
+        type=mujoco.mjtGeom.mjGEOM_CAPSULE,
+        fromto=np.concatenate([car.HULL + low, car.HULL + high]) * METRE,
+        size=[width * METRE, 0, 0],
+        mass=0,
+        rgba=[0, 0, 0, 0],
+        contype=_CAPSULE_BIT,
+        conaffinity=_CAPSULE_BIT,
+        **(_CONTACT | {"friction": [0.09, 0, 0]}),
+    )
+    return body
+
+
+def _draw_car(body: mujoco.MjsBody) -> None:
+    """Wheels and windows."""
+    wheel = {"type": mujoco.mjtGeom.mjGEOM_CYLINDER, "mass": 0, "contype": 0, "conaffinity": 0}
+    for x, y, radius in ((51.25, 30, 12.5), (-33.75, 33, 15)):
+        for side in (-1, 1):
+            center = np.array([x, side * y, radius - car.REST_HEIGHT])
+            body.add_geom(
+                pos=center * METRE,
+                size=[radius * METRE, 0.08, 0],
+                quat=[0.5**0.5, 0.5**0.5, 0, 0],
+                rgba=[0.1, 0.1, 0.1, 1],
+                **wheel,
+            )
+    window, dark = np.array([5.0, 0, 42.0]), [0.1, 0.1, 0.15, 1]
+    box = wheel | {"type": mujoco.mjtGeom.mjGEOM_BOX}
+    body.add_geom(pos=window * METRE, size=[0.3, 0.3, 0.06], rgba=dark, **box)
+
+
+def _draw_field(spec: mujoco.MjSpec) -> None:
+    spec.visual.map.zfar, spec.visual.map.znear = 20.0, 0.002
+    spec.worldbody.add_light(pos=[0, 0, 30], dir=[0, 0, -1], type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL)
+    unseen = {"contype": 0, "conaffinity": 0, "mass": 0}
+    box, plane = mujoco.mjtGeom.mjGEOM_BOX, mujoco.mjtGeom.mjGEOM_PLANE
+    length = (field.HALF_LENGTH + field.GOAL_DEPTH) * METRE
+    spec.worldbody.add_geom(
+        name="floor", type=plane, size=[field.HALF_WIDTH * METRE, length, 1], rgba=[0.15, 0.35, 0.18, 1], **unseen
+    )
+    for sign, rgba in ((-1, [0.2, 0.4, 1, 0.35]), (1, [1, 0.5, 0.1, 0.35])):
+        y, goal = sign * field.HALF_LENGTH * METRE, field.GOAL_HALF_WIDTH * METRE
+        for x in (-goal, goal):
+            post = np.array([x, y, 0, x, y, field.GOAL_HEIGHT * METRE])
+            capsule = mujoco.mjtGeom.mjGEOM_CAPSULE
+            spec.worldbody.add_geom(type=capsule, fromto=post, size=[0.15, 0, 0], rgba=rgba, **unseen)
+        back = y + sign * field.GOAL_DEPTH * METRE
+        half = field.GOAL_HEIGHT * METRE / 2
+        spec.worldbody.add_geom(type=box, pos=[0, back, half], size=[goal, 0.05, half], rgba=rgba, **unseen)
+        spec.worldbody.add_geom(type=box, pos=[0, y, 2 * half], size=[goal, 0.15, 0.15], rgba=rgba, **unseen)
+        wall = (field.CORNER - field.HALF_LENGTH - field.GOAL_HALF_WIDTH) * METRE / 2
+        for side in (-1, 1):
+            center = [side * (goal + wall), y, 0.5]
+            spec.worldbody.add_geom(type=box, pos=center, size=[wall, 0.05, 0.5], rgba=[0.6, 0.6, 0.7, 0.3], **unseen)
+    for side in (-1, 1):
+        half = (field.CORNER - field.HALF_WIDTH) * METRE
+        center = [side * field.HALF_WIDTH * METRE, 0, 0.5]
+        spec.worldbody.add_geom(type=box, pos=center, size=[0.05, half, 0.5], rgba=[0.6, 0.6, 0.7, 0.3], **unseen)
+    for (x, y), big in zip(boost.PADS, boost.IS_BIG, strict=True):
+        spec.worldbody.add_geom(
+            type=mujoco.mjtGeom.mjGEOM_CYLINDER,
+            pos=[x * METRE, y * METRE, 0.02],
+            size=[1.0 if big else 0.5, 0.02, 0],
+            rgba=[1, 0.8, 0.1, 0.6],
+            **unseen,
+        )
+
+
+def bodies(state: PhysicsState, num_cars: int) -> tuple[Rigid, Rigid]:
+    """The ball, and the cars with leaves `[A, ...]`."""
+    qpos, qvel = state.qpos.reshape(1 + num_cars, 7), state.qvel.reshape(1 + num_cars, 6)
+    each = jax.vmap(rigid.read)(qpos, qvel)
+    return jax.tree.map(lambda x: x[0], each), jax.tree.map(lambda x: x[1:], each)
+
+
+def tick(
+    physics: Physics, state: PhysicsState, world: World, controls: Controls, demolitions: bool
+) -> tuple[PhysicsState, World, Events]:
+    """`controls` has leaves `[A]`."""
+    num_cars = world.cars.boost.shape[0]
+    if demolitions:
+        state, world = _put_aside(state, world)
+    the_ball, cars = bodies(state, num_cars)
+    present = world.cars.respawn == 0
+    touching = jax.vmap(hits.touches_ball, (0, None))(cars, the_ball) & present
+    moved, states = jax.vmap(_before_step)(cars, world.cars, controls)
+    moved = _where(present, moved, cars)
+    rolling = ball.before_step(the_ball)
+    stepped = _step(physics, state, rolling, moved)
+
+    after_ball, after_cars = bodies(stepped, num_cars)
+    hit = touching & (states.since_hit > 1)
+    extra = jax.vmap(hits.extra_push, (0, None))(moved, rolling)
+    after_ball = after_ball.accelerated(jnp.where(hit[:, None], extra, 0).sum(0)).limited(ball.MAX_SPEED, ball.MAX_SPIN)
+    states, after_cars, demolished = _bumps(states, after_cars, present, demolitions)
+    after_cars = jax.vmap(lambda body: body.limited(car.MAX_SPEED, car.MAX_SPIN))(after_cars)
+    states = states.replace(
+        since_hit=jnp.where(hit, 0, jnp.minimum(states.since_hit + 1, 1000)),
+        supersonic=jax.vmap(hits.is_supersonic)(after_cars, states.supersonic),
+        held_jump=controls.jump,
+    )
+    pads, amount = boost.pick_up(world.pads, after_cars.position, states.boost, present)
+    states = states.replace(boost=amount)
+    scored = jnp.where(jnp.abs(after_ball.position[1]) > field.SCORED, jnp.sign(after_ball.position[1]), 0)
+    stepped = stepped.replace(qvel=_velocities(after_ball, after_cars))
+    return stepped, World(cars=states, pads=pads), Events(touched=hit, demolished=demolished, scored=scored)
+
+
+def _put_aside(state: PhysicsState, world: World) -> tuple[PhysicsState, World]:
+    """With cars that are demolished out of the way, and those whose time is up back in their half, on fresh wheels."""
+    num = world.cars.respawn.shape[0]
+    team, left = num // 2, world.cars.respawn
+    out, back = left > TICK, (left > 0) & (left <= TICK)
+    sign = np.where(np.arange(num) < team, 1.0, -1.0)[:, None]
+    home = _COMES_BACK[np.arange(num) % team % len(_COMES_BACK)] * np.concatenate([sign, sign, sign**2], 1)
+    facing = np.concatenate([np.full((num, 1), 0.5**0.5), np.zeros((num, 2)), 0.5**0.5 * sign], 1)
+    aside = np.stack([1000.0 * np.arange(num), np.zeros(num), np.full(num, _HIDDEN)], 1)
+    pose = jnp.where(
+        back[:, None],
+        jnp.asarray(np.concatenate([home * METRE, facing], 1), jnp.float32),
+        jnp.asarray(np.concatenate([aside * METRE, facing], 1), jnp.float32),
+    )
+    moved = (out | back)[:, None]
+    qpos, qvel = state.qpos.reshape(-1, 7), state.qvel.reshape(-1, 6)
+    qpos = qpos.at[1:].set(jnp.where(moved, pose, qpos[1:]))
+    qvel = qvel.at[1:].set(jnp.where(moved, 0, qvel[1:]))
+    cars = _where(back, jax.vmap(car.fresh)(jnp.full(num, boost.AT_KICKOFF)), world.cars)
+    state = state.replace(qpos=qpos.reshape(-1), qvel=qvel.reshape(-1))
+    return state, world.replace(cars=cars)
+
+
+def _before_step(body: Rigid, state: CarState, controls: Controls) -> tuple[Rigid, CarState]:
+    """Everything that changes one car's velocities before the engine's step, in RocketSim's order."""
+    pressed = controls.jump & ~state.held_jump
+    wheels = car.find_wheels(body)
+    # Wheels push by how the car moved before it jumps.
+    along_ground, springs = car.friction(body, state, controls, wheels), car.suspension(body, wheels)
+    body, state = car.drive(body, state, controls, wheels)
+    flying = aerial.control(body, state, controls)
+    body = jax.tree.map(lambda new, old: jnp.where(wheels.count == 0, new, old), flying, body)
+    body, state = aerial.jump(body, state, controls, pressed)
+    body, state = aerial.flip_over(body, state, pressed)
+    body, state = aerial.second_jump(body, state, controls, pressed)
+    body = aerial.roll_over(body, state, controls, wheels)
+    body = body.pushed(springs, wheels.point, car.MASS, car.INERTIA)
+    # Friction acts at the height of the centre of mass, so that driving does not pitch the car.
+    up = parts(body.up)
+    level = plus(wheels.point, times(-dot(wheels.point, up), up))
+    body = body.pushed(along_ground, level, car.MASS, car.INERTIA)
+    body, state = boost.push(body, state, controls)
+    state = state.replace(on_ground=wheels.count >= 3)
+    return hull.collide(body, state)
+
+
+def _step(physics: Physics, state: PhysicsState, the_ball: Rigid, cars: Rigid) -> PhysicsState:
+    """One step of the engine from these velocities. Bullet knows no gyroscopic torque, so that it is taken back."""
+    inertia = jnp.asarray(car.INERTIA * METRE**2, jnp.float32)
+    spin = jax.vmap(to_body)(cars.rotation, cars.spin)
+    gyroscopic = jnp.cross(spin, inertia * spin)
+    applied = jnp.concatenate([jnp.zeros(6), jnp.concatenate([jnp.zeros_like(spin), gyroscopic], 1).reshape(-1)])
+    positions = jnp.concatenate([the_ball.position[None], cars.position]) * METRE
+    qpos = state.qpos.reshape(-1, 7).at[:, :3].set(positions).reshape(-1)
+    state = state.replace(qpos=qpos, qvel=_velocities(the_ball, cars))
+    return physics.step(state, jnp.zeros(0), 1, applied)
+
+
+def _velocities(the_ball: Rigid, cars: Rigid) -> jax.Array:
+    return jnp.concatenate([rigid.write(the_ball), jax.vmap(rigid.write)(cars).reshape(-1)])
+
+
+def _bumps(states: CarState, cars: Rigid, present: jax.Array, demolitions: bool) -> tuple[CarState, Rigid, jax.Array]:
+    """Of every ordered pair of cars that are there: pushes, and demolitions of other teams' cars."""
+    num = present.shape[0]
+    blue = jnp.arange(num) < num // 2
+    pair = jax.vmap(jax.vmap(hits.bump, (None, None, 0, 0)), (0, 0, None, None))
+    bumps, pushes = pair(cars, states, cars, states.on_ground)
+    bumps &= present[:, None] & present[None, :] & ~jnp.eye(num, dtype=bool)
+    fatal = bumps & states.supersonic[:, None] & (blue[:, None] != blue[None, :]) & demolitions
+    pushed = jnp.where((bumps & ~fatal)[..., None], pushes, 0).sum(0)
+    states = states.replace(
+        since_bump=jnp.where(bumps.any(1), 0, jnp.minimum(states.since_bump + 1, 1000)),
+        respawn=jnp.where(fatal.any(0), hits.RESPAWN, jnp.maximum(states.respawn - TICK, 0)),
+    )
+    return states, cars.replace(velocity=cars.velocity + pushed), fatal.any(0)
+
+
+def _where(choose: jax.Array, yes, no):
+    return jax.tree.map(lambda a, b: jnp.where(choose.reshape(-1, *[1] * (a.ndim - 1)), a, b), yes, no)

@@ -1,0 +1,3 @@
+from mjx_arena.tasks.humanoid_duel.arena import HumanoidDuel, HumanoidDuelSettings
+
+__all__ = ["HumanoidDuel", "HumanoidDuelSettings"]

@@ -1,0 +1,3 @@
+from mjx_arena.tasks.qwop.arena import Qwop, QwopSettings
+
+__all__ = ["Qwop", "QwopSettings"]

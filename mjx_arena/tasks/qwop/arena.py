@@ -1,0 +1,200 @@
+"""QWOP: a planar runner, with a pair of keys for its thighs and one for its calves, has to get 100 m ahead.
+
+Q and W swing the thighs and arms against each other, O and P the calves; O and P also move the limits of the hips,
+which stay there. It ends with a foot on the track beyond 100 m, or with the head or a part of an arm on the track.
+"""
+
+import itertools
+from dataclasses import dataclass, field
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import struct
+
+from mjx_arena.physics import PhysicsSettings, make_physics
+from mjx_arena.tasks.qwop import body as runner
+from mjx_arena.tasks.qwop.body import FRAME, JOINTS, MOTORS, NQ, PARTS, UNIT, Pose
+from mjx_arena.types import ArenaState, Discrete, TimeStep, View
+from mjx_arena.validation import require, require_not_negative
+
+KEYS = "QWOP"
+GOAL = 100.0  # m
+# The keys of each choice; the full set has them as `itertools.combinations` orders them.
+ACTION_SETS = {
+    "reduced": ("", "Q", "W", "O", "P", "QW", "QP", "WO", "OP"),
+    "full": tuple("".join(keys) for size in range(5) for keys in itertools.combinations(KEYS, size)),
+}
+# Published rewards: the factor of the speed, and seconds of a frame by their clock.
+VARIANTS = {"seed": (1.0, FRAME), "qwop_gym": (0.01, 1 / 300)}
+_LOW = np.tile(np.array([-10, -10, -6, -20, -25], np.float32), len(PARTS))  # of x, y, angle, vx, vy, in units
+_HIGH = np.tile(np.array([1050, 10, 6, 60, 60], np.float32), len(PARTS))
+# rad/s that Q gives to hips and shoulders, and O to knees; W and P turn the other way.
+_SPEEDS = np.array([{"hip": 2.5, "shoulder": -2.0, "knee": 2.5}[name.split("_")[1]] for name in MOTORS])
+_SPEEDS = np.where([name.startswith("right") for name in MOTORS], _SPEEDS, -_SPEEDS).astype(np.float32)
+_KNEES = np.array(["knee" in name for name in MOTORS])
+_HIPS = np.array([list(JOINTS).index(name) for name in ("left_hip", "right_hip")])
+_HIP_LIMITS = np.array([[(-1.5, 0.5), (-1.3, 0.7)], [(-1.0, 1.0), (-1.3, 0.7)], [(-1.5, 0.5), (-0.8, 1.2)]], np.float32)
+_FALLING = np.array([name == "head" or "arm" in name for name in PARTS])
+_FEET = np.array([name.endswith("foot") for name in PARTS])
+
+
+@dataclass(frozen=True)
+class QwopShaping:
+    """Weights of what is subtracted in each control step; 0 leaves a term out."""
+
+    posture: float = 0.0  # x units by which the torso is lower than half a unit above the origin of the game's y
+    action_change: float = 0.0  # where other keys are pressed than before
+    joint_limits: float = 0.0  # x joints in the outer tenth of their range
+
+    def validate(self, prefix: str) -> None:
+        require_not_negative(self, prefix, "must not be negative; these terms are subtracted")
+
+
+@dataclass(frozen=True)
+class QwopSettings:
+    name: str = "qwop"
+    action_set: str = "reduced"  # of 9 choices, or the full one of 16
+    frames_per_step: int = 4  # of 0.04 s in a control step
+    substeps_per_frame: int = 2  # engine steps
+    time_limit: int = 2000  # control steps
+    start_noise: float = 0.02  # rad and rad/s of joints, uniform
+    hurdle: bool = False  # a post to get over, 50 m ahead
+    reward: str = "seed"  # speed - 10 dt / frames_per_step, in m/s; qwop_gym: a hundredth of the speed, another clock
+    success: float = 50.0
+    fall: float = 10.0  # subtracted
+    shaping: QwopShaping = field(default_factory=QwopShaping)
+
+    @property
+    def num_agents(self) -> int:
+        return 1
+
+    @property
+    def num_dofs(self) -> int:
+        return NQ + self.hurdle
+
+    def validate(self, prefix: str = "task") -> None:
+        def check(condition: bool, key: str, remedy: str) -> None:
+            require(condition, f"{prefix}.{key}", getattr(self, key), remedy)
+
+        check(self.action_set in ACTION_SETS, "action_set", f"must be one of {', '.join(ACTION_SETS)}")
+        check(self.reward in VARIANTS, "reward", f"must be one of {', '.join(VARIANTS)}")
+        for key in ("frames_per_step", "substeps_per_frame", "time_limit"):
+            check(getattr(self, key) >= 1, key, "must be at least 1")
+        for key in ("start_noise", "success", "fall"):
+            check(getattr(self, key) >= 0, key, "must not be negative")
+        self.shaping.validate(f"{prefix}.shaping")
+
+
+class QwopMemory(struct.PyTreeNode):
+    keys: jax.Array  # [4] bool: held since the last control step
+    hips: jax.Array  # [] int32: whose limits hold, of the start (0), of O (1) or of P (2)
+
+
+class Qwop:
+    """`Arena` of one agent: a choice of keys, and 60 observations: x, y, angle, vx, vy of each part."""
+
+    version = 2
+    num_agents = 1
+    observation_size = 5 * len(PARTS)
+    view = View(distance=3.2, azimuth=90.0, elevation=-4.0, keys=tuple(KEYS))
+
+    def __init__(self, settings: QwopSettings, physics: PhysicsSettings):
+        settings.validate()
+        self.settings, self.time_limit = settings, settings.time_limit
+        timestep = FRAME / settings.substeps_per_frame
+        self.physics = make_physics(runner.build(timestep, settings.hurdle), physics)
+        self.mj_spec = runner.build(timestep, settings.hurdle, drawn=True)
+        self.mj_model = self.mj_spec.compile()
+        self.control_dt = FRAME * settings.frames_per_step
+        choices = ACTION_SETS[settings.action_set]
+        self.action = Discrete(len(choices))
+        self._keys = jnp.array([[key in keys for key in KEYS] for keys in choices])
+
+    def reset(self, key: chex.PRNGKey) -> tuple[ArenaState, TimeStep]:
+        key, k_pose, k_speed = jax.random.split(key, 3)
+        noise, joints = self.settings.start_noise, slice(3, NQ)
+        qpos, qvel = jnp.zeros(self.mj_model.nq), jnp.zeros(self.mj_model.nv)
+        low, high = jnp.array([joint.limits for joint in JOINTS.values()]).T
+        off = runner.start()[joints] + noise * jax.random.uniform(k_pose, (len(JOINTS),), minval=-1)
+        qpos = qpos.at[:3].set(runner.start()[:3]).at[joints].set(jnp.clip(off, low, high))
+        qvel = qvel.at[joints].set(noise * jax.random.uniform(k_speed, (len(JOINTS),), minval=-1))
+        memory = QwopMemory(keys=jnp.zeros(4, bool), hips=jnp.int32(0))
+        state = ArenaState(self.physics.init(qpos, qvel), key, jnp.int32(0), memory)
+        return state, self._timestep(state, state, started=False)
+
+    def step(self, state: ArenaState, action: jax.Array) -> tuple[ArenaState, TimeStep]:
+        s, keys = self.settings, self._keys[action[0]]
+        hips = jnp.where(keys[2], 1, jnp.where(keys[3], 2, state.memory.hips))
+        ranges = jnp.asarray(self.mj_model.jnt_range, jnp.float32).at[3 + _HIPS].set(jnp.asarray(_HIP_LIMITS)[hips])
+        substeps = s.frames_per_step * s.substeps_per_frame
+        physics = self.physics.step(state.physics, self.controls(state, action), substeps, fields={"jnt_range": ranges})
+        after = state.replace(physics=physics, step_count=state.step_count + 1, memory=QwopMemory(keys=keys, hips=hips))
+        return after, self._timestep(state, after)
+
+    def controls(self, state: ArenaState, action: jax.Array) -> jax.Array:
+        """Speeds that the motors aim at `[6]`, rad/s. Q goes before W, and O before P."""
+        del state
+        q, w, o, p = self._keys[action[0]]
+        swing, bend = q * 1.0 - (w & ~q), o * 1.0 - (p & ~o)
+        return jnp.asarray(_SPEEDS) * jnp.where(_KNEES, bend, swing)
+
+    def _timestep(self, before: ArenaState, state: ArenaState, started: bool = True) -> TimeStep:
+        s, pose = self.settings, Pose.read(state.physics.qpos, state.physics.qvel)
+        x, clearance = pose.position[:, 0] * UNIT, pose.clearance
+        fallen = (_FALLING & (clearance < 0)).any() | (x[0] < -10)
+        arrived = ((_FEET & (clearance < _TOUCH) & (x > GOAL)).any() | (x[0] > GOAL + 5)) & ~fallen
+        terms = self._rewards(before, state, pose) | {"success": s.success * arrived, "fall": -s.fall * fallen}
+        values = jnp.concatenate([pose.position, pose.angle[:, None], pose.velocity], 1).reshape(-1)
+        observation = jnp.clip(2 * (values - _LOW) / (_HIGH - _LOW) - 1, -1, 1)
+        terminated = (arrived | fallen) & started
+        return TimeStep(
+            observation=observation[None],
+            reward=jnp.where(started, jnp.stack(list(terms.values())).sum(), 0)[None],
+            terminated=terminated,
+            truncated=~terminated & (state.step_count >= s.time_limit),
+            outcome=jnp.where(arrived, 1.0, -1.0)[None],
+            alive=jnp.ones(1, bool),
+            rated=jnp.bool_(False),
+            action_mask=None,
+            metrics={f"reward/{name}": jnp.float32(term) for name, term in terms.items()}
+            | {f"key/{name}": held.astype(jnp.float32) for name, held in zip(KEYS, state.memory.keys, strict=True)}
+            | {"last/distance": state.physics.qpos[0]},
+        )
+
+    def report(self, outcome: np.ndarray, length: np.ndarray, metrics: dict[str, np.ndarray]) -> dict[str, float]:
+        """Distances in m, and frames to the goal of those who get there; the game shows 30 frames in a second."""
+        arrived, distance, frames = outcome > 0, metrics["last/distance"], length * self.settings.frames_per_step
+        found = {
+            "falls": float((~arrived & (length < self.time_limit)).mean()),
+            "distance": float(distance.mean()),
+            "distance_error": float(distance.std() / np.sqrt(len(distance))),
+        }
+        if arrived.any():
+            fastest, median, slowest = np.quantile(frames[arrived], (0, 0.5, 1))
+            found |= {"frames": median, "frames_fastest": fastest, "frames_slowest": slowest, "seconds": median / 30}
+        return {name: float(value) for name, value in found.items()}
+
+    def _rewards(self, before: ArenaState, state: ArenaState, pose: Pose) -> dict[str, jax.Array]:
+        """Terms of a control step, weighted."""
+        s = self.settings
+        factor, second = VARIANTS[s.reward]
+        dt = second * s.frames_per_step
+        angles = state.physics.qpos[3:NQ]
+        ranges = (
+            jnp.array([joint.limits for joint in JOINTS.values()])
+            .at[_HIPS]
+            .set(jnp.asarray(_HIP_LIMITS)[state.memory.hips])
+        )
+        place = (angles - ranges[:, 0]) / (ranges[:, 1] - ranges[:, 0])
+        return {
+            "speed": factor * (state.physics.qpos[0] - before.physics.qpos[0]) / dt,
+            "time": jnp.float32(-10 * dt / s.frames_per_step),
+            "posture": -s.shaping.posture * jnp.maximum(0.5 + pose.position[0, 1], 0),
+            "action_change": -s.shaping.action_change * (state.memory.keys != before.memory.keys).any(),
+            "joint_limits": -s.shaping.joint_limits * ((place < 0.1) | (place > 0.9)).sum(),
+        }
+
+
+_TOUCH = 0.05  # units above the track, within which a foot is on it

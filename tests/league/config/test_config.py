@@ -1,0 +1,298 @@
+import dataclasses
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from league.config import compose as config
+from league.config.compose import RunSettings, compose
+from league.config.schema import describe, hints_by_key, unknown_key
+from mjx_arena.tasks import list_tasks, settings_of
+from mjx_arena.validation import SettingError
+
+ROOT = Path(__file__).resolve().parents[3]
+CONF = ROOT / "conf"
+
+
+def defaults_of(path):
+    content = yaml.safe_load(path.read_text())
+    content.pop("defaults", None)
+    return content
+
+
+def as_plain(settings):
+    return yaml.safe_load(yaml.safe_dump(config.to_mapping(settings)))
+
+
+@pytest.mark.parametrize("task", list_tasks())
+def test_task_yaml_equals_its_dataclass(task):
+    yaml, settings = defaults_of(CONF / "task" / f"{task}.yaml"), settings_of(task)()
+    own = as_plain(RunSettings(task=settings))["task"]
+    if "phases" in own:  # what a training teaches one after the other; an arena made in Python plays the bare game
+        assert len(yaml.pop("phases")) > len(own.pop("phases")) == 1
+    assert yaml == own
+
+
+@pytest.mark.parametrize("path", ["physics/mjx", "ppo/default", "league/default", "logger/default"])
+def test_group_yaml_equals_its_dataclass(path):
+    defaults = as_plain(RunSettings(task=settings_of(list_tasks()[0])()))
+    assert defaults_of(CONF / f"{path}.yaml") == defaults[path.partition("/")[0]]
+
+
+def test_top_level_yaml_equals_its_dataclass():
+    defaults = as_plain(RunSettings(task=settings_of(list_tasks()[0])()))
+    groups = {"task", "physics", "ppo", "league", "logger"}
+    assert defaults_of(CONF / "config.yaml") == {key: value for key, value in defaults.items() if key not in groups}
+
+
+def test_every_default_has_a_value_that_works():
+    assert compose([], CONF) == RunSettings(task=settings_of("humanoid_duel")())
+
+
+@pytest.mark.parametrize("name", [path.stem for path in (CONF / "experiment").glob("*.yaml")])
+def test_an_experiment_is_a_run_that_works_and_the_command_line_has_the_last_word(name):
+    settings = compose([f"experiment={name}"], CONF)
+    assert settings != compose([], CONF)
+    assert compose([f"experiment={name}", "iterations=7"], CONF) == dataclasses.replace(settings, iterations=7)
+
+
+def test_overrides_reach_nested_keys_with_the_right_types():
+    settings = compose(
+        ["num_arenas=8", "task.reward.win=2", "task.start_distance=[1,2]", "ppo.actor_hidden=[64]", "run_dir=a b"], CONF
+    )
+    assert settings.num_arenas == 8 and settings.run_dir == "a b"
+    assert settings.task.reward.win == 2.0 and type(settings.task.reward.win) is float
+    assert settings.task.start_distance == (1.0, 2.0) and settings.ppo.actor_hidden == (64,)
+    assert hash(settings)
+
+
+def test_total_arena_steps_are_rounded_up_to_iterations():
+    settings = compose(["num_arenas=10", "ppo.horizon=6", "ppo.num_minibatches=1", "total_arena_steps=121"], CONF)
+    assert settings.iterations == 3 and settings.total_arena_steps is None
+    assert settings.arena_steps_per_iteration == 60
+
+
+@pytest.mark.parametrize(
+    ("overrides", "key", "value", "remedy"),
+    [
+        (["ppo.horizn=3"], "ppo.horizn", "3", "did you mean ppo.horizon?"),
+        (["horizon=3"], "horizon", "3", "did you mean ppo.horizon?"),
+        (["task.reward.wim=3"], "task.reward.wim", "3", "did you mean task.reward.win?"),
+        (["+ppo.horizn=3"], "ppo.horizn", "3", "did you mean ppo.horizon?"),
+        (["zzz=3"], "zzz", "3", "the keys are task, physics"),
+        (["ppo.learning_rate=fast"], "ppo.learning_rate", "fast", "must be a number"),
+        (["num_arenas=1.5"], "num_arenas", "1.5", "must be a whole number"),
+        (["num_arenas=null"], "num_arenas", "null", "must be a whole number"),
+        (["num_arenas="], "num_arenas", "", "must be a whole number"),
+        (["devices=two"], "devices", "two", "must be a whole number or null"),
+        (["logger.tensorboard=maybe"], "logger.tensorboard", "maybe", "must be true or false"),
+        (["ppo.actor_hidden=[a]"], "ppo.actor_hidden", "[a]", "must be a list [..] of whole numbers"),
+        (["ppo.actor_hidden=64"], "ppo.actor_hidden", "64", "must be a list [..] of whole numbers"),
+        (["task.start_distance=[1,a]"], "task.start_distance", "[1,a]", "must be a list [..] of 2 numbers"),
+        (["task.reward=3"], "task.reward", "3", "must be a group"),
+        (["ppo=3"], "ppo", "3", "choose one of default"),
+        (["num_arenas=0"], "num_arenas", "0", "must be at least 1"),
+        (["iterations=0"], "iterations", "0", "must be at least 1"),
+        (["total_arena_steps=0"], "total_arena_steps", "0", "must be at least 1"),
+        (["iterations=3", "total_arena_steps=9"], "total_arena_steps", "9", "give one of them"),
+        (["seed=-1"], "seed", "-1", "must lie between 0"),
+        (["devices=0"], "devices", "0", "must be at least 1, or null"),
+        (["checkpoint_interval=0"], "checkpoint_interval", "0", "must be at least 1"),
+        (["physics=native", "devices=2"], "devices", "2", "native uses every core from one device; take 1, or null"),
+        (["num_arenas=7", "devices=2"], "num_arenas", "7", "multiple of devices=2, for example 6 or 8"),
+        (["num_arenas=1", "devices=2"], "num_arenas", "1", "multiple of devices=2, for example 2"),
+        (
+            ["ppo.learning_rate_schedule=linear", "ppo.target_kl_decay=0.1"],
+            *("ppo.target_kl_decay", "0.1", "goes with ppo.learning_rate_schedule=adaptive"),
+        ),
+        (["ppo.num_minibatches=7"], "ppo.num_minibatches", "7", "for example 6, 8 or 9"),
+        (["league.player_pool_length=0"], "league.player_pool_length", "0", "needs 3 slots"),
+        (["league.player_pool_length=3", "league.anchors=[a]"], "league.player_pool_length", "3", "needs 4 slots"),
+        (["league.roles=[learner,main]"], "league.roles", "('learner', 'main')", "must be [learner], or main"),
+        (["league.roles=[champion]"], "league.roles", "('champion',)", "must be of learner, main"),
+        (["league=alphastar", "league.mirror_fraction=1"], "league.mirror_fraction", "1.0", "must be 0 with several"),
+        (["league.matchmaker=best"], "league.matchmaker", "best", "must be one of latest"),
+        (["task=chess"], "task", "chess", "choose one of ant_battle, ant_sumo, car_soccer, humanoid_duel"),
+        (["experiment=chess"], "experiment", "chess", "there is no such experiment; choose one of car_soccer"),
+        (["task.name=chess"], "task.name", "chess", "write task=chess"),
+        (["task.time_limit=0"], "task.time_limit", "0", "must be at least 1"),
+        (["physics=bullet"], "physics", "bullet", "choose one of mjx"),
+        (["physics.engine=bullet"], "physics.engine", "bullet", "must be one of mjx"),
+        (["physics.model.timestep=-1"], "physics.model.timestep", "-1.0", "must be positive"),
+        (["num_arenas=1,2"], "num_arenas", "1,2", "one run takes one value"),
+        (["num_arenas"], "command line", "num_arenas", "is not key=value"),
+        (["--fast"], "command line", "--fast", "is not key=value"),
+        (["~num_arenas"], "num_arenas", "", "keys cannot be taken away"),
+        (["hydra.verbose=true"], "hydra.verbose", "true", "there is no such key"),
+        (["run=runs/duel"], "run", "runs/duel", "there is no such key; did you mean run_dir?"),
+        (["task=car_soccer", "task.phases=[{nme: x}]"], "task.phases", "[{nme: x}]", "nme: there is no such key; did"),
+        (
+            ["task=car_soccer", "task.phases=[{window: x}]"],
+            "task.phases",
+            "[{window: x}]",
+            "window must be a whole number",
+        ),
+        (["ppo.horizon=${nothing}"], "ppo.horizon", "${nothing}", "must be a whole number"),
+    ],
+)
+def test_bad_configurations_name_key_value_and_remedy(overrides, key, value, remedy):
+    with pytest.raises(SettingError) as error:
+        compose(overrides, CONF)
+    message = str(error.value)
+    assert message.startswith(f"{key}={value}: ") and remedy in message and "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("horizn: 3", "ppo.horizn=(in conf/ppo/mine.yaml): there is no such key; did you mean ppo.horizon?"),
+        ("horizon: long", "ppo.horizon=(in conf/ppo/mine.yaml): must be a whole number"),
+    ],
+)
+def test_a_bad_yaml_file_is_named(tmp_path, content, message):
+    for path in CONF.rglob("*.yaml"):
+        copy = tmp_path / path.relative_to(CONF)
+        copy.parent.mkdir(exist_ok=True)
+        copy.write_text(path.read_text())
+    (tmp_path / "ppo" / "mine.yaml").write_text(content)
+    with pytest.raises(SettingError) as error:
+        compose(["ppo=mine"], tmp_path)
+    assert str(error.value) == message
+
+
+def test_composing_starts_no_backend():
+    program = (
+        "from league.config.compose import compose; from mjx_arena.validation import SettingError\n"
+        f"compose([], {str(CONF)!r})\n"
+        f"try: compose(['num_arenas=0'], {str(CONF)!r})\n"
+        "except SettingError: pass\n"
+        "from jax._src import xla_bridge\n"
+        "assert not xla_bridge.backends_are_initialized()\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT)
+
+
+def test_settings_survive_yaml():
+    settings = compose(["ppo.learning_rate=1e-5", "task.reward.win=7", "physics.model.timestep=0.002"], CONF)
+    assert config.from_mapping(as_plain(settings)) == settings
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"horizn": 3}, "horizn=3: there is no such key; did you mean ppo.horizon?"),
+        ({"num_arenas": "many"}, "num_arenas=many: must be a whole number"),
+        ({"task": {"name": "chess"}}, "task=chess: there is no such task"),
+        ({"task": None}, "task=None: the settings hold no task"),
+    ],
+)
+def test_damaged_saved_settings_are_refused(change, message):
+    with pytest.raises(SettingError) as error:
+        config.from_mapping(as_plain(compose([], CONF)) | change)
+    assert str(error.value).startswith(message)
+
+
+@given(
+    arenas=st.integers(1, 64),
+    devices=st.integers(1, 4),
+    horizon=st.integers(1, 32),
+    minibatches=st.integers(1, 16),
+    mirror=st.floats(0, 1),
+)
+def test_what_a_message_proposes_works(arenas, devices, horizon, minibatches, mirror):
+    settings = compose_quickly(arenas, horizon, minibatches, mirror)
+    for _ in range(2):
+        try:
+            config.check_split(settings, devices)
+        except SettingError as error:
+            proposed = int(error.remedy.split("for example ")[1].split(" ")[0].rstrip(","))
+            if error.key == "num_arenas":
+                settings = dataclasses.replace(settings, num_arenas=proposed)
+            else:
+                ppo = dataclasses.replace(settings.ppo, num_minibatches=proposed)
+                settings = dataclasses.replace(settings, ppo=ppo)
+    config.check_split(settings, devices)
+
+
+def compose_quickly(arenas, horizon, minibatches, mirror):
+    settings = RunSettings(task=settings_of("humanoid_duel")(), num_arenas=arenas)
+    return dataclasses.replace(
+        settings,
+        ppo=dataclasses.replace(settings.ppo, horizon=horizon, num_minibatches=minibatches),
+        league=dataclasses.replace(settings.league, mirror_fraction=mirror),
+    )
+
+
+def test_learner_rows_count_every_agent_of_mirror_arenas():
+    assert config.learner_rows(512, 0.5, 2) == 256 * 2 + 256
+    assert config.learner_rows(10, 0.0, 3) == 10
+    assert config.learner_rows(10, 1.0, 3) == 30
+
+
+@pytest.mark.parametrize(("available", "chosen"), [(1, 1), (2, 2), (3, 2), (8, 8), (12, 8)])
+def test_as_many_devices_as_the_arenas_split_over(available, chosen):
+    assert config.choose_devices(compose([], CONF), available) == chosen
+
+
+def test_more_devices_than_there_are_is_refused():
+    with pytest.raises(SettingError, match="devices=4: there are 2"):
+        config.choose_devices(compose(["devices=4"], CONF), 2)
+
+
+def resume(saved_overrides, overrides):
+    saved, overrides = compose(saved_overrides, CONF), ["resume=x", *overrides]
+    return config.resumed(saved, compose(overrides, CONF), config.parse_overrides(overrides))
+
+
+def test_resuming_takes_the_saved_settings_with_what_may_change_on_top():
+    saved = ["num_arenas=8", "seed=3", "logger.interval=5"]
+    settings = resume(saved, ["iterations=2000", "logger.tensorboard=false", "checkpoint_interval=9"])
+    assert (settings.num_arenas, settings.seed, settings.iterations, settings.checkpoint_interval) == (8, 3, 2000, 9)
+    assert settings.logger.interval == 5 and not settings.logger.tensorboard
+
+
+def test_resuming_counts_total_arena_steps_with_the_saved_sizes():
+    assert resume(["num_arenas=8"], ["total_arena_steps=1000"]).iterations == 6
+
+
+def test_resuming_accepts_values_that_are_the_same():
+    assert resume(["num_arenas=8"], ["num_arenas=8", "task=humanoid_duel"]).num_arenas == 8
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["num_arenas=16"], "num_arenas=16: cannot change on resume, the run has 8"),
+        (["ppo.gamma=0.9"], "ppo.gamma=0.9: cannot change on resume, the run has 0.995"),
+        (["iterations=0"], "iterations=0: must be at least 1"),
+        (
+            ["experiment=duel_league"],
+            "experiment=duel_league: a run that is resumed keeps its settings; leave this out",
+        ),
+    ],
+)
+def test_resuming_refuses_other_changes_by_name(overrides, message):
+    with pytest.raises(SettingError) as error:
+        resume(["num_arenas=8"], overrides)
+    assert str(error.value).startswith(message)
+
+
+def test_types_in_words():
+    assert describe(int | None) == "a whole number or null"
+    assert describe(tuple[float, float]) == "a list [..] of 2 numbers"
+
+
+@given(st.sampled_from(sorted(hints_by_key(RunSettings, {"task": settings_of("humanoid_duel")}))), st.data())
+def test_a_key_with_one_letter_missing_is_recognised(key, data):
+    name = key.rpartition(".")[2]
+    if len(name) < 6:
+        return
+    gap = len(key) - data.draw(st.integers(1, len(name)))
+    typo = key[:gap] + key[gap + 1 :]
+    known = hints_by_key(RunSettings, {"task": settings_of("humanoid_duel")})
+    if typo not in known:
+        assert "did you mean" in str(unknown_key(typo, 1, known))

@@ -1,0 +1,74 @@
+"""Ratings recover what was planted, and their intervals cover it."""
+
+import choix
+import numpy as np
+import pytest
+
+from league import elo
+from league.evaluation import ratings
+
+
+def tournament(skill, games, seed, draw_share=0.0):
+    """Results `[K, K, 3]` of players whose `skill` is on Elo's scale."""
+    rng, size = np.random.default_rng(seed), len(skill)
+    results = np.zeros((size, size, 3), int)
+    for i in range(size):
+        for j in range(i):
+            rate = 1 / (1 + 10 ** ((skill[j] - skill[i]) / 400))
+            drawn = rng.binomial(games, draw_share)
+            won = rng.binomial(games - drawn, rate)
+            results[i, j] = won, drawn, games - drawn - won
+            results[j, i] = results[i, j][::-1]
+    return results
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_bradley_terry_agrees_with_another_solver(seed):
+    skill = np.random.default_rng(seed).normal(1000, 200, 6)
+    results = tournament(skill, 40, seed)
+    pairs = [(i, j) for i in range(6) for j in range(6) for _ in range(results[i, j, 0])]
+    strength = choix.opt_pairwise(6, pairs, alpha=1e-6)
+    expected = 1000 + 400 / np.log(10) * (strength - strength.mean())
+    np.testing.assert_allclose(ratings.bradley_terry(results).rating, expected, atol=1.5)
+
+
+def test_ratings_recover_a_planted_order():
+    skill = np.linspace(700, 1300, 12)
+    rated = ratings.bradley_terry(tournament(skill, 300, 0, draw_share=0.2))
+    assert (np.argsort(rated.rating) == np.arange(12)).all()
+
+
+def test_a_player_who_won_everything_has_a_finite_rating():
+    results = np.zeros((2, 2, 3), int)
+    results[0, 1], results[1, 0] = (50, 0, 0), (0, 0, 50)
+    assert np.isfinite(ratings.bradley_terry(results).rating).all()
+
+
+def test_intervals_cover_at_the_stated_rate():
+    skill = np.array([850.0, 950.0, 1000.0, 1050.0, 1150.0])
+    covered = []
+    for seed in range(60):
+        rated = ratings.bradley_terry(tournament(skill, 100, seed), seed)
+        covered.append((rated.low <= skill) & (skill <= rated.high))
+    assert 0.90 < np.mean(covered) < 0.99
+
+
+def test_plackett_luce_recovers_a_planted_order_of_line_ups():
+    rng, skill = np.random.default_rng(0), np.arange(6.0)
+    lineups = np.array([rng.choice(6, 4, replace=False) for _ in range(800)])
+    ranks = 1 + np.argsort(np.argsort(-(skill[lineups] + rng.gumbel(size=lineups.shape)), axis=1), axis=1)
+    rated = ratings.plackett_luce(lineups, ranks, 6)
+    assert (np.argsort(rated.rating) == np.arange(6)).all()
+    assert (rated.low < rated.rating).all() and (rated.rating < rated.high).all()
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [((1200, 1000), (1207.68809835, 992.31190165)), ((900, 1000), (920.48207999, 979.51792001))],
+)
+def test_online_elo_of_one_game_is_that_of_the_textbook(before, after):
+    learner, members = elo.updated(
+        np.float32(before[0]), np.array([before[1], 500.0]), np.array([[1, 0, 0], [0, 0, 0]])
+    )
+    np.testing.assert_allclose([learner, members[0]], after, rtol=1e-6)
+    assert members[1] == 500
