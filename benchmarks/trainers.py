@@ -33,7 +33,7 @@ def ours(engine: str, report: Report) -> None:
     devices.configure(1 if engine == "native" else None, num_dofs=20)  # the duel's bodies
     from stand import Stand, StandSettings
 
-    from league.config.compose import RunSettings
+    from league.settings import RunSettings
     from mjx_arena.physics import PhysicsSettings
     from ppo.settings import PPOSettings
 
@@ -51,8 +51,7 @@ def league(opponents: int, report: Report) -> None:
     from mjx_arena import devices
 
     devices.configure(1)
-    from league.config.compose import RunSettings
-    from league.settings import LeagueSettings
+    from league.settings import LeagueSettings, RunSettings
     from mjx_arena.physics import PhysicsSettings
     from mjx_arena.tasks.humanoid_duel import HumanoidDuelSettings
 

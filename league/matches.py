@@ -4,6 +4,8 @@ In a league arena one agent, in a seat drawn for each match, is the learner and 
 match keeps its members from the first step to the last.
 """
 
+import functools
+
 import chex
 import jax
 import jax.numpy as jnp
@@ -50,6 +52,7 @@ class StepStatistics(struct.PyTreeNode):
     """Sums over one device's arenas in one step."""
 
     results: jax.Array  # [K, 3] learner's wins, draws, losses by slot
+    by_side: jax.Array  # [S, K, 3] the same by the learner's side; S is 0 where all seats are of one side
     matches: jax.Array  # [] rated matches that ended in mirror arenas or against members
     draws: jax.Array  # [] of those
     exercises: jax.Array  # [] unrated matches that ended
@@ -212,12 +215,16 @@ class MatchRunner:
         finished = transition.ended & ~transition.broken
         rated, exercise = finished & timestep.rated, finished & ~timestep.rated
         counted = jnp.broadcast_to(rated[league, None], score.shape)
-        counts = results.count(carry.slot, carry.generation, self.pool.generation, score, counted)
+        by_slot = functools.partial(results.count, carry.slot, carry.generation, self.pool.generation, score)
+        counts, game = by_slot(counted), self.batch.arena
+        on_side = jnp.array(game.sides)[carry.seat][:, None]
+        by_side = [by_slot(counted & (on_side == side)) for side in range(len(game.names_of_sides))]
         alive = timestep.alive.astype(jnp.float32)
         parted = carry.alive & (finished[:, None] | (~timestep.alive & ~transition.broken[:, None]))
         # The step count of a match that ended is gone with its state: it is the old one plus this step.
         return StepStatistics(
             results=counts,
+            by_side=jnp.stack(by_side) if by_side else jnp.zeros((0, *counts.shape), jnp.int32),
             matches=rated.sum(),
             draws=jnp.sum(rated & (timestep.outcome == 0).all(1)),
             exercises=exercise.sum(),
@@ -231,7 +238,7 @@ class MatchRunner:
                 name: jnp.sum(value * finished) if name.startswith("last/") else value.mean()
                 for name, value in timestep.metrics.items()
             },
-            frame=Frame(carry.arena.physics.qpos[0], transition.ended[0]),
+            frame=Frame(self.batch.arena.pose(jax.tree.map(lambda x: x[0], carry.arena)), transition.ended[0]),
         )
 
 

@@ -1,7 +1,6 @@
 """Which phase of its task a run is in, as part of its state: the program is the same in all of them."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -20,9 +19,8 @@ class PhaseState(struct.PyTreeNode):
 class Phases:
     """Of a task, or a single one without end for a task that has none."""
 
-    def __init__(self, settings: Any, arena_steps_per_iteration: int):
-        """`settings` are the task's, with or without `phases`."""
-        self.each: Sequence[Phase] = getattr(settings, "phases", ()) or (Phase(),)
+    def __init__(self, phases: Sequence[Phase], arena_steps_per_iteration: int):
+        self.each: Sequence[Phase] = phases or (Phase(),)
         self._steps = arena_steps_per_iteration
         self._width = max(phase.window for phase in self.each)
 

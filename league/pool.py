@@ -24,15 +24,17 @@ class Record(struct.PyTreeNode):
     newest: jax.Array  # [] int32 slot of that snapshot; to begin with, of the untrained policy
     quality: jax.Array  # [K] of the matchmaker `openai_five`
     elo: jax.Array  # [] online rating
+    by_side: jax.Array  # [S, K, 3] int32: all its results on each side; S is 0 where all seats are of one side
 
     @classmethod
-    def create(cls, slots: int) -> "Record":
+    def create(cls, slots: int, num_sides: int = 1) -> "Record":
         return cls(
             results=Results.zeros(slots),
             since=jnp.zeros(3, jnp.int32),
             newest=jnp.int32(0),
             quality=jnp.zeros(slots),
             elo=jnp.float32(elo.INITIAL),
+            by_side=jnp.zeros((num_sides if num_sides > 1 else 0, slots, 3), jnp.int32),
         )
 
 
@@ -52,7 +54,7 @@ class Pool(struct.PyTreeNode):
         return jax.tree.map(lambda x: x[role], self.records)
 
 
-def create(untrained: PolicyState, settings: LeagueSettings) -> Pool:
+def create(untrained: PolicyState, settings: LeagueSettings, num_sides: int = 1) -> Pool:
     """A pool whose only member, in slot 0, is a copy of `untrained`; an anchor, if the settings say so."""
     slots, roles = settings.player_pool_length, len(settings.roles)
     pool = Pool(
@@ -64,7 +66,7 @@ def create(untrained: PolicyState, settings: LeagueSettings) -> Pool:
         iteration=jnp.zeros(slots, jnp.int32),
         elo=jnp.full(slots, elo.INITIAL),
         next=jnp.int32(0),
-        records=jax.tree.map(lambda x: jnp.stack([x] * roles), Record.create(slots)),
+        records=jax.tree.map(lambda x: jnp.stack([x] * roles), Record.create(slots, num_sides)),
     )
     return add(pool, untrained, jnp.int32(0), settings, anchor=settings.keep_untrained)
 
@@ -83,6 +85,7 @@ def add(
     records = records.replace(
         results=jax.vmap(lambda results: results.cleared(slot))(records.results),
         quality=records.quality.at[:, slot].set(best),
+        by_side=records.by_side.at[:, :, slot].set(0),
     )
     if role != FOREIGN:
         records = records.replace(since=records.since.at[role].set(0), newest=records.newest.at[role].set(slot))
@@ -110,8 +113,13 @@ def _choose_next(pool: Pool, settings: LeagueSettings) -> jax.Array:
     return jnp.where(pool.occupied.all(), goes, jnp.argmin(pool.occupied)).astype(jnp.int32)
 
 
-def recorded(pool: Pool, counts: jax.Array, probability: jax.Array, settings: LeagueSettings) -> Pool:
-    """With the learners' `counts` `[R, K, 3]` of new results; they drew members with `probability` `[R, K]`."""
+def recorded(
+    pool: Pool, counts: jax.Array, by_side: jax.Array, probability: jax.Array, settings: LeagueSettings
+) -> Pool:
+    """Returns the pool with the learners' `counts` `[R, K, 3]` of new results, and `by_side` `[R, S, K, 3]`.
+
+    They drew members with `probability` `[R, K]`.
+    """
     members_elo, records = pool.elo, []
     for role in range(len(settings.roles)):
         record, new, drawn = pool.record(role), counts[role], probability[role]
@@ -123,6 +131,7 @@ def recorded(pool: Pool, counts: jax.Array, probability: jax.Array, settings: Le
                 since=record.since + new.sum(0),
                 quality=record.quality - settings.quality_step * new[:, 0] / played,
                 elo=learner_elo,
+                by_side=record.by_side + by_side[role],
             )
         )
     return pool.replace(elo=members_elo, records=jax.tree.map(lambda *x: jnp.stack(x), *records))
@@ -130,7 +139,9 @@ def recorded(pool: Pool, counts: jax.Array, probability: jax.Array, settings: Le
 
 def forgotten(pool: Pool, role: int) -> Pool:
     """For a learner that starts anew: its results and its rating are nobody's now. Its snapshots stay."""
-    fresh = Record.create(pool.occupied.shape[0]).replace(newest=pool.records.newest[role])
+    fresh = Record.create(pool.occupied.shape[0]).replace(
+        newest=pool.records.newest[role], by_side=jnp.zeros_like(pool.records.by_side[role])
+    )
     return pool.replace(records=jax.tree.map(lambda x, new: x.at[role].set(new), pool.records, fresh))
 
 

@@ -6,7 +6,7 @@ and snapshots that are due join the pool.
 """
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +19,14 @@ from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from league import pool as pools
-from league.config.compose import RunSettings
-from league.evaluation.policy_file import architecture
-from league.evaluation.sources import open_source
 from league.matches import Matches, MatchRunner, StepStatistics
 from league.phases import Phases, PhaseState
 from league.pool import Pool, Record
 from league.roles import ROLES
-from mjx_arena import devices, tasks
+from league.settings import RunSettings
+from mjx_arena import devices, registry
 from mjx_arena.batch import BatchedArena
 from mjx_arena.types import Progress
-from mjx_arena.validation import require
 from ppo import rollout
 from ppo.policy import Policy, PolicyState
 from ppo.rollout import Trajectory
@@ -68,7 +65,7 @@ class SelfPlay:
 
     def __init__(self, settings: RunSettings):
         self.settings = settings
-        self.arena = tasks.build(settings.task, settings.physics)
+        self.arena = registry.build(settings.task, settings.physics)
         self.mesh = devices.make_mesh(settings.devices)
         self.arenas_per_device = settings.num_arenas // self.mesh.size
         self.num_mirror = round(self.arenas_per_device * settings.league.mirror_fraction)
@@ -76,7 +73,7 @@ class SelfPlay:
             self.num_mirror = self.arenas_per_device
         block = devices.safe_block_size(self.arenas_per_device, settings.physics.wanted_block)
         self.batch = BatchedArena(self.arena, block)
-        self.phases = Phases(settings.task, settings.arena_steps_per_iteration)
+        self.phases = Phases(settings.task.phases, settings.arena_steps_per_iteration)
         self.policy = Policy(self.arena.observation_size, self.arena.action, settings.ppo)
         self.learner = Learner(self.policy, settings.ppo, devices.AXIS)
         self._init = jax.jit(self.shard(self._local_init, P(), RUN_STATE_SPEC))
@@ -84,14 +81,14 @@ class SelfPlay:
             self.shard(self._local_iterate, (RUN_STATE_SPEC, P()), (RUN_STATE_SPEC, P())), donate_argnums=0
         )
 
-    def init(self) -> RunState:
-        """The state before the first iteration. The pool's first member is the untrained policy.
+    def init(self, members: Sequence[tuple[PolicyState, bool]] = ()) -> RunState:
+        """Returns the state before the first iteration; the pool's first member is the untrained policy.
 
-        Raises SettingError, CheckpointError or PolicyFileError for members from elsewhere that cannot be used.
+        `members` join it, after the idle one if the settings want one: policies, and whether they stay for good.
         """
-        foreign = list(self._foreign())  # before anything compiles
+        idle = [(self.policy.constant(self.arena.idle_action), True)] if self.settings.league.passive else []
         state = self.in_phase(self._init(jax.random.key(self.settings.seed)), self.settings.phase or 1)
-        for policy, anchor in foreign:
+        for policy, anchor in (*idle, *members):
             add = functools.partial(pools.add, settings=self.settings.league, anchor=anchor)
             add = jax.jit(add, out_shardings=NamedSharding(self.mesh, P()))
             state = state.replace(pool=add(state.pool, jax.device_get(policy), np.int32(0)))
@@ -107,20 +104,11 @@ class SelfPlay:
         rate = self.phases.learning_rate(phase)
         return learner.replace(learning_rate=jnp.where(jnp.isnan(rate), learner.learning_rate, rate))
 
-    def _foreign(self) -> Iterator[tuple[PolicyState, bool]]:
-        """Members of the first pool that are no snapshots of this run, and whether they stay for good."""
-        league = self.settings.league
-        if league.passive:
-            yield self.policy.passive(), True
-        for key, paths, anchor in (("anchors", league.anchors, True), ("op_checkpoint", league.op_checkpoint, False)):
-            for path in paths:
-                source = open_source(path)
-                same_task = source.settings.task_name == self.settings.task_name
-                require(same_task, f"league.{key}", path, f"plays {source.settings.task_name}")
-                own, other = architecture(self.policy), architecture(source.policy)
-                differing = [f"{name} {other[name]}, not {own[name]}" for name in own if own[name] != other[name]]
-                require(not differing, f"league.{key}", path, f"has another architecture: {'; '.join(differing)}")
-                yield source.newest().state, anchor
+    def with_learning_rate(self, state: RunState, rate: float) -> RunState:
+        """Returns `state` whose learners go on with another learning rate."""
+        rates = jnp.full_like(state.learner.learning_rate, rate)
+        learner = state.learner.replace(learning_rate=jax.device_put(rates, NamedSharding(self.mesh, P())))
+        return state.replace(learner=learner)
 
     def iterate(self, state: RunState) -> tuple[RunState, dict[str, Any]]:
         """One iteration, with its metrics `{name: []}` and `film`, see `league.run.video`. Gives up `state`."""
@@ -188,7 +176,7 @@ class SelfPlay:
         league = self.settings.league
         key, k_learner, k_matches = jax.random.split(key, 3)
         learner = jax.vmap(self.learner.init)(jax.random.split(k_learner, len(league.roles)))
-        pool = pools.create(first(learner).policy, league)
+        pool = pools.create(first(learner).policy, league, self.arena.num_sides)
         phase = self.phases.begin()
 
         def start(probability, key):
@@ -223,7 +211,7 @@ class SelfPlay:
             play_and_learn, state.learner, state.matches, probability, jax.random.split(k_roles, num_roles)
         )
         totals = jax.tree.map(lambda x: jax.lax.psum(x, devices.AXIS), steps)
-        pool = pools.recorded(state.pool, totals.results, probability, league)
+        pool = pools.recorded(state.pool, totals.results, totals.by_side, probability, league)
         metrics = self._metrics(metrics, totals, pool) | {"phase": state.phase.phase + 1}
         phase = self.phases.after(state.phase, metrics)
         moved = self._at_start(learner, phase.phase).learning_rate
@@ -288,18 +276,32 @@ class SelfPlay:
         wins, draws, losses = totals.results.sum(0)
         games = wins + draws + losses
         played = pool.occupied & (record.results.decayed.sum(1) > 0)
-        return {
-            "reward": totals.reward / per_step,
-            "episode_return": totals.returns / totals.parts,
-            "match_length": totals.match_steps / ended,
-            "matches": totals.matches,
-            "draw_rate": totals.draws / totals.matches,
-            "exercise_survival": totals.exercise_survivals / totals.exercises,
-            "league/games": games,
-            "league/win_rate": (wins + draws / 2) / games,
-            "league/win_rate_pool": jnp.sum(record.results.win_rate() * played) / played.sum(),
-            "league/elo": record.elo,
-        } | {name: value / (ended if name.startswith("last/") else per_step) for name, value in totals.metrics.items()}
+        return (
+            {
+                "reward": totals.reward / per_step,
+                "episode_return": totals.returns / totals.parts,
+                "match_length": totals.match_steps / ended,
+                "matches": totals.matches,
+                "draw_rate": totals.draws / totals.matches,
+                "exercise_survival": totals.exercise_survivals / totals.exercises,
+                "league/games": games,
+                "league/win_rate": (wins + draws / 2) / games,
+                "league/win_rate_pool": jnp.sum(record.results.win_rate() * played) / played.sum(),
+                "league/elo": record.elo,
+            }
+            | self._side_metrics(totals.by_side)
+            | {
+                name: value / (ended if name.startswith("last/") else per_step)
+                for name, value in totals.metrics.items()
+            }
+        )
+
+    def _side_metrics(self, by_side: jax.Array) -> dict[str, jax.Array]:
+        """Win rates by side `{name: []}`, of results `[S, K, 3]`; nothing in a symmetric game."""
+        metrics = {}
+        for name, results in zip(self.arena.names_of_sides, by_side.sum(1), strict=True):
+            metrics[f"league/win_rate/{name}"] = (results[0] + results[1] / 2) / results.sum()
+        return metrics
 
 
 def first(stacked: Any) -> Any:

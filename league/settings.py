@@ -1,12 +1,18 @@
-"""Settings of the league, group `league` of the configuration."""
+"""Settings of a run, and of its groups `league` and `logger`: each default stands here once, with what help says."""
 
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass, field, replace
+from typing import Any
 
-from mjx_arena.validation import require, require_not_negative
+from mjx_arena.arena import TaskSettings
+from mjx_arena.physics.settings import PhysicsSettings
+from mjx_arena.validation import checker, require, require_not_negative
+from ppo.settings import PPOSettings
 
 MATCHMAKERS = ("latest", "uniform", "delta_uniform", "pfsp", "openai_five", "mix")
 PFSP_WEIGHTS = ("hard", "var", "linear", "capped")
 EVICTIONS = ("fifo", "easiest")
+DEBUG_TOPICS = ("actions", "reset", "reward", "learning", "checkpoints")
 ROLES = ("learner", "main", "main_exploiter", "league_exploiter")
 
 
@@ -32,16 +38,16 @@ class LeagueSettings:
     roles: tuple[str, ...] = ("learner",)  # of the learners, each with arenas of its own; see `league.roles`
     player_pool_length: int = 32  # members that the pool holds, anchors included
     mirror_fraction: float = 0.5  # share of arenas in which all agents are the learner
-    matchmaker: str = "mix"
-    mix: MixSettings = field(default_factory=MixSettings)
-    pfsp_weight: str = "hard"  # of the matchmaker `pfsp`, by x, the learner's win rate
+    matchmaker: str = "mix"  # latest, uniform, delta_uniform, pfsp, openai_five, or mix of them
+    mix: MixSettings = field(default_factory=MixSettings)  # shares of the matchmakers that mix draws from
+    pfsp_weight: str = "hard"  # by the win rate x: hard (1-x)^power, var x(1-x), linear 1-x, capped min(1/2, 1-x)
     pfsp_power: float = 2.0  # of the weight `hard`, (1 - x)^power
     delta: float = 0.5  # of the matchmaker `delta_uniform`: 0 draws from all of history, 1 the newest alone
     quality_step: float = 0.01  # of the matchmaker `openai_five`: how fast a member that loses falls out of favour
-    update_win_rate: float | None = None  # a snapshot is taken above this win rate since the last one; None: never so
+    update_win_rate: float | None = None  # a snapshot is taken above this win rate since the last one; null: never so
     games_to_check: int = 400  # games since the last snapshot before that win rate counts
     max_update_steps: int = 50  # iterations after which a snapshot is taken in any case
-    eviction: str = "fifo"  # who goes from a full pool: the oldest (fifo), or whom the learner beats most (easiest)
+    eviction: str = "fifo"  # who goes from a full pool: the oldest (fifo), or the most beaten one (easiest)
     reset_share: float = 0.25  # of the snapshots of a league exploiter after which it starts anew
     keep_untrained: bool = True  # the untrained policy, the pool's first member, never goes
     passive: bool = False  # a member that does nothing, or what the task takes for that; it never goes
@@ -55,9 +61,7 @@ class LeagueSettings:
         return self.keep_untrained + self.passive + len(self.anchors)
 
     def validate(self, prefix: str = "league") -> None:
-        def check(condition: bool, key: str, remedy: str) -> None:
-            require(condition, f"{prefix}.{key}", getattr(self, key), remedy)
-
+        check = checker(self, prefix)
         for role in self.roles:
             check(role in ROLES, "roles", f"must be of {', '.join(ROLES)}")
         check(
@@ -94,3 +98,97 @@ class LeagueSettings:
         check(self.max_update_steps >= 1, "max_update_steps", "must be at least 1 iteration")
         check(0 < self.result_decay <= 1, "result_decay", "must lie in (0, 1]")
         check(self.tile_rows >= 1, "tile_rows", "must be at least 1 row")
+
+
+@dataclass(frozen=True)
+class LoggerSettings:
+    """What a run writes while it goes: `metrics.jsonl` always, and these; group `logger` of the configuration."""
+
+    interval: int = 1  # iterations between two log lines; metrics leave the device only then
+    console: bool = True  # a progress line for people
+    console_seconds: float = 10.0  # between two progress lines where the output is not a terminal
+    tensorboard: bool = True  # event files in the run folder
+    render_interval: int | None = 500  # iterations between two films of a match, in `films` and TensorBoard; null: none
+
+    def validate(self, prefix: str = "logger") -> None:
+        check = checker(self, prefix)
+        check(self.interval >= 1, "interval", "must be at least 1 iteration")
+        check(self.console_seconds >= 0, "console_seconds", "must not be negative")
+        often = self.render_interval
+        check(often is None or often >= 1, "render_interval", "must be at least 1 iteration, or null for no films")
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """Everything that decides what a run does; groups first, then the keys of the run itself."""
+
+    task: TaskSettings  # the game's own settings
+    physics: PhysicsSettings = field(default_factory=PhysicsSettings)
+    ppo: PPOSettings = field(default_factory=PPOSettings)
+    league: LeagueSettings = field(default_factory=LeagueSettings)
+    logger: LoggerSettings = field(default_factory=LoggerSettings)
+    game_file: str | None = None  # a Python file with a game of your own, which is then the task
+    num_arenas: int = 512  # matches that run side by side, over all devices; as many for each role of the league
+    iterations: int = 1500  # each plays num_arenas * ppo.horizon arena steps for each role, then updates the policies
+    total_arena_steps: int | None = None  # sets iterations by its arena steps instead, rounded up
+    seed: int = 0
+    devices: int | None = None  # how many to use; null: one per core on CPUs, all of them on GPUs
+    stagger: bool = False  # first matches begin anywhere within the time limit, for limits not to end all at once
+    phase: int | None = None  # of a task with phases: which to begin with, or to go on with, from 1; null: as it comes
+    milestone_interval: int | None = None  # arena steps between full copies that no rotation deletes; null: none
+    debug: str | None = None  # what it prints of itself: actions, reset, reward, learning, checkpoints, joined by +
+    run_dir: str | None = None  # where the run is written; null: runs/<task>/<date-time>
+    resume: str | None = None  # a run folder to go on with, or `latest` for the newest run of the task
+    resume_step: int | None = None  # iteration of the checkpoint to resume from; null: the newest finished one
+    checkpoint_interval: int = 25  # iterations between two checkpoints; the newest two are kept
+    checkpoint_keep_interval: int = 100  # checkpoints at multiples of it, in iterations, are kept for good
+    compilation_cache: bool = True  # keep compiled programs in the user's cache folder, to start sooner next time
+    objective: str = "episode_return"  # metric that a run returns to a sweep, for sweepers that optimise
+
+    @property
+    def task_name(self) -> str:
+        return self.task.name
+
+    @property
+    def debug_topics(self) -> tuple[str, ...]:
+        return tuple(self.debug.split("+")) if self.debug else ()
+
+    @property
+    def arena_steps_per_iteration(self) -> int:
+        """Arena steps of one iteration, over all roles and devices."""
+        return self.num_arenas * len(self.league.roles) * self.ppo.horizon
+
+    def resolved(self) -> "RunSettings":
+        """Returns the same run with `total_arena_steps` turned into `iterations`, and with what settings imply.
+
+        That is the only device of an engine on the host, and an idle member for phases without self-play.
+        """
+        changes: dict[str, Any] = {}
+        if self.physics.on_host and self.devices is None:
+            changes["devices"] = 1
+        if not all(phase.self_play for phase in self.task.phases):
+            changes["league"] = replace(self.league, passive=True)
+        steps = self.total_arena_steps
+        if steps is not None:
+            require(steps >= 1, "total_arena_steps", steps, "must be at least 1, or null")
+            iterations = math.ceil(steps / self.arena_steps_per_iteration)
+            changes |= {"iterations": iterations, "total_arena_steps": None}
+        return replace(self, **changes)
+
+    def validate(self) -> None:
+        """Raises SettingError for the first value that cannot work by itself; see `league.split` for sizes."""
+        for key in ("task", "physics", "ppo", "league", "logger"):
+            getattr(self, key).validate(key)
+        for key in ("num_arenas", "iterations", "checkpoint_interval", "checkpoint_keep_interval"):
+            require(getattr(self, key) >= 1, key, getattr(self, key), "must be at least 1")
+        last = max(len(self.task.phases), 1)
+        require(self.phase is None or 1 <= self.phase <= last, "phase", self.phase, f"must lie between 1 and {last}")
+        interval = self.milestone_interval
+        require(interval is None or interval >= 1, "milestone_interval", interval, "must be at least 1, or null")
+        for topic in self.debug_topics:
+            require(topic in DEBUG_TOPICS, "debug", self.debug, f"must be of {', '.join(DEBUG_TOPICS)}, joined by +")
+        require(0 <= self.seed < 2**32, "seed", self.seed, "must lie between 0 and 4294967295")
+        if self.devices is not None:
+            require(self.devices >= 1, "devices", self.devices, "must be at least 1, or null for all there are")
+            on_host, remedy = self.physics.on_host, f"physics={self.physics.engine} uses every core from one device"
+            require(not on_host or self.devices == 1, "devices", self.devices, f"{remedy}; take 1, or null")

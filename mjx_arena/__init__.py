@@ -1,12 +1,13 @@
 """Physics arenas for agents that learn by competing: bodies, games, engines, and many matches as one program."""
 
-import dataclasses
-
+from mjx_arena import registry
+from mjx_arena.arena import Arena, TaskSettings
 from mjx_arena.check import check_arena
 from mjx_arena.physics import PhysicsSettings
-from mjx_arena.tasks import build, list_tasks, settings_of
-from mjx_arena.types import Arena, ArenaState, Box, Discrete, Physics, PhysicsState, TimeStep
-from mjx_arena.validation import SettingError
+from mjx_arena.registry import list_tasks, register, settings_type
+from mjx_arena.sides import SidedArena, SideSpace
+from mjx_arena.types import ArenaState, Box, Discrete, Physics, PhysicsState, Progress, TimeStep, View
+from mjx_arena.validation import SettingError, replace_nested
 
 __all__ = [
     "Arena",
@@ -16,27 +17,28 @@ __all__ = [
     "Physics",
     "PhysicsSettings",
     "PhysicsState",
+    "Progress",
     "SettingError",
+    "SideSpace",
+    "SidedArena",
+    "TaskSettings",
     "TimeStep",
-    "build",
+    "View",
     "check_arena",
     "list_tasks",
     "make",
-    "settings_of",
+    "register",
+    "settings_type",
 ]
 
 
 def make(task: str, physics: PhysicsSettings | str = "mjx", **overrides) -> Arena:
-    """The arena of one match of `task`; `overrides` replace fields of the task's settings.
+    """Builds the arena of one match of `task`; `overrides` replace fields of its settings, mappings parts of groups.
 
     Raises SettingError, which names the key, for an unknown task or setting and for values that cannot work.
     """
-    settings_type = settings_of(task)
-    known = {field.name for field in dataclasses.fields(settings_type)}
-    for key, value in overrides.items():
-        if key not in known:
-            raise SettingError(f"task.{key}", value, f"{task} has no such setting; it has {', '.join(sorted(known))}")
+    settings = registry.settings_type(task)()
     if isinstance(physics, str):
         physics = PhysicsSettings(engine=physics)
         physics.validate()
-    return build(settings_type(**overrides), physics)
+    return registry.build(replace_nested(settings, overrides, "task"), physics)

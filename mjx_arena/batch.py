@@ -12,7 +12,8 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
-from mjx_arena.types import Arena, ArenaState, Progress, TimeStep
+from mjx_arena.arena import Arena
+from mjx_arena.types import ArenaState, Progress, TimeStep
 
 
 class Bank(struct.PyTreeNode):
@@ -47,15 +48,13 @@ class BatchedArena:
         """`size` fresh reset states `[F, ...]`, at a stage of a run if one is given."""
         if progress is None:
             return Bank(*self.reset(key, size))
-        reset_in = getattr(self.arena, "reset_in", None)
-        start = self.arena.reset if reset_in is None else lambda key: reset_in(key, progress.phase)
-        state, timestep = self.blockwise(jax.vmap(start), jax.random.split(key, size))
+        start = jax.vmap(lambda key: self.arena.reset(key, progress.phase))
+        state, timestep = self.blockwise(start, jax.random.split(key, size))
         return Bank(self.progressed(state, progress), timestep)
 
     def progressed(self, state: ArenaState, progress: Progress) -> ArenaState:
-        """States `[N, ...]` at a stage of a run, of arenas that have a `Curriculum`."""
-        progressed = getattr(self.arena, "progressed", None)
-        return state if progressed is None else jax.vmap(progressed, in_axes=(0, None))(state, progress)
+        """Returns states `[N, ...]` at a stage of a run."""
+        return jax.vmap(self.arena.progressed, in_axes=(0, None))(state, progress)
 
     def step_without_reset(self, state: ArenaState, action: jax.Array) -> tuple[ArenaState, TimeStep]:
         """Plays `action` `[N, A, ...]` and leaves matches that end as they are."""

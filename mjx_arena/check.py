@@ -6,8 +6,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from mjx_arena.arena import Arena
 from mjx_arena.batch import Bank, BatchedArena
-from mjx_arena.types import Arena, Box, TimeStep
+from mjx_arena.types import Box, TimeStep
 
 _SEAT_ROUNDS = 64  # of `num_arenas` matches each, for the comparison of the seats
 

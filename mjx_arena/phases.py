@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from mjx_arena.validation import require
+from mjx_arena.validation import checker
 
 
 @dataclass(frozen=True)
@@ -23,9 +23,7 @@ class Phase:
     arena_steps: int | None = None
 
     def validate(self, prefix: str) -> None:
-        def check(condition: bool, key: str, remedy: str) -> None:
-            require(condition, f"{prefix}.{key}", getattr(self, key), remedy)
-
+        check = checker(self, prefix)
         check(self.name.isidentifier(), "name", "must be a word, for it names a folder")
         check(self.learning_rate is None or self.learning_rate > 0, "learning_rate", "must be positive, or null")
         check(self.window >= 1, "window", "must be at least 1 iteration")

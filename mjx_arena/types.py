@@ -1,6 +1,6 @@
-"""The contract between physics, tasks, batching and learners. Axes: A agents of an arena, n actions, O observations.
+"""The data that games, engines, batching and learners exchange; the base class of a game is in `mjx_arena.arena`.
 
-Everything here is written for one arena; `jax.vmap` adds the batch axis in front.
+Axes: A agents of an arena, n actions, O observations. All is written for one arena; `jax.vmap` adds the batch axis.
 """
 
 from typing import Any, NamedTuple, Protocol
@@ -8,7 +8,6 @@ from typing import Any, NamedTuple, Protocol
 import chex
 import jax
 import mujoco
-import numpy as np
 from flax import struct
 
 
@@ -91,60 +90,8 @@ class TimeStep(struct.PyTreeNode):
     outcome: jax.Array  # [A] +1 win, 0 draw, -1 loss; meaningful where the match has ended
     alive: jax.Array  # [A] bool: the agent acts and learns; false once eliminated, or where it is a held dummy
     rated: jax.Array  # [] bool: the match counts in the league; false in a drill
-    action_mask: jax.Array | None  # [A, n] bool, legal choices of a Discrete action
+    action_mask: jax.Array | None  # [A, n] bool, legal choices of a Discrete action, or controls that a seat has
     metrics: dict[str, jax.Array]  # {name: []}; of a match counts the mean, or for names in `last/` the last value
-
-
-class Arena(Protocol):
-    """One game on one engine."""
-
-    version: int  # of the game: rises when its behaviour changes, so that policies for another one are not mixed up
-    num_agents: int
-    observation_size: int
-    control_dt: float  # s
-    time_limit: int  # control steps of the longest match
-    physics: Physics
-    mj_model: mujoco.MjModel
-
-    @property
-    def action(self) -> Box | Discrete: ...
-
-    def reset(self, key: chex.PRNGKey) -> tuple[ArenaState, TimeStep]: ...
-
-    def step(self, state: ArenaState, action: jax.Array) -> tuple[ArenaState, TimeStep]:
-        """Plays one control step; `action` is `[A, n]` for `Box(n)` (clipped to [-1, 1]) and `[A]` for `Discrete`."""
-        ...
-
-
-class Scene(Protocol):
-    """What an `Arena` may have besides, to be filmed well and saved as a model with its trajectory."""
-
-    view: View
-    mj_spec: mujoco.MjSpec  # what `mj_model` was compiled from
-
-    def controls(self, state: ArenaState, action: jax.Array) -> jax.Array:
-        """What the motors get `[nu]` while `action` `[A, n]`, clipped, is played in `state`."""
-        ...
-
-
-class Describer(Protocol):
-    """What an `Arena` may have besides, to be looked into."""
-
-    def describe(self, state: ArenaState) -> list[str]:
-        """A match in lines for a person."""
-        ...
-
-    def explain(self, action: np.ndarray) -> str:
-        """One agent's action, of those of `Arena.step`."""
-        ...
-
-
-class Reporter(Protocol):
-    """What an `Arena` may have besides, to say in its own terms how matches went."""
-
-    def report(self, outcome: np.ndarray, length: np.ndarray, metrics: dict[str, np.ndarray]) -> dict[str, float]:
-        """Of M matches: the first agent's outcomes `[M]`, control steps `[M]` and metrics `{name: [M]}`."""
-        ...
 
 
 class Progress(NamedTuple):
@@ -152,19 +99,3 @@ class Progress(NamedTuple):
 
     arena_steps: jax.Array  # [] that it has played, in all its arenas together
     phase: jax.Array  # [] int32, from 0; see `mjx_arena.phases`
-
-
-class Curriculum(Protocol):
-    """What an `Arena` may have besides, if its games change over training. What changes lies in the state."""
-
-    def progressed(self, state: ArenaState, progress: Progress) -> ArenaState:
-        """The same match at that stage of a run."""
-        ...
-
-
-class Phased(Curriculum, Protocol):
-    """What an `Arena` may have besides, if matches begin differently in different phases."""
-
-    def reset_in(self, key: chex.PRNGKey, phase: jax.Array) -> tuple[ArenaState, TimeStep]:
-        """As `reset`, in phase `phase` `[]` int32, from 0."""
-        ...

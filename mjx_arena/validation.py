@@ -1,7 +1,7 @@
-"""Checks shared by the settings of every room: one message that names the key, the value and what would do."""
+"""Checks that the settings of every part share: one message that names the key, its value and what would do."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 
@@ -14,21 +14,33 @@ class SettingError(ValueError):
 
 
 def require(condition: bool, key: str, value: Any, remedy: str) -> None:
-    """Raises `SettingError` unless `condition` holds."""
+    """Raises SettingError unless `condition` holds."""
     if not condition:
         raise SettingError(key, value, remedy)
 
 
+def checker(group: Any, prefix: str) -> Callable[[bool, str, str], None]:
+    """Returns `check(condition, key, remedy)`, which raises SettingError for that field of the dataclass `group`."""
+    return lambda condition, key, remedy: require(condition, f"{prefix}.{key}", getattr(group, key), remedy)
+
+
 def require_not_negative(group: Any, prefix: str, remedy: str) -> None:
-    """Raises `SettingError` for the first field of the dataclass `group` that is negative."""
+    """Raises SettingError for the first field of the dataclass `group` that is negative."""
     for key, value in vars(group).items():
         require(value >= 0, f"{prefix}.{key}", value, remedy)
 
 
-def changed(group: Any, changes: Mapping[str, Any]) -> Any:
-    """The dataclass `group` with `changes` by field; of a field that is a dataclass itself, a mapping changes parts."""
-    parts = {}
+def replace_nested(group: Any, changes: Mapping[str, Any], prefix: str) -> Any:
+    """Returns the dataclass `group` with `changes` by field; a mapping changes parts of a field that is a dataclass.
+
+    Raises SettingError for a field that is not there; `prefix` is the key of the group.
+    """
+    known, parts = {field.name for field in dataclasses.fields(group)}, {}
     for key, value in changes.items():
-        nested = isinstance(value, Mapping) and dataclasses.is_dataclass(getattr(group, key))
-        parts[key] = changed(getattr(group, key), value) if nested else value
+        require(
+            key in known, f"{prefix}.{key}", value, f"there is no such setting; choose of {', '.join(sorted(known))}"
+        )
+        old = getattr(group, key)
+        nested = isinstance(value, Mapping) and dataclasses.is_dataclass(old)
+        parts[key] = replace_nested(old, value, f"{prefix}.{key}") if nested else value
     return dataclasses.replace(group, **parts)

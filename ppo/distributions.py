@@ -9,10 +9,11 @@ from flax import struct
 
 
 class DiagonalGaussian(struct.PyTreeNode):
-    """Independent normal controls; the arena clips them to [-1, 1]."""
+    """Independent normal controls; the arena clips them to [-1, 1]. Those whose `mask` is false count for nothing."""
 
     mean: jax.Array  # [..., n]
     log_std: jax.Array  # [..., n]
+    mask: jax.Array | None = None  # [..., n] bool: controls that the seat has; the others are padding
 
     def sample(self, key: chex.PRNGKey) -> jax.Array:
         return self.mean + jnp.exp(self.log_std) * jax.random.normal(key, self.mean.shape)
@@ -23,11 +24,14 @@ class DiagonalGaussian(struct.PyTreeNode):
     def log_prob(self, action: jax.Array) -> jax.Array:
         """Log density `[...]` of actions `[..., n]`."""
         z = (action - self.mean) * jnp.exp(-self.log_std)
-        return jnp.sum(-0.5 * jnp.square(z) - self.log_std - 0.5 * math.log(2 * math.pi), -1)
+        return self._sum(-0.5 * jnp.square(z) - self.log_std - 0.5 * math.log(2 * math.pi))
 
     def entropy(self) -> jax.Array:
         """Differential entropy `[...]` in nats."""
-        return jnp.sum(self.log_std + 0.5 * math.log(2 * math.pi * math.e), -1)
+        return self._sum(self.log_std + 0.5 * math.log(2 * math.pi * math.e))
+
+    def _sum(self, x: jax.Array) -> jax.Array:
+        return jnp.sum(x if self.mask is None else jnp.where(self.mask, x, 0), -1)
 
 
 class Categorical(struct.PyTreeNode):

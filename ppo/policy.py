@@ -6,6 +6,7 @@ from typing import Any
 import chex
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import linen, struct
 
 from mjx_arena.types import Box, Discrete
@@ -64,17 +65,15 @@ class Policy:
             params["log_std"] = jnp.full(self.action.size, self.settings.initial_log_std, jnp.float32)
         return PolicyState(params=params, normalizer=normalizer.init(self.observation_size))
 
-    def passive(self) -> PolicyState:
-        """A policy that does nothing: controls 0 with the least noise that there is, or the first choice."""
+    def constant(self, action: np.ndarray) -> PolicyState:
+        """Returns a policy that always takes one action: controls `[n]` with the least noise, or a choice `[]`."""
         state = jax.tree.map(jnp.zeros_like, jax.eval_shape(self.init, jax.random.key(0)))
-        params = state.params
-        if isinstance(self.action, Box):
-            params = {**params, "log_std": jnp.full(self.action.size, self.settings.min_log_std)}
-        else:
-            last = f"Dense_{len(self.settings.actor_hidden)}"
-            layer = params["actor"]["params"][last]
-            layer = {**layer, "bias": layer["bias"].at[0].set(100.0)}
-            params = {**params, "actor": {"params": {**params["actor"]["params"], last: layer}}}
+        layers, last = state.params["actor"]["params"], f"Dense_{len(self.settings.actor_hidden)}"
+        is_box = isinstance(self.action, Box)
+        bias = jnp.asarray(action) if is_box else 100.0 * jax.nn.one_hot(action, self.action.size)
+        params = {**state.params, "actor": {"params": {**layers, last: {**layers[last], "bias": bias}}}}
+        if is_box:
+            params["log_std"] = jnp.full(self.action.size, self.settings.min_log_std)
         return PolicyState(params=params, normalizer=normalizer.init(self.observation_size))
 
     def apply(
@@ -90,7 +89,7 @@ class Policy:
         if isinstance(self.action, Discrete):
             return Categorical.masked(output, mask)
         log_std = jnp.clip(state.params["log_std"], self.settings.min_log_std, self.settings.max_log_std)
-        return DiagonalGaussian(output, jnp.broadcast_to(log_std, output.shape))
+        return DiagonalGaussian(output, jnp.broadcast_to(log_std, output.shape), mask)
 
     def value(self, state: PolicyState, observation: jax.Array) -> jax.Array:
         """The critic alone: expected discounted return `[...]`."""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from mjx_arena.validation import require
+from mjx_arena.validation import checker
 
 ACTIVATIONS = ("tanh", "elu", "swish", "relu")
 SCHEDULES = ("fixed", "linear", "adaptive")
@@ -11,35 +11,33 @@ SCHEDULES = ("fixed", "linear", "adaptive")
 @dataclass(frozen=True)
 class PPOSettings:
     horizon: int = 24  # control steps of one rollout
-    epochs: int = 4
-    num_minibatches: int = 6
-    gamma: float = 0.995
-    gae_lambda: float = 0.95
-    clip_epsilon: float = 0.2
+    epochs: int = 4  # passes over the rollout in one update
+    num_minibatches: int = 6  # must divide the samples that each device gathers
+    gamma: float = 0.995  # discount per control step
+    gae_lambda: float = 0.95  # of generalised advantage estimation
+    clip_epsilon: float = 0.2  # of the probability ratio, and of the value where it is clipped
     clip_value_loss: bool = False
     value_coefficient: float = 1.0
     entropy_coefficient: float = 0.001
-    max_grad_norm: float = 1.0
+    max_grad_norm: float = 1.0  # gradients are clipped to this global norm
     normalize_advantage: bool = True
-    learning_rate: float = 1e-3
-    learning_rate_schedule: str = "adaptive"
+    learning_rate: float = 1e-3  # to start with
+    learning_rate_schedule: str = "adaptive"  # fixed, linear (to 0 at the end), or adaptive (follows target_kl)
     learning_rate_min: float = 1e-5  # bounds of the adaptive schedule
     learning_rate_max: float = 1e-2
-    target_kl: float = 0.01  # of the adaptive schedule
-    target_kl_decay: float = 0.0  # last share of the run over which target_kl falls to 0
-    stop_kl: float | None = None  # a minibatch above it ends the iteration's updates
-    actor_hidden: tuple[int, ...] = (128, 128)
+    target_kl: float = 0.01  # nats, of the adaptive schedule
+    target_kl_decay: float = 0.0  # last share of the run over which target_kl falls to 0, for policies to settle
+    stop_kl: float | None = None  # nats; a minibatch above it ends the iteration's updates; null: never
+    actor_hidden: tuple[int, ...] = (128, 128)  # units of each hidden layer
     critic_hidden: tuple[int, ...] = (128, 128)
-    activation: str = "tanh"
-    initial_log_std: float = -0.7
+    activation: str = "tanh"  # tanh, elu, swish or relu
+    initial_log_std: float = -0.7  # of the Gaussian policy, and its bounds
     min_log_std: float = -1.6
     max_log_std: float = 0.5
     max_skipped_iterations: int = 20  # consecutive iterations without one finite update before the run stops
 
     def validate(self, prefix: str = "ppo") -> None:
-        def check(condition: bool, key: str, remedy: str) -> None:
-            require(condition, f"{prefix}.{key}", getattr(self, key), remedy)
-
+        check = checker(self, prefix)
         for key in ("horizon", "epochs", "num_minibatches", "max_skipped_iterations"):
             check(getattr(self, key) >= 1, key, "must be at least 1")
         for key in ("gamma", "gae_lambda", "target_kl_decay"):

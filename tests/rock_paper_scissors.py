@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from mjx_arena.arena import Arena
 from mjx_arena.types import ArenaState, Discrete, PhysicsState, TimeStep
 from ppo.policy import Policy, PolicyState
 
@@ -13,7 +14,7 @@ BEATS = np.array([[0, -1, 1], [1, 0, -1], [-1, 1, 0]])  # outcome of row against
 
 
 @dataclasses.dataclass(frozen=True)
-class RockPaperScissors:
+class RockPaperScissors(Arena):
     """`Arena` of two, who see nothing."""
 
     version = 1
@@ -24,7 +25,7 @@ class RockPaperScissors:
     physics = None
     mj_model = None
 
-    def reset(self, key):
+    def reset(self, key, phase=None):
         physics = PhysicsState(jnp.zeros(1), jnp.zeros(1), jnp.zeros(0), jnp.zeros(1), jnp.zeros(0))
         state = ArenaState(physics=physics, key=key, step_count=jnp.int32(0), memory=())
         return state, self._timestep(jnp.zeros(2), jnp.bool_(False))

@@ -11,10 +11,10 @@ from jax.sharding import Mesh
 from league.evaluation.evaluator import Evaluator, Records, stack
 from league.evaluation.pairings import Pairing
 from league.evaluation.sources import Source
-from mjx_arena import devices, tasks
+from mjx_arena import devices, registry
+from mjx_arena.arena import Arena
 from mjx_arena.trajectory import Film
-from mjx_arena.types import Arena
-from mjx_arena.validation import changed, require
+from mjx_arena.validation import replace_nested, require
 from ppo.policy import PolicyState
 
 
@@ -32,6 +32,7 @@ class Score(NamedTuple):
     mean_return: float  # sum of rewards in a match
     metrics: dict[str, float]  # means over matches of what the task measures
     report: dict[str, float]  # what the task says of them
+    by_side: dict[str, dict[str, float]]  # side -> wins, draws and losses there, of a game of several sides
 
 
 class Evaluation:
@@ -72,7 +73,7 @@ class Evaluation:
         if opponent == "initial":
             return self.source.at(0.0).state
         if opponent == "passive":
-            return self.source.policy.passive()
+            return self.source.policy.constant(self.source.arena.idle_action)
         require(
             isinstance(opponent, float), "opponent", opponent, "must be self, initial, passive, or a share such as 0.1"
         )
@@ -84,7 +85,7 @@ class Evaluation:
         physics = settings.physics if pairing.physics is None else pairing.physics
         variant = (json.dumps(pairing.task, sort_keys=True), physics)
         if variant not in self._evaluators:
-            arena = tasks.build(changed(settings.task, pairing.task), physics)
+            arena = registry.build(replace_nested(settings.task, pairing.task, "task"), physics)
             mesh = devices.make_mesh(1) if physics.on_host else self.mesh
             self._evaluators[variant] = Evaluator(arena, [self.source.policy], mesh, physics.wanted_block, self.sampled)
         return self._evaluators[variant]
@@ -106,13 +107,23 @@ def ranks(outcome: np.ndarray, agents: int) -> np.ndarray:
     return 1 + (1 - outcome) * (agents - 1) / 2
 
 
-def score(seat: np.ndarray, records: Records, arena: Arena | None = None) -> Score:
+def _by_side(own: np.ndarray, seat: np.ndarray, arena: Arena) -> dict[str, dict[str, float]]:
+    """Shares of wins, draws and losses on each side, of outcomes `[M]` in seats `[M]`."""
+    side, found = np.array(arena.sides)[seat], {}
+    for number, name in enumerate(arena.names_of_sides):
+        there = own[side == number]
+        if there.size:
+            shares = {"wins": there > 0, "draws": there == 0, "losses": there < 0}
+            found[name] = {key: float(value.mean()) for key, value in shares.items()}
+    return found
+
+
+def score(seat: np.ndarray, records: Records, arena: Arena) -> Score:
     """Score of the player in `seat` `[M]`; matches in which physics broke are left out."""
     seat, records = seat[records.valid], jax.tree.map(lambda x: x[records.valid], records)
     own, returns = (np.take_along_axis(x, seat[:, None], 1)[:, 0] for x in (records.outcome, records.returns))
     wins, losses = float((own > 0).mean()), float((own < 0).mean())
     decided = wins + losses
-    report = getattr(arena, "report", lambda *_: {})
     return Score(
         matches=own.shape[0],
         wins=wins,
@@ -124,5 +135,6 @@ def score(seat: np.ndarray, records: Records, arena: Arena | None = None) -> Sco
         mean_rank=float(ranks(own, records.outcome.shape[1]).mean()),
         mean_return=float(returns.mean()),
         metrics={name: float(value.mean()) for name, value in records.metrics.items()},
-        report=report(own, records.length, records.metrics),
+        report=arena.report(own, np.asarray(records.length), {k: np.asarray(v) for k, v in records.metrics.items()}),
+        by_side=_by_side(own, seat, arena),
     )

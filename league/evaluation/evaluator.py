@@ -16,9 +16,10 @@ from jax.sharding import PartitionSpec as P
 
 from league import opponents
 from mjx_arena import devices
+from mjx_arena.arena import Arena
 from mjx_arena.batch import BatchedArena, where
 from mjx_arena.trajectory import Film
-from mjx_arena.types import Arena, ArenaState, Box, TimeStep
+from mjx_arena.types import ArenaState, Box, TimeStep
 from ppo.policy import Policy, PolicyState
 
 _ARENAS = 512  # side by side, on one device
@@ -95,11 +96,10 @@ class Evaluator:
         """Of every state `[max_steps + 1, M, ...]` what a `Film` holds; and whether a step ended `[max_steps, M]`."""
         key, k_reset = jax.random.split(key)
         batch = self._batch(slot.shape[0])
-        controls = getattr(self.arena, "controls", lambda state, action: jnp.zeros(0))
 
         def shown(state, seen, action):
             clipped = jnp.clip(action, -1, 1) if isinstance(self.arena.action, Box) else action
-            ctrl = jax.vmap(controls)(state, clipped)
+            ctrl = jax.vmap(self.arena.controls)(state, clipped)
             return state.physics.qpos, state.physics.qvel, ctrl, seen.reward, seen.metrics
 
         def step(carry, key):

@@ -1,14 +1,18 @@
-"""What `conf/evaluation/<task>.yaml` says: whom a run's policy is to play, and where."""
+"""Which pairings a run's policy is to play: those of `conf/evaluation/<task>.yaml`, or of the YAML beside a game."""
 
 import dataclasses
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 from omegaconf import OmegaConf
 
-from league.config.schema import instantiate
+from league.config.compose import CONF, beside_game
+from league.config.fields import instance_of
 from mjx_arena.physics.settings import PhysicsSettings
-from mjx_arena.validation import require
+from mjx_arena.validation import SettingError, require
+
+_DEFAULT = {"untrained": {"opponent": "initial"}, "quarter": {"opponent": 0.25}, "mirror": {"opponent": "self"}}
+_DEFAULT_ALONE = {"run": {"opponent": "self"}}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,30 +24,37 @@ class Pairing:
     physics: PhysicsSettings | None = None  # in place of the run's own
 
 
-def load_ladder(conf_dir: str | Path, task: str) -> dict[str, Any]:
-    """Settings of the task that a tournament plays with in place of the run's, `ladder` in `evaluation/<task>.yaml`."""
-    return _task_changes(_evaluations(conf_dir, task).get("ladder", {}).get("task", {}))
+def load_ladder(task: str) -> dict[str, Any]:
+    """Returns settings of the task that a tournament plays with in place of the run's: the entry `ladder`."""
+    return _task_changes(_entries(task).get("ladder", {}).get("task", {}))
 
 
-def load_pairings(conf_dir: str | Path, task: str, names: tuple[str, ...] | None = None) -> dict[str, Pairing]:
-    """The pairings of `evaluation/<task>.yaml`, or those that are named. Raises SettingError for other names."""
-    found = {name: values for name, values in _evaluations(conf_dir, task).items() if name != "ladder"}
+def load_pairings(task: str, num_agents: int, names: tuple[str, ...] | None = None) -> dict[str, Pairing]:
+    """Returns the pairings of a task, or those that are named. Raises SettingError for other names and bad entries.
+
+    A task that has none is played against the untrained policy, a quarter of the run, and itself; or alone.
+    """
+    entries = {name: values for name, values in _entries(task).items() if name != "ladder"}
+    entries = entries or (_DEFAULT_ALONE if num_agents == 1 else _DEFAULT)
     for name in names or ():
-        require(name in found, "pairings", name, f"choose from {', '.join(found)}")
-    return {name: _pairing(**values) for name, values in found.items() if names is None or name in names}
+        require(name in entries, "pairings", name, f"choose from {', '.join(entries)}")
+    return {name: _pairing(task, name, values) for name, values in entries.items() if names is None or name in names}
 
 
-def _evaluations(conf_dir: str | Path, task: str) -> dict[str, Any]:
-    """What the file says; nothing for a task that has none."""
-    path = Path(conf_dir) / "evaluation" / f"{task}.yaml"
-    text = path.read_text(encoding="utf-8") if path.is_file() else "{}"
-    return OmegaConf.to_container(OmegaConf.create(text))  # type: ignore[return-value]
+def _entries(task: str) -> dict[str, Any]:
+    path = CONF / "evaluation" / f"{task}.yaml"
+    if not path.is_file():
+        return beside_game(task).get("evaluation", {})
+    return OmegaConf.to_container(OmegaConf.load(path))  # type: ignore[return-value]
+
+
+def _pairing(task: str, name: str, values: Mapping[str, Any]) -> Pairing:
+    try:
+        pairing = instance_of(Pairing, values)
+    except (SettingError, TypeError) as error:
+        raise SettingError(f"evaluation of {task}", name, str(error)) from error
+    return dataclasses.replace(pairing, task=_task_changes(pairing.task))
 
 
 def _task_changes(task: dict[str, Any]) -> dict[str, Any]:
     return {key: tuple(value) if isinstance(value, list) else value for key, value in task.items()}
-
-
-def _pairing(opponent: str | float, task: dict[str, Any] | None = None, physics: dict[str, Any] | None = None):
-    changes = _task_changes(task or {})
-    return Pairing(opponent, changes, None if physics is None else instantiate(PhysicsSettings, physics))

@@ -9,14 +9,14 @@ import jax
 import numpy as np
 
 from league import pool
-from league.config import compose as config
-from league.config.compose import RunSettings
+from league.config.compose import from_mapping, to_mapping
 from league.evaluation import policy_file
-from league.evaluation.policy_file import PolicyFileError
+from league.evaluation.policy_file import PolicyFileError, architecture
 from league.run import folder as run_folder
 from league.run.checkpoints import Checkpoints
-from mjx_arena import tasks
-from mjx_arena.types import Arena
+from league.settings import LeagueSettings, RunSettings
+from mjx_arena import registry
+from mjx_arena.arena import Arena
 from mjx_arena.validation import SettingError, require
 from ppo.policy import Policy, PolicyState
 
@@ -57,8 +57,8 @@ class RunSource:
         self.folder = Path(folder)
         if not run_folder.finished_steps(self.folder):
             raise SettingError("run", folder, "is no run's folder with a finished checkpoint")
-        self.settings = _on_engine(config.from_mapping(run_folder.read_config(self.folder)), engine)
-        self.arena = tasks.build(self.settings.task, self.settings.physics)
+        self.settings = _on_engine(from_mapping(run_folder.read_config(self.folder)), engine)
+        self.arena = registry.build(self.settings.task, self.settings.physics)
         self.policy = Policy(self.arena.observation_size, self.arena.action, self.settings.ppo)
         with self._checkpoints() as checkpoints:
             self._steps = [other for other in checkpoints.steps() if step is None or other <= step]
@@ -104,7 +104,7 @@ class RunSource:
 
     def _pool(self) -> pool.Pool:
         untrained = jax.eval_shape(self.policy.init, jax.random.key(0))
-        shape = jax.eval_shape(lambda state: pool.create(state, self.settings.league), untrained)
+        shape = jax.eval_shape(lambda state: pool.create(state, self.settings.league, self.arena.num_sides), untrained)
         return self._restore("pool", shape, self.step)
 
     def _stacked(self) -> PolicyState:
@@ -133,9 +133,9 @@ class FileSource:
             self._arena_steps = int(self._about["arena_steps"])
         except KeyError as error:
             raise PolicyFileError(f"{path} does not say its {error.args[0]}") from error
-        settings = dataclasses.replace(config.from_mapping(mapping), ppo=self.policy.settings)
+        settings = dataclasses.replace(from_mapping(mapping), ppo=self.policy.settings)
         self.settings = _on_engine(settings, engine)
-        self.arena = tasks.build(self.settings.task, self.settings.physics)
+        self.arena = registry.build(self.settings.task, self.settings.physics)
         if version != self.arena.version:
             name = self.settings.task_name
             raise PolicyFileError(f"{path} plays version {version} of {name}; this is version {self.arena.version}")
@@ -166,6 +166,24 @@ def open_source(path: str | Path, step: int | None = None, engine: str | None = 
     return RunSource(path, step, engine)
 
 
+def foreign_members(league: LeagueSettings, policy: Policy, task: str) -> list[tuple[PolicyState, bool]]:
+    """Returns members of a first pool that are no snapshots of the run, and whether they stay for good.
+
+    Raises SettingError, CheckpointError or PolicyFileError for one that cannot be used.
+    """
+    found = []
+    for key, paths, anchor in (("anchors", league.anchors, True), ("op_checkpoint", league.op_checkpoint, False)):
+        for path in paths:
+            source = open_source(path)
+            played = source.settings.task_name
+            require(played == task, f"league.{key}", path, f"plays {played}")
+            own, other = architecture(policy), architecture(source.policy)
+            differing = [f"{name} {other[name]}, not {own[name]}" for name in own if own[name] != other[name]]
+            require(not differing, f"league.{key}", path, f"has another architecture: {'; '.join(differing)}")
+            found.append((source.newest().state, anchor))
+    return found
+
+
 def _on_engine(settings: RunSettings, engine: str | None) -> RunSettings:
     if engine is not None:
         physics = dataclasses.replace(settings.physics, engine=engine)
@@ -194,7 +212,7 @@ def open_all(paths: Iterable[str], engine: str | None = None) -> list[Source]:
 def export(entrant: Entrant, settings: RunSettings, arena: Arena, path: str | Path) -> None:
     """Writes `entrant`, a policy of a run with `settings`, to a file for `open_source`. Raises PolicyFileError."""
     about = {
-        "task": config.to_mapping(settings)["task"],
+        "task": to_mapping(settings)["task"],
         "task_version": arena.version,
         "role": entrant.role,
         "iteration": entrant.iteration,

@@ -13,6 +13,7 @@ from league.evaluation.evaluator import Evaluator, Records, stack
 from league.evaluation.policy_file import architecture
 from league.evaluation.ratings import Ratings
 from league.evaluation.sources import Entrant
+from mjx_arena.arena import Arena
 
 
 class Tournament(NamedTuple):
@@ -27,6 +28,13 @@ class Tournament(NamedTuple):
     cyclic_share: float
     matches: int
     void: int  # of them count for nothing: drills, and those in which physics left the finite numbers
+    side_names: tuple[str, ...]  # of a game of several sides, S of them; else none
+    by_side: list[np.ndarray]  # S of [K, K, 3]: results of rows that played this side
+
+    @property
+    def score_by_side(self) -> list[np.ndarray]:
+        """S of `[K]`: mean win rates on each side."""
+        return [_score(results) for results in self.by_side]
 
     def as_dict(self, entrants: Sequence[Entrant], names: Sequence[str]) -> dict[str, Any]:
         """What JSON can hold."""
@@ -49,8 +57,13 @@ class Tournament(NamedTuple):
             }
             for place, (entrant, name) in enumerate(zip(entrants, names, strict=True))
         ]
+        for side, results in zip(self.side_names, self.by_side, strict=True):
+            for member, score in zip(members, _score(results), strict=True):
+                member[f"win_rate_as_{side}"] = score
         table = {"results": self.results, "win_rate": rate, "win_rate_low": low, "win_rate_high": high}
         whole = {"matches": self.matches, "void": self.void, "cyclic_share": self.cyclic_share}
+        sides = zip(self.side_names, self.by_side, strict=True)
+        whole["results_by_side"] = {side: results.tolist() for side, results in sides}
         whole["rating_step_correlation"] = rating_step_correlation(entrants, self.ratings)
         return whole | {"members": members} | {name: np.round(values, 6).tolist() for name, values in table.items()}
 
@@ -98,12 +111,17 @@ def schedule(players: int, agents: int, matches: int, seed: int) -> np.ndarray:
     return np.stack(turned, 1).reshape(len(lineups) * agents, agents)
 
 
-def tabulate(lineups: np.ndarray, records: Records, players: int) -> np.ndarray:
-    """Results `[K, K, 3]` of row against column in matches of `lineups` `[M, A]`, by who did better."""
+def tabulate(
+    lineups: np.ndarray, records: Records, players: int, seats_of_row: Sequence[int] | None = None
+) -> np.ndarray:
+    """Returns results `[K, K, 3]` of row against column in matches of `lineups` `[M, A]`, by who did better.
+
+    With `seats_of_row`, only those of rows that sat in one of these seats, such as the seats of one side.
+    """
     results = np.zeros((players, players, 3), int)
     outcome = np.asarray(records.outcome)[records.valid]
     seats = np.asarray(lineups)[records.valid]
-    for one in range(seats.shape[1]):
+    for one in range(seats.shape[1]) if seats_of_row is None else seats_of_row:
         for other in range(seats.shape[1]):
             if one != other:
                 column = 1 - np.sign(outcome[:, one] - outcome[:, other]).astype(int)
@@ -112,13 +130,14 @@ def tabulate(lineups: np.ndarray, records: Records, players: int) -> np.ndarray:
     return results
 
 
-def judge(lineups: np.ndarray, records: Records, players: int, seed: int) -> Tournament:
-    """Ratings and the rest of what the matches say."""
+def judge(lineups: np.ndarray, records: Records, players: int, seed: int, arena: Arena) -> Tournament:
+    """Returns ratings, and the rest of what matches of `arena` say."""
     results = tabulate(lineups, records, players)
     smoothed = payoff.smoothed_rate(results)
     np.fill_diagonal(smoothed, 0.5)
     nash = payoff.nash(smoothed)
-    met = results.sum(-1) > 0
+    seats_by_side = [np.flatnonzero(np.array(arena.sides) == side) for side in range(len(arena.names_of_sides))]
+    by_side = [tabulate(lineups, records, players, own.tolist()) for own in seats_by_side]
     agents, mean_rank = lineups.shape[1], None
     if agents > 2:
         seats, outcome = lineups[records.valid], np.asarray(records.outcome)[records.valid]
@@ -132,12 +151,20 @@ def judge(lineups: np.ndarray, records: Records, players: int, seed: int) -> Tou
         ratings=rated,
         mean_rank=mean_rank,
         nash=nash,
-        score=np.sum(payoff.win_rate(results) * met, 1) / np.maximum(met.sum(1), 1),
+        score=_score(results),
         against_nash=smoothed @ nash,
         cyclic_share=payoff.cyclic_share(smoothed),
         matches=len(lineups),
         void=int(np.sum(~records.valid)),
+        side_names=arena.names_of_sides,
+        by_side=by_side,
     )
+
+
+def _score(results: np.ndarray) -> np.ndarray:
+    """Mean win rates `[K]` of rows against the columns that they have met."""
+    met = results.sum(-1) > 0
+    return np.sum(payoff.win_rate(results) * met, 1) / np.maximum(met.sum(1), 1)
 
 
 def rating_step_correlation(entrants: Sequence[Entrant], rated: Ratings) -> dict[str, float]:

@@ -99,7 +99,7 @@ class Checkpoints:
         """
         step, wanted = self._existing(step), _leaves(target)
         if part:
-            wanted = {f"{part}.{path}": leaf for path, leaf in wanted.items()}
+            wanted = {f"{part}.{path}" if path else part: leaf for path, leaf in wanted.items()}
         record = self._record(step)
         meta = record[_USER]
         differences = [
@@ -125,6 +125,15 @@ class Checkpoints:
         leaves |= {path: _empty(leaf) for path, leaf in wanted.items() if path not in leaves}
         state = jax.tree.unflatten(jax.tree.structure(target), [leaves[path] for path in wanted])
         return state, meta
+
+    def restore_parts(
+        self, targets: Mapping[str, Any], step: int | None = None, expected: Mapping[str, Any] | None = None
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Restores some parts of a state by their names, and the meta; see `restore` for the rest."""
+        found, meta = {}, {}
+        for name, target in targets.items():
+            found[name], meta = self.restore(target, step, expected, part=name)
+        return found, meta
 
     def drop_later(self, step: int) -> list[int]:
         """Removes the steps after `step`, so that a run can go on from there. Returns them."""
@@ -220,6 +229,8 @@ def _checksum(leaf: Any) -> int | None:
 
 
 def _differences(saved: dict[str, list], wanted: dict[str, list]) -> list[str]:
+    """What differs between arrays; those of size zero hold nothing that could."""
+    saved, wanted = ({path: spec for path, spec in each.items() if 0 not in spec[0]} for each in (saved, wanted))
     found = [f"{path} is not in it" for path in wanted if path not in saved]
     found += [f"{path} is not wanted" for path in saved if path not in wanted]
     for path in wanted.keys() & saved.keys():

@@ -28,8 +28,7 @@ class Debug:
     def show(self, state: RunState) -> None:
         """Fresh matches and their first steps, played by the learner as it is now."""
         arena, policy = self._trainer.arena, first(state.learner).policy
-        describe = getattr(arena, "describe", None) or (lambda match: [f"qpos {np.round(match.physics.qpos, 2)}"])
-        explain = getattr(arena, "explain", None) or (lambda action: str(np.round(action, 2)))
+        describe, explain = arena.describe, arena.explain
 
         def play(matches, seen, key):
             action = self._trainer.policy.distribution(policy, seen.observation, seen.action_mask).sample(key)

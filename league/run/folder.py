@@ -29,14 +29,19 @@ def create(run_dir: str | None, task: str) -> Path:
     if finished_steps(folder):
         remedy = f"there is a run in this folder; go on with it by resume={folder}, or name another folder"
         raise SettingError("run_dir", folder, remedy)
+    return made_writable(folder, "run_dir")
+
+
+def made_writable(folder: Path, key: str) -> Path:
+    """Makes a folder and tries to write there. Raises SettingError, of the setting `key`, where that cannot be done."""
+    probe = folder / ".writable"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".writable"
         probe.touch()
         probe.unlink()
     except OSError as error:
         remedy = f"cannot write there ({error.strerror}); name a folder that you may write to"
-        raise SettingError("run_dir", folder, remedy) from error
+        raise SettingError(key, folder, remedy) from error
     return folder
 
 

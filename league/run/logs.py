@@ -11,7 +11,6 @@ import math
 import os
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -23,7 +22,7 @@ from tensorboardX.proto.event_pb2 import Event, SessionLog  # pyright: ignore[re
 from tensorboardX.proto.summary_pb2 import Summary  # pyright: ignore[reportAttributeAccessIssue]
 
 from league.run.folder import EVENTS, METRICS
-from mjx_arena.validation import require
+from league.settings import LoggerSettings
 
 _FLUSH_SECONDS = 5.0  # between two flushes of the event file, which wait for the disk
 
@@ -35,25 +34,6 @@ _COLUMNS = (
     ("match_length", "match {:.0f} steps"),
     ("league/win_rate_pool", "wins {:.0%} against the pool"),
 )
-
-
-@dataclass(frozen=True)
-class LoggerSettings:
-    """Settings of the writers, group `logger` of the configuration."""
-
-    interval: int = 1  # iterations between two log lines
-    console: bool = True
-    console_seconds: float = 10.0  # between two progress lines where the output is not a terminal
-    tensorboard: bool = True
-    render_interval: int | None = 500  # iterations between two films
-
-    def validate(self, prefix: str = "logger") -> None:
-        require(self.interval >= 1, f"{prefix}.interval", self.interval, "must be at least 1 iteration")
-        seconds = self.console_seconds
-        require(seconds >= 0, f"{prefix}.console_seconds", seconds, "must not be negative")
-        often = self.render_interval
-        works = often is None or often >= 1
-        require(works, f"{prefix}.render_interval", often, "must be at least 1 iteration, or null for no films")
 
 
 class Writer(Protocol):

@@ -74,6 +74,7 @@ class RunLoop:
         self._pending: list[Metrics] = []  # on the device, one of each iteration since the last fetch
         self._stuck_since: int | None = None  # first of the latest iterations without a finite update
         self._fetched_at = time.monotonic()
+        self.stopped = False  # by a signal, before the last iteration
 
     def run(self, state: Any) -> int:
         """Goes on from `state`, which is given up to `iterate`. Returns the exit status: 0, or 143 after SIGTERM.
@@ -101,6 +102,7 @@ class RunLoop:
                     self._keep_milestone(iteration)
             self._take_in(iteration, state)
             self._save_last(iteration, state)
+        self.stopped = bool(stop)
         return stop.exit_status
 
     def _compiled(self, state: Any) -> Iterate:

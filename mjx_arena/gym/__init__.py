@@ -10,7 +10,7 @@ from mjx_arena.gym.parallel import ArenaParallelEnv
 from mjx_arena.gym.seat import Opponent
 from mjx_arena.gym.single import ArenaEnv
 from mjx_arena.gym.vector import ArenaVectorEnv
-from mjx_arena.tasks import list_tasks
+from mjx_arena.registry import list_tasks
 
 __all__ = ["ArenaEnv", "ArenaParallelEnv", "ArenaVectorEnv", "Opponent", "env_id"]
 

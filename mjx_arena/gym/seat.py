@@ -7,7 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mjx_arena.types import Arena, Box
+from mjx_arena.arena import Arena
+from mjx_arena.types import Box
 
 # Plays a seat: actions [..., n] or [...] for observations [..., O], legal choices [..., n] or None, and a key.
 Opponent = Callable[[jax.Array, jax.Array | None, jax.Array], jax.Array]

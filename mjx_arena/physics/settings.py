@@ -29,7 +29,7 @@ class PhysicsSettings:
     block_size: int = 64  # arenas that the engine mjx steps together; blocks run one after another on each CPU device
     max_contacts: int | None = None  # room of the engine warp for contacts of an arena; None: for all that can be
     max_constraints: int | None = None  # and for rows of constraints
-    model: ModelSettings = field(default_factory=ModelSettings)
+    model: ModelSettings = field(default_factory=ModelSettings)  # overrides of what the task chose; null keeps it
 
     @property
     def on_host(self) -> bool:

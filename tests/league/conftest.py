@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import pytest
 from flax import struct
 
+from mjx_arena.arena import Arena
 from mjx_arena.types import ArenaState, Box, Discrete, PhysicsState, TimeStep
 
 
@@ -20,7 +21,7 @@ class ToyMemory(struct.PyTreeNode):
 
 
 @dataclass(frozen=True)
-class ToyArena:
+class ToyArena(Arena):
     """`Arena` whose observation is the seat (one-hot) and the steps played, and whose reward is the agent's own action.
 
     A match has a random length within `lengths`. At its end the ranks of the actions decide; while they all are equal
@@ -44,7 +45,7 @@ class ToyArena:
     def observation_size(self):
         return self.num_agents + 1
 
-    def reset(self, key):
+    def reset(self, key, phase=None):
         length, drill, dummy, offset = jax.random.uniform(key, (4,))  # one draw compiles sooner than four
 
         def whole(uniform, low, high):

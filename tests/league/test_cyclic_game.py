@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 from rock_paper_scissors import RockPaperScissors, exploitability, probabilities
 
-from league.config.compose import RunSettings
 from league.selfplay import SelfPlay, first
-from league.settings import LeagueSettings
+from league.settings import LeagueSettings, RunSettings
 from mjx_arena import tasks
 from ppo.settings import PPOSettings
 

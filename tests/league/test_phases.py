@@ -1,7 +1,5 @@
 """When a phase ends, and what it decides."""
 
-from types import SimpleNamespace
-
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -14,7 +12,7 @@ EACH = (
     Phase("Score", self_play=False, arena_steps=25),
     Phase("Play", learning_rate=1e-4),
 )
-PHASES = Phases(SimpleNamespace(phases=EACH), arena_steps_per_iteration=10)
+PHASES = Phases(EACH, arena_steps_per_iteration=10)
 
 
 def run(values, state=None):
@@ -50,7 +48,7 @@ def test_what_a_phase_decides():
 
 
 def test_a_task_without_phases_has_one_that_does_not_end():
-    alone = Phases(SimpleNamespace(), arena_steps_per_iteration=10)
+    alone = Phases((), arena_steps_per_iteration=10)
     state = alone.begin()
     for _ in range(5):
         state = alone.after(state, {})

@@ -7,9 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from league.config.compose import RunSettings
 from league.selfplay import SelfPlay, first
-from league.settings import LeagueSettings
+from league.settings import LeagueSettings, RunSettings
 from mjx_arena import tasks
 from ppo.settings import PPOSettings
 

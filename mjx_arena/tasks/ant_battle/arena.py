@@ -12,12 +12,14 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
+from mjx_arena.arena import Arena, TaskSettings
 from mjx_arena.bodies import ant
 from mjx_arena.bodies.posture import Posture
 from mjx_arena.physics import PhysicsSettings, make_physics
+from mjx_arena.reward_terms import pay
 from mjx_arena.shaping import ShapingSettings
 from mjx_arena.types import ArenaState, Box, PhysicsState, Progress, TimeStep, View
-from mjx_arena.validation import require, require_not_negative
+from mjx_arena.validation import checker, require_not_negative
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class BattleRewards:
     `centre` and `push` pay for distances, so going to and fro earns nothing.
     """
 
-    rank: float = 12.0  # x outcome, from +1 for the last ant to -1 for the first one out
+    rank: float = 12.0  # once: x outcome, from +1 for the last ant to -1 for the first one out
     centre: float = 1.0  # x m by which the ant has come closer to the centre of the ring
     push: float = 2.0  # x m by which the others have moved away from it, a mean over all of them
     control: float = 0.001  # x mean squared action, subtracted in each control step
@@ -37,23 +39,27 @@ class BattleRewards:
 
 
 @dataclass(frozen=True)
-class AntBattleSettings:
+class AntBattleSettings(TaskSettings):
     name: str = "ant_battle"
-    num_agents: int = 4
-    time_limit: int = 600  # control steps; those that are left then share the first ranks
+    num_agents: int = 4  # 2 to 8
+    time_limit: int = 600  # control steps of 1/60 s; those that are left then share the first ranks
     substeps: int = 2  # engine steps in one control step of 1/60 s
     ring_radius: float = 3.5  # m, to begin with
     final_radius: float = 0.4  # m, at the time limit
     start_radius: float = 2.3  # m of the circle on which they start, evenly spaced
     start_yaw: float = 0.5  # rad away from facing the centre, uniform
     start_noise: float = 0.1  # rad and rad/s of the hinges, uniform
-    shaping: ShapingSettings = field(default_factory=ShapingSettings)
+    shaping: ShapingSettings = field(
+        default_factory=ShapingSettings
+    )  # weight of what is paid on the way to the result, over training
     reward: BattleRewards = field(default_factory=BattleRewards)
 
-    def validate(self, prefix: str = "task") -> None:
-        def check(condition: bool, key: str, remedy: str) -> None:
-            require(condition, f"{prefix}.{key}", getattr(self, key), remedy)
+    @property
+    def weights(self) -> tuple[str, ...]:
+        return ("reward", "shaping")
 
+    def validate(self, prefix: str = "task") -> None:
+        check = checker(self, prefix)
         check(2 <= self.num_agents <= ant.MAX_ANTS, "num_agents", f"must lie between 2 and {ant.MAX_ANTS}")
         for key in ("time_limit", "substeps"):
             check(getattr(self, key) >= 1, key, "must be at least 1")
@@ -74,16 +80,16 @@ class BattleMemory(struct.PyTreeNode):
     shaping: jax.Array  # [] weight of the shaping
 
 
-class AntBattle:
+class AntBattle(Arena):
     """`Arena` of A agents: 8 position targets each, in the order of the ant's hinges."""
 
+    settings_type = AntBattleSettings
     version = 1
     action = Box(ant.NUM_HINGES)
     view = View(distance=9.0, lookat=(0.0, 0.0, 0.0), seats=ant.COLOUR_NAMES)
 
     def __init__(self, settings: AntBattleSettings, physics: PhysicsSettings):
-        settings.validate()
-        self.settings, self.num_agents = settings, settings.num_agents
+        super().__init__(settings, physics)
         self.observation_size = 26 + 5 + 14 * (self.num_agents - 1)
         self.mj_spec = ant.build_ants(self.num_agents, 1 / 60 / settings.substeps, settings.ring_radius)
         self.physics = make_physics(self.mj_spec, physics)
@@ -94,7 +100,8 @@ class AntBattle:
         away = settings.ring_radius + 4 + 3 * jnp.arange(self.num_agents)
         self._parked = ant.place(jnp.stack([away, 0 * away], -1), 0 * away, jnp.zeros((self.num_agents, 8)))
 
-    def reset(self, key: chex.PRNGKey) -> tuple[ArenaState, TimeStep]:
+    def reset(self, key: chex.PRNGKey, phase: jax.Array | None = None) -> tuple[ArenaState, TimeStep]:
+        del phase
         s, n = self.settings, self.num_agents
         key, k_angle, k_stance = jax.random.split(key, 3)
         angle = 2 * jnp.pi * (jnp.arange(n) / n + jax.random.uniform(k_angle))
@@ -125,7 +132,7 @@ class AntBattle:
         return ant.targets(action).reshape(-1)
 
     def progressed(self, state: ArenaState, progress: Progress) -> ArenaState:
-        """See `mjx_arena.types.Curriculum`: moves the weight of the shaping."""
+        """Moves the weight of the shaping."""
         return self.settings.shaping.progressed(state, progress.arena_steps)
 
     def _radius(self, state: ArenaState) -> jax.Array:
@@ -166,18 +173,18 @@ class AntBattle:
 
     def _timestep(self, state: ArenaState, posture: Posture, terms: dict[str, jax.Array]) -> TimeStep:
         rank = state.memory.rank
-        weighted = {name: getattr(self.settings.reward, name) * term for name, term in terms.items()}
+        reward, metrics = pay(terms, vars(self.settings.reward))
         over = (rank > 0).all()
         return TimeStep(
             observation=self._observation(state, posture),
-            reward=jnp.stack(list(weighted.values())).sum(0),
+            reward=reward,
             terminated=over,
             truncated=jnp.bool_(False),  # the time limit decides: those that are left share the first ranks
             outcome=jnp.where(over, self._outcome(rank), 0.0),
             alive=~state.memory.out,
             rated=jnp.bool_(True),
             action_mask=None,
-            metrics={f"reward/{name}": term.mean() for name, term in weighted.items()},
+            metrics=metrics,
         )
 
     def _observation(self, state: ArenaState, posture: Posture) -> jax.Array:

@@ -10,12 +10,14 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
+from mjx_arena.arena import Arena, TaskSettings
 from mjx_arena.bodies import ant
 from mjx_arena.bodies.posture import Posture
 from mjx_arena.physics import PhysicsSettings, make_physics
+from mjx_arena.reward_terms import pay
 from mjx_arena.shaping import ShapingSettings
 from mjx_arena.types import ArenaState, Box, Progress, TimeStep, View
-from mjx_arena.validation import require, require_not_negative
+from mjx_arena.validation import checker, require_not_negative
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class SumoRewards:
     `approach` and `push` pay for distances, so going to and fro or round and round earns nothing.
     """
 
-    win: float = 10.0
+    win: float = 10.0  # once, as the next two
     lose: float = 10.0  # subtracted
     draw: float = 5.0  # subtracted: neither has won
     time: float = 0.01  # subtracted in each control step, so that holding each other is worth less than a risk
@@ -39,9 +41,9 @@ class SumoRewards:
 
 
 @dataclass(frozen=True)
-class AntSumoSettings:
+class AntSumoSettings(TaskSettings):
     name: str = "ant_sumo"
-    time_limit: int = 1000  # control steps
+    time_limit: int = 1000  # control steps of 1/60 s; then the match is a draw
     substeps: int = 2  # engine steps in one control step of 1/60 s
     ring_radius: float = 3.0  # m
     hit_points: int = 100  # one is lost in each step that the torso is on the ground
@@ -49,17 +51,21 @@ class AntSumoSettings:
     start_radius: tuple[float, float] = (1.2, 2.2)  # m from the centre, uniform
     start_yaw: float = 0.5  # rad away from facing the centre, uniform
     start_noise: float = 0.1  # rad and rad/s of the hinges, uniform
-    shaping: ShapingSettings = field(default_factory=ShapingSettings)
+    shaping: ShapingSettings = field(
+        default_factory=ShapingSettings
+    )  # weight of what is paid on the way to the result, over training
     reward: SumoRewards = field(default_factory=SumoRewards)
 
     @property
     def num_agents(self) -> int:
         return 2
 
-    def validate(self, prefix: str = "task") -> None:
-        def check(condition: bool, key: str, remedy: str) -> None:
-            require(condition, f"{prefix}.{key}", getattr(self, key), remedy)
+    @property
+    def weights(self) -> tuple[str, ...]:
+        return ("reward", "shaping")
 
+    def validate(self, prefix: str = "task") -> None:
+        check = checker(self, prefix)
         for key in ("time_limit", "substeps", "hit_points"):
             check(getattr(self, key) >= 1, key, "must be at least 1")
         for key in ("start_yaw", "start_noise"):
@@ -82,25 +88,25 @@ class SumoMemory(struct.PyTreeNode):
     shaping: jax.Array  # [] weight of the shaping
 
 
-class AntSumo:
+class AntSumo(Arena):
     """`Arena` of two agents: 8 position targets each, in the order of the ant's hinges."""
 
+    settings_type = AntSumoSettings
     version = 1
-    num_agents = 2
     observation_size = 26 + 12 + 6
     action = Box(ant.NUM_HINGES)
     view = View(distance=9.0, lookat=(0.0, 0.0, 0.0), seats=ant.COLOUR_NAMES)
 
     def __init__(self, settings: AntSumoSettings, physics: PhysicsSettings):
-        settings.validate()
-        self.settings = settings
+        super().__init__(settings, physics)
         self.mj_spec = ant.build_ants(2, 1 / 60 / settings.substeps, settings.ring_radius)
         self.physics = make_physics(self.mj_spec, physics)
         self.mj_model = self.physics.model
         self.control_dt = float(self.mj_model.opt.timestep) * settings.substeps
         self.time_limit = settings.time_limit
 
-    def reset(self, key: chex.PRNGKey) -> tuple[ArenaState, TimeStep]:
+    def reset(self, key: chex.PRNGKey, phase: jax.Array | None = None) -> tuple[ArenaState, TimeStep]:
+        del phase
         s = self.settings
         key, k_angle, k_radius, k_stance = jax.random.split(key, 4)
         angle = jax.random.uniform(k_angle, maxval=2 * jnp.pi) + jnp.array([0, jnp.pi])
@@ -129,7 +135,7 @@ class AntSumo:
         return ant.targets(action).reshape(-1)
 
     def progressed(self, state: ArenaState, progress: Progress) -> ArenaState:
-        """See `mjx_arena.types.Curriculum`: moves the weight of the shaping."""
+        """Moves the weight of the shaping."""
         return self.settings.shaping.progressed(state, progress.arena_steps)
 
     def _rewards(self, state: ArenaState, before: Posture, posture: Posture, action, low, lost) -> dict[str, jax.Array]:
@@ -149,18 +155,18 @@ class AntSumo:
 
     def _timestep(self, state: ArenaState, posture: Posture, terms: dict, lost: jax.Array) -> TimeStep:
         s = self.settings
-        weighted = {name: getattr(s.reward, name) * term for name, term in terms.items()}
+        reward, metrics = pay(terms, vars(s.reward))
         terminated = lost.any()
         return TimeStep(
             observation=self._observation(state, posture),
-            reward=jnp.stack(list(weighted.values())).sum(0),
+            reward=reward,
             terminated=terminated,
             truncated=~terminated & (state.step_count >= s.time_limit),
             outcome=lost[::-1].astype(jnp.float32) - lost,
             alive=jnp.ones(2, bool),
             rated=jnp.bool_(True),
             action_mask=None,
-            metrics={f"reward/{name}": term.mean() for name, term in weighted.items()},
+            metrics=metrics,
         )
 
     def _observation(self, state: ArenaState, posture: Posture) -> jax.Array:

@@ -13,15 +13,17 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
+from mjx_arena.arena import Arena, TaskSettings
 from mjx_arena.phases import Phase
 from mjx_arena.physics import PhysicsSettings, make_physics
+from mjx_arena.reward_terms import pay
 from mjx_arena.tasks.car_soccer import actions, boost, car, rewards, starts, world
 from mjx_arena.tasks.car_soccer.rewards import Play
 from mjx_arena.tasks.car_soccer.scene import GROUPS, Scene, observe, scenes
 from mjx_arena.tasks.car_soccer.units import METRE, TICK
 from mjx_arena.tasks.car_soccer.world import World
 from mjx_arena.types import ArenaState, Box, Discrete, Progress, TimeStep, View
-from mjx_arena.validation import require
+from mjx_arena.validation import checker, require
 
 _EARLY = 5.0  # s within which a first touch counts as one
 _GAME = 300.0  # s
@@ -49,20 +51,21 @@ class SoccerPhase(Phase):
 
 
 @dataclass(frozen=True)
-class CarSoccerSettings:
+class CarSoccerSettings(TaskSettings):
     name: str = "car_soccer"
-    team_size: int = 1
-    actions: str = "table"  # of 90 rows; or continuous, 8 controls
-    observe: tuple[str, ...] = tuple(GROUPS)
+    team_size: int = 1  # cars of each team
+    actions: str = "table"  # 90 rows of controls; or continuous, 8 of them
+    observe: tuple[str, ...] = tuple(GROUPS)  # groups, in this order
     frames: int = 1  # that are observed, the latest first
     ticks: int = 8  # of 1/120 s in a control step
     time_limit: int = 4500  # control steps, as the next two
-    no_touch_limit: int = 225
+    no_touch_limit: int = 225  # after which a match is a draw
     sticky_keys: int = 0  # for which a key that is pressed stays so
     recovery_limit: int = 75  # within which a car on its roof has to come onto its wheels
     demolitions: bool = False  # a supersonic car takes one of the other team out of the game for 3 s
-    drill_share: float | None = None  # instead of the phases' own
-    start: str | None = None  # how every match begins, instead of the phases' shares
+    drill_share: float | None = None  # of the matches are drills, instead of the phases' own shares
+    # kickoff, random, turtled, wall, aerial, air_dribble or flip_reset for all matches, instead of the phases' shares
+    start: str | None = None
     phases: tuple[SoccerPhase, ...] = (SoccerPhase(rewards={"goal": 1.0, "concede": 1.0}, starts={"kickoff": 1.0}),)
 
     @property
@@ -73,10 +76,12 @@ class CarSoccerSettings:
     def num_dofs(self) -> int:
         return 6 * (1 + self.num_agents)
 
-    def validate(self, prefix: str = "task") -> None:
-        def check(condition: bool, key: str, remedy: str) -> None:
-            require(condition, f"{prefix}.{key}", getattr(self, key), remedy)
+    @property
+    def weights(self) -> tuple[str, ...]:
+        return ("phases",)
 
+    def validate(self, prefix: str = "task") -> None:
+        check = checker(self, prefix)
         check(1 <= self.team_size <= 4, "team_size", "must be 1 to 4")
         check(self.actions in ("table", "continuous"), "actions", "must be table or continuous")
         for name in self.observe:
@@ -110,18 +115,19 @@ class SoccerMemory(struct.PyTreeNode):
     turtles: jax.Array  # [3] cars that recovered in time, that did not, and control steps that the former took
 
 
-class CarSoccer:
+class CarSoccer(Arena):
     """`Arena` of two teams; the first half of the cars attacks towards +y. Sizes in the world are uu, 0.01 m."""
 
+    settings_type = CarSoccerSettings
     version = 1
     view = View(distance=26.0, follow="ball", azimuth=0.0, elevation=-20.0, seats=("blue", "orange"))
 
     def __init__(self, settings: CarSoccerSettings, physics: PhysicsSettings):
-        settings.validate()
-        self.settings, self.num_agents, self.time_limit = settings, settings.num_agents, settings.time_limit
+        super().__init__(settings, physics)
+        self.time_limit = settings.time_limit
         self.physics = make_physics(world.build(self.num_agents), physics)
-        self.mj_spec = world.build(self.num_agents, drawn=True)
-        self.mj_model = self.mj_spec.compile()
+        self.mj_spec = spec = world.build(self.num_agents, drawn=True)
+        self.mj_model = spec.compile()
         self.control_dt = TICK * settings.ticks
         self.action = Discrete(actions.NUM_ROWS) if settings.actions == "table" else Box(len(actions.NAMES))
         self._weights = jnp.array([[p.rewards.get(name, 0.0) for name in rewards.TERMS] for p in settings.phases])
@@ -133,12 +139,9 @@ class CarSoccer:
             settings.frames * jax.eval_shape(self.reset, jax.random.key(0))[0].memory.frames.shape[-1]
         )
 
-    def reset(self, key: chex.PRNGKey) -> tuple[ArenaState, TimeStep]:
-        """The game that all phases lead to: a match of the last one."""
-        return self.reset_in(key, jnp.int32(len(self.settings.phases) - 1))
-
-    def reset_in(self, key: chex.PRNGKey, phase: jax.Array) -> tuple[ArenaState, TimeStep]:
-        """See `mjx_arena.types.Phased`."""
+    def reset(self, key: chex.PRNGKey, phase: jax.Array | None = None) -> tuple[ArenaState, TimeStep]:
+        if phase is None:
+            phase = jnp.int32(len(self.settings.phases) - 1)
         key, k_start = jax.random.split(key)
         num = self.num_agents
         start, which = starts.draw(k_start, num, self._shares[phase])
@@ -147,7 +150,7 @@ class CarSoccer:
         cars = jax.vmap(car.fresh)(start.boost)
         memory = SoccerMemory(
             world=World(cars=cars, pads=jnp.zeros(boost.NUM_PADS)),
-            phase=phase,
+            phase=jnp.asarray(phase),
             is_drill=which >= len(starts.MATCHES),
             held=jnp.zeros((num, len(actions.NAMES))),
             sticky=jnp.zeros((num, 3), jnp.int32),
@@ -198,13 +201,13 @@ class CarSoccer:
         play = Play(before=before, after=after, touched=touched, scored=side, since_jump=memory.since_jump)
         return state, self._timestep(state, play, scored)
 
-    def controls(self, state: ArenaState, action: jax.Array) -> jax.Array:
-        """There are no motors: `[0]`."""
-        del state, action
-        return jnp.zeros(0)
+    @property
+    def idle_action(self) -> np.ndarray:
+        """No key at all; the first row of the table is full reverse."""
+        return np.array(actions.IDLE, np.int32) if self.settings.actions == "table" else super().idle_action
 
     def progressed(self, state: ArenaState, progress: Progress) -> ArenaState:
-        """See `mjx_arena.types.Curriculum`: what is paid for goes by the phase."""
+        """Moves to the weights of a phase."""
         return state.replace(memory=state.memory.replace(phase=progress.phase))
 
     def _values(self, cars, action: jax.Array) -> jax.Array:
@@ -226,7 +229,7 @@ class CarSoccer:
         m, s = state.memory, self.settings
         terms = {name: jax.vmap(term)(play) for name, term in rewards.TERMS.items()}
         weights = self._weights[m.phase] * started
-        paid = {name: weights[index] * term for index, (name, term) in enumerate(terms.items())}
+        reward, metrics = pay(terms, dict(zip(terms, weights, strict=True)))
         over = ((scored != 0) | (self._until_touch[m.phase] & play.touched.any())) & started
         # A match that was longer already when its phase began, or that began in the middle, ends with its next part.
         late = (state.step_count % self._limits[m.phase] == 0) | (m.untouched >= s.no_touch_limit)
@@ -235,21 +238,21 @@ class CarSoccer:
         early = (m.first_touch >= 0) & (m.first_touch * self.control_dt <= _EARLY)
         return TimeStep(
             observation=m.frames.reshape(self.num_agents, -1),
-            reward=jnp.stack(list(paid.values())).sum(0),
+            reward=reward,
             terminated=over,
             truncated=~over & late & started,
             outcome=play.scored,
             alive=jnp.ones(self.num_agents, bool),
             rated=~m.is_drill,
             action_mask=mask,
-            metrics={f"reward/{name}": term.mean() for name, term in paid.items()}
+            metrics=metrics
             | {"soccer/touched": play.touched.any() * 1.0, "soccer/goals": jnp.abs(scored)}
             | {"last/touched_in_5_s": early * 1.0, "last/recovered": recovered * 1.0}
             | {"last/not_recovered": failed * 1.0, "last/recovery_steps": steps * 1.0},
         )
 
     def describe(self, state: ArenaState) -> list[str]:
-        """See `mjx_arena.types.Describer`; a car that is upside down is said to be."""
+        """Says where ball and cars are; a car that is upside down is said to be."""
         the_ball, cars = world.bodies(state.physics, self.num_agents)
         lines = [f"ball at {_numbers(the_ball.position)} uu, {_numbers(the_ball.velocity)} uu/s"]
         for index in range(self.num_agents):
@@ -259,7 +262,7 @@ class CarSoccer:
         return lines
 
     def explain(self, action: np.ndarray) -> str:
-        """See `mjx_arena.types.Describer`."""
+        """Names the controls that an action holds."""
         values = actions.TABLE[int(action)] if self.settings.actions == "table" else np.clip(action, -1, 1)
         held = [f"{name} {value:+.2g}" for name, value in zip(actions.NAMES, values, strict=True) if value]
         return ", ".join(held) or "nothing"

@@ -12,15 +12,17 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
+from mjx_arena.arena import Arena, TaskSettings
 from mjx_arena.bodies.ground import FLOOR
 from mjx_arena.bodies.posture import Posture
 from mjx_arena.geometry import yaw_quaternion
 from mjx_arena.physics import PhysicsSettings, make_physics
 from mjx_arena.pushes import draw_pushes, push_at
+from mjx_arena.reward_terms import pay
 from mjx_arena.tasks.humanoid_duel import body as duelist
 from mjx_arena.tasks.humanoid_duel.body import NQ, NV
 from mjx_arena.types import ArenaState, Box, PhysicsState, TimeStep, View
-from mjx_arena.validation import require, require_not_negative
+from mjx_arena.validation import checker, require_not_negative
 
 
 @dataclass(frozen=True)
@@ -42,22 +44,24 @@ class RewardWeights:
 
 
 @dataclass(frozen=True)
-class HumanoidDuelSettings:
+class HumanoidDuelSettings(TaskSettings):
     name: str = "humanoid_duel"
     fall_height: float = 0.8  # m, of the torso's origin; standing is 1.14
-    time_limit: int = 1000  # control steps
+    time_limit: int = 1000  # control steps of 20 ms; then the match is a draw
     substeps: int = 2  # engine steps in one control step of 20 ms
     start_distance: tuple[float, float] = (0.3, 0.6)  # m between the torsos, uniform
     start_noise: float = 0.05  # rad and m/s of joints, uniform
     start_yaw: float = 0.3  # rad away from facing the opponent, uniform
     agent_contacts: bool = True  # false lets the agents pass through each other
     drill_share: float = 0.2  # of the matches
-    shadow_share: float = 0.07  # of the matches
-    drill_distance: float = 2.0  # m
+    shadow_share: float = 0.07  # of the matches: the agents pass through each other, nothing can be won
+    drill_distance: float = 2.0  # m between learner and dummy
     drill_time_limit: int = 500  # control steps
     kick_interval: int = 100  # control steps between two kicks, which come in random directions
     drill_kick: tuple[float, float] = (0.1, 0.6)  # m/s that a kick adds to the body in a drill, uniform
-    reward: RewardWeights = field(default_factory=RewardWeights)
+    reward: RewardWeights = field(
+        default_factory=RewardWeights
+    )  # per control step and agent, except win and fall, which come once
 
     @property
     def num_agents(self) -> int:
@@ -68,10 +72,12 @@ class HumanoidDuelSettings:
         """Few enough for several CPU devices without spare threads, see `devices.configure`."""
         return 2 * NV
 
-    def validate(self, prefix: str = "task") -> None:
-        def check(condition: bool, key: str, remedy: str) -> None:
-            require(condition, f"{prefix}.{key}", getattr(self, key), remedy)
+    @property
+    def weights(self) -> tuple[str, ...]:
+        return ("reward",)
 
+    def validate(self, prefix: str = "task") -> None:
+        check = checker(self, prefix)
         lowest, highest = duelist.LOWEST_FALL_HEIGHT, duelist.STANDING_HEIGHT
         check(lowest <= self.fall_height < highest, "fall_height", f"must lie in [{lowest}, {highest}) m")
         for key in ("time_limit", "substeps", "drill_time_limit", "kick_interval"):
@@ -95,18 +101,17 @@ class DuelMemory(struct.PyTreeNode):
     kicks: jax.Array  # [K, 2, 2] m/s that each kick adds to the bodies, in world coordinates, in a drill
 
 
-class HumanoidDuel:
+class HumanoidDuel(Arena):
     """`Arena` of two agents: 4 controls each, in the order of `duelist.HINGES`, and 38 observations."""
 
+    settings_type = HumanoidDuelSettings
     version = 1
-    num_agents = 2
     observation_size = 38
     action = Box(4)
     view = View(seats=("red", "blue"))
 
     def __init__(self, settings: HumanoidDuelSettings, physics: PhysicsSettings):
-        settings.validate()
-        self.settings = settings
+        super().__init__(settings, physics)
         self.mj_spec = duelist.build_pair(0.02 / settings.substeps, settings.agent_contacts)
         self.physics = make_physics(self.mj_spec, physics)
         self.mj_model = self.physics.model
@@ -115,7 +120,8 @@ class HumanoidDuel:
         self.control_dt = float(self.mj_model.opt.timestep) * settings.substeps
         self.time_limit = settings.time_limit
 
-    def reset(self, key: chex.PRNGKey) -> tuple[ArenaState, TimeStep]:
+    def reset(self, key: chex.PRNGKey, phase: jax.Array | None = None) -> tuple[ArenaState, TimeStep]:
+        del phase
         s = self.settings
         key, k_drill, k_dummy, k_kick, k_gap, k_yaw, k_joint, k_speed = jax.random.split(key, 8)
         kind = jax.random.uniform(k_drill)
@@ -184,19 +190,20 @@ class HumanoidDuel:
         s = self.settings
         contest = ~(state.memory.drill | state.memory.shadow)
         terms = {name: term * contest if name in _CONTEST_TERMS else term for name, term in terms.items()}
-        weighted = {name: getattr(s.reward, name) * term for name, term in terms.items()}
-        alive, limit = ~state.memory.held, jnp.where(state.memory.drill, s.drill_time_limit, s.time_limit)
+        alive = ~state.memory.held
+        reward, metrics = pay(terms, vars(s.reward), alive)
+        limit = jnp.where(state.memory.drill, s.drill_time_limit, s.time_limit)
         terminated = fallen.any()
         return TimeStep(
             observation=duelist.observation(posture),
-            reward=jnp.stack(list(weighted.values())).sum(0),
+            reward=reward,
             terminated=terminated,
             truncated=~terminated & (state.step_count >= limit),
             outcome=fallen[::-1].astype(jnp.float32) - fallen,
             alive=alive,
             rated=contest,
             action_mask=None,
-            metrics={f"reward/{name}": jnp.sum(term * alive) / alive.sum() for name, term in weighted.items()},
+            metrics=metrics,
         )
 
 

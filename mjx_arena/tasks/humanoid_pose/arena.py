@@ -11,41 +11,39 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
+from mjx_arena.arena import Arena, TaskSettings
 from mjx_arena.physics import PhysicsSettings, make_physics
 from mjx_arena.pushes import draw_pushes, push_at
+from mjx_arena.reward_terms import pay
 from mjx_arena.shaping import Ramp
 from mjx_arena.tasks.humanoid_pose import body as humanoid
 from mjx_arena.tasks.humanoid_pose.body import CONTACTS, NUM_MOTORS, NV, Moment
 from mjx_arena.tasks.humanoid_pose.rewards import REWARDS
 from mjx_arena.tasks.humanoid_pose.starts import STARTS, Starts
 from mjx_arena.types import ArenaState, Box, Progress, TimeStep, View
-from mjx_arena.validation import require
+from mjx_arena.validation import checker
 
 
 @dataclass(frozen=True)
-class HumanoidPoseSettings:
+class HumanoidPoseSettings(TaskSettings):
     name: str = "humanoid_pose"
-    reward: str = "stand"
-    contacts: str | None = None  # what touches what; null: the reward's own, as for the next three
-    start: str | None = None
+    reward: str = "stand"  # stand, kneel, walk, getup; seed_stand, seed_kneel; dm_stand, dm_walk, dm_run
+    # what touches the floor: feet, limbs, or all as floor; full: also limbs each other; null: the reward's
+    contacts: str | None = None
+    start: str | None = None  # standing, lying, or thrown as the Control Suite's humanoid is
     substeps: int | None = None  # engine steps of 5 ms in one control step
     time_limit: int | None = None  # control steps
     practice_share: float = 0.0  # of the episodes begin between standing and squatting, and end once it falls
     practice_steps: int = 150  # control steps of such an episode at most
-    lift: Ramp = field(default_factory=Ramp)  # share of its weight that it is pulled up by at most, over training
+    # share of its weight that an episode's humanoid is pulled up by at the torso, uniform from 0 to it, over training
+    lift: Ramp = field(default_factory=Ramp)
     start_noise: float = 0.05  # rad of hinges, uniform
     start_speed: float = 0.2  # m/s and rad/s of everything, uniform
     push_interval: int = 150  # control steps between two pushes
     push_speed: tuple[float, float] = (0.0, 0.5)  # m/s that a push adds to the whole body, uniform
 
-    @property
-    def num_agents(self) -> int:
-        return 1
-
     def validate(self, prefix: str = "task") -> None:
-        def check(condition: bool, key: str, remedy: str) -> None:
-            require(condition, f"{prefix}.{key}", getattr(self, key), remedy)
-
+        check = checker(self, prefix)
         check(self.reward in REWARDS, "reward", f"there is no such reward; choose one of {', '.join(REWARDS)}")
         for key, choices in (("contacts", CONTACTS), ("start", STARTS)):
             known = getattr(self, key) is None or getattr(self, key) in choices
@@ -74,18 +72,18 @@ class PoseMemory(struct.PyTreeNode):
     lift_share: jax.Array  # [] of that most, in [0, 1]
 
 
-class HumanoidPose:
+class HumanoidPose(Arena):
     """`Arena` of one agent: 21 motors at full range, in the order of the model's actuators, and 67 observations."""
 
+    settings_type = HumanoidPoseSettings
     version = 1
-    num_agents = 1
     observation_size = 67
     action = Box(NUM_MOTORS)
     view = View(distance=4.0)
 
     def __init__(self, settings: HumanoidPoseSettings, physics: PhysicsSettings):
-        settings.validate()
-        self.settings, self.reward = settings, REWARDS[settings.reward]
+        super().__init__(settings, physics)
+        self.reward = REWARDS[settings.reward]
         self.substeps = settings.substeps or self.reward.substeps
         self.time_limit = settings.time_limit or self.reward.time_limit
         self.mj_spec = humanoid.build(settings.contacts or self.reward.contacts)
@@ -95,7 +93,8 @@ class HumanoidPose:
         self._weight = float(self.mj_model.body_mass.sum() * -self.mj_model.opt.gravity[2])
         self._reader, self._starts = humanoid.Reader(self.mj_model), Starts(self.mj_model)
 
-    def reset(self, key: chex.PRNGKey) -> tuple[ArenaState, TimeStep]:
+    def reset(self, key: chex.PRNGKey, phase: jax.Array | None = None) -> tuple[ArenaState, TimeStep]:
+        del phase
         s = self.settings
         key, k_pose, k_speed, k_push, k_practice, k_lift = jax.random.split(key, 6)
         practice = jax.random.uniform(k_practice) < s.practice_share
@@ -131,7 +130,7 @@ class HumanoidPose:
         return state, self._timestep(state, moment)
 
     def progressed(self, state: ArenaState, progress: Progress) -> ArenaState:
-        """See `mjx_arena.types.Curriculum`: moves what pulls it up."""
+        """Moves what pulls it up."""
         return state.replace(memory=state.memory.replace(lift=self.settings.lift.at(progress.arena_steps)))
 
     def controls(self, state: ArenaState, action: jax.Array) -> jax.Array:
@@ -146,7 +145,7 @@ class HumanoidPose:
         fallen = (moment.height < lowest) & started
         limit = jnp.where(state.memory.practice, self.settings.practice_steps, self.time_limit)
         success = (in_pose >= min(self.reward.hold, self.time_limit)) & ~fallen
-        metrics = {f"reward/{name}": term for name, term in terms.items()}
+        _, metrics = pay(terms)  # a reward may be more than the sum of its terms
         return TimeStep(
             observation=humanoid.observation(moment)[None],
             reward=jnp.where(started, reward, 0)[None],

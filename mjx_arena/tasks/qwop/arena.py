@@ -13,11 +13,13 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
+from mjx_arena.arena import Arena, TaskSettings
 from mjx_arena.physics import PhysicsSettings, make_physics
+from mjx_arena.reward_terms import pay
 from mjx_arena.tasks.qwop import body as runner
 from mjx_arena.tasks.qwop.body import FRAME, JOINTS, MOTORS, NQ, PARTS, UNIT, Pose
 from mjx_arena.types import ArenaState, Discrete, TimeStep, View
-from mjx_arena.validation import require, require_not_negative
+from mjx_arena.validation import checker, require_not_negative
 
 KEYS = "QWOP"
 GOAL = 100.0  # m
@@ -53,7 +55,7 @@ class QwopShaping:
 
 
 @dataclass(frozen=True)
-class QwopSettings:
+class QwopSettings(TaskSettings):
     name: str = "qwop"
     action_set: str = "reduced"  # of 9 choices, or the full one of 16
     frames_per_step: int = 4  # of 0.04 s in a control step
@@ -61,23 +63,24 @@ class QwopSettings:
     time_limit: int = 2000  # control steps
     start_noise: float = 0.02  # rad and rad/s of joints, uniform
     hurdle: bool = False  # a post to get over, 50 m ahead
-    reward: str = "seed"  # speed - 10 dt / frames_per_step, in m/s; qwop_gym: a hundredth of the speed, another clock
-    success: float = 50.0
+    # speed - 10 dt / frames_per_step, in m/s; or qwop_gym: a hundredth of the speed, by another clock
+    reward: str = "seed"
+    success: float = 50.0  # once, as the next
     fall: float = 10.0  # subtracted
-    shaping: QwopShaping = field(default_factory=QwopShaping)
-
-    @property
-    def num_agents(self) -> int:
-        return 1
+    shaping: QwopShaping = field(
+        default_factory=QwopShaping
+    )  # weights of what is subtracted in each control step; 0 leaves a term out
 
     @property
     def num_dofs(self) -> int:
         return NQ + self.hurdle
 
-    def validate(self, prefix: str = "task") -> None:
-        def check(condition: bool, key: str, remedy: str) -> None:
-            require(condition, f"{prefix}.{key}", getattr(self, key), remedy)
+    @property
+    def weights(self) -> tuple[str, ...]:
+        return ("success", "fall", "shaping")
 
+    def validate(self, prefix: str = "task") -> None:
+        check = checker(self, prefix)
         check(self.action_set in ACTION_SETS, "action_set", f"must be one of {', '.join(ACTION_SETS)}")
         check(self.reward in VARIANTS, "reward", f"must be one of {', '.join(VARIANTS)}")
         for key in ("frames_per_step", "substeps_per_frame", "time_limit"):
@@ -92,27 +95,28 @@ class QwopMemory(struct.PyTreeNode):
     hips: jax.Array  # [] int32: whose limits hold, of the start (0), of O (1) or of P (2)
 
 
-class Qwop:
+class Qwop(Arena):
     """`Arena` of one agent: a choice of keys, and 60 observations: x, y, angle, vx, vy of each part."""
 
+    settings_type = QwopSettings
     version = 2
-    num_agents = 1
     observation_size = 5 * len(PARTS)
     view = View(distance=3.2, azimuth=90.0, elevation=-4.0, keys=tuple(KEYS))
 
     def __init__(self, settings: QwopSettings, physics: PhysicsSettings):
-        settings.validate()
-        self.settings, self.time_limit = settings, settings.time_limit
+        super().__init__(settings, physics)
+        self.time_limit = settings.time_limit
         timestep = FRAME / settings.substeps_per_frame
         self.physics = make_physics(runner.build(timestep, settings.hurdle), physics)
-        self.mj_spec = runner.build(timestep, settings.hurdle, drawn=True)
-        self.mj_model = self.mj_spec.compile()
+        self.mj_spec = spec = runner.build(timestep, settings.hurdle, drawn=True)
+        self.mj_model = spec.compile()
         self.control_dt = FRAME * settings.frames_per_step
         choices = ACTION_SETS[settings.action_set]
         self.action = Discrete(len(choices))
         self._keys = jnp.array([[key in keys for key in KEYS] for keys in choices])
 
-    def reset(self, key: chex.PRNGKey) -> tuple[ArenaState, TimeStep]:
+    def reset(self, key: chex.PRNGKey, phase: jax.Array | None = None) -> tuple[ArenaState, TimeStep]:
+        del phase
         key, k_pose, k_speed = jax.random.split(key, 3)
         noise, joints = self.settings.start_noise, slice(3, NQ)
         qpos, qvel = jnp.zeros(self.mj_model.nq), jnp.zeros(self.mj_model.nv)
@@ -146,19 +150,20 @@ class Qwop:
         fallen = (_FALLING & (clearance < 0)).any() | (x[0] < -10)
         arrived = ((_FEET & (clearance < _TOUCH) & (x > GOAL)).any() | (x[0] > GOAL + 5)) & ~fallen
         terms = self._rewards(before, state, pose) | {"success": s.success * arrived, "fall": -s.fall * fallen}
+        reward, metrics = pay(terms)
         values = jnp.concatenate([pose.position, pose.angle[:, None], pose.velocity], 1).reshape(-1)
         observation = jnp.clip(2 * (values - _LOW) / (_HIGH - _LOW) - 1, -1, 1)
         terminated = (arrived | fallen) & started
         return TimeStep(
             observation=observation[None],
-            reward=jnp.where(started, jnp.stack(list(terms.values())).sum(), 0)[None],
+            reward=jnp.where(started, reward, 0)[None],
             terminated=terminated,
             truncated=~terminated & (state.step_count >= s.time_limit),
             outcome=jnp.where(arrived, 1.0, -1.0)[None],
             alive=jnp.ones(1, bool),
             rated=jnp.bool_(False),
             action_mask=None,
-            metrics={f"reward/{name}": jnp.float32(term) for name, term in terms.items()}
+            metrics=metrics
             | {f"key/{name}": held.astype(jnp.float32) for name, held in zip(KEYS, state.memory.keys, strict=True)}
             | {"last/distance": state.physics.qpos[0]},
         )

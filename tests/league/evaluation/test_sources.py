@@ -10,13 +10,12 @@ import pytest
 
 from league import pool
 from league.config import compose as config
-from league.config.compose import RunSettings
 from league.evaluation import sources
 from league.evaluation.policy_file import PolicyFileError
 from league.run import folder as run_folder
 from league.run.checkpoints import Checkpoints
 from league.selfplay import SelfPlay
-from league.settings import LeagueSettings
+from league.settings import LeagueSettings, RunSettings
 from mjx_arena import tasks
 from mjx_arena.validation import SettingError
 from ppo.settings import PPOSettings

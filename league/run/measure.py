@@ -17,8 +17,9 @@ import jax.numpy as jnp
 from jax.sharding import PartitionSpec as P
 
 from league import opponents
-from league.config.compose import RunSettings, learner_rows
 from league.selfplay import RUN_STATE_SPEC, RunState, SelfPlay, first
+from league.settings import RunSettings
+from league.split import learner_rows
 from mjx_arena import devices
 
 _SPLIT = P(devices.AXIS)
@@ -42,7 +43,7 @@ class Report:
         return asdict(self)
 
 
-def run(settings: RunSettings, rounds: int, announce: Callable[[str], None]) -> Report:
+def measure(settings: RunSettings, rounds: int, announce: Callable[[str], None]) -> Report:
     """Measures a run of `settings`; takes minutes on a CPU, most of it compilation."""
     trainer = SelfPlay(settings)
     state = trainer.init()

@@ -1,0 +1,48 @@
+"""Export: a run's policy as one small file."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from league.evaluation import sources
+from league.evaluation.policy_file import SUFFIX
+from league.evaluation.sources import Entrant, RunSource
+from mjx_arena import devices
+from mjx_arena.validation import require
+
+PURPOSE = "Writes a run's policy to one small file, which evaluate, record and league.op_checkpoint take."
+EXAMPLES = ("python scripts/export.py run=runs/ant_sumo/2026-01-31_12-00-00 out=champion.npz",)
+
+
+@dataclass(frozen=True)
+class ExportSettings:
+    """Which policy is written, and where."""
+
+    run: str | None = None  # a run's folder
+    out: str = "policy.npz"
+    checkpoint: int | None = None  # iteration of the policy; null: the newest
+
+    def validate(self) -> None:
+        require(self.run is not None, "run", self.run, "must be given: the folder of a run")
+        require(Path(self.out).suffix == SUFFIX, "out", self.out, f"must end in {SUFFIX}")
+
+
+SETTINGS = ExportSettings
+
+
+def export(settings: ExportSettings) -> Entrant:
+    """Writes the policy and returns it. Raises SettingError, CheckpointError or PolicyFileError."""
+    settings.validate()
+    devices.configure(1)
+    source = RunSource(str(settings.run), settings.checkpoint)
+    entrant = source.newest()
+    sources.export(entrant, source.settings, source.arena, settings.out)
+    print(f"wrote {settings.out}: {source.settings.task_name}, iteration {entrant.iteration}")
+    return entrant
+
+
+def run(settings: ExportSettings, written: Mapping[str, Any]) -> None:
+    """Exports for the command line."""
+    del written
+    export(settings)

@@ -1,0 +1,53 @@
+"""What `--help` prints, out of the settings dataclasses and the choices of `conf/`."""
+
+import dataclasses
+from typing import Any
+
+import yaml
+from hydra import initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+
+from league.config.compose import CONF, known_fields, register
+from league.config.fields import Field
+from league.settings import RunSettings
+
+_FLAGS = """Flags: --multirun (-m) runs all of several values, key=1,2 or key=choice(1,2); --cfg job prints all keys with
+their values and runs nothing; --info, --config-dir, --shell-completion and keys hydra.* are Hydra's, see --hydra-help."""
+
+
+def help_text(name: str, settings: type, purpose: str, examples: tuple[str, ...], program: str) -> str:
+    """Returns usage, the choices of each group, and the keys with defaults and comments."""
+    register(name, settings)
+    lines = [f"usage: {program} [key=value ...] [flags]", "", purpose]
+    if issubclass(settings, RunSettings):
+        lines += ["", "Groups, key=choice; the keys of a group are set by group.key=value, and --cfg job shows them:"]
+        lines += [f"  {group + '=':<12}{', '.join(choices)}" for group, choices in _groups().items()]
+    lines += ["", "Keys, with their defaults:"]
+    lines += [f"  {_line(key, value, known_fields(settings))}" for key, value in _defaults(settings).items()]
+    lines += ["", _FLAGS, "", "Examples:", *(f"  {example}" for example in examples)]
+    return "\n".join(lines)
+
+
+def _groups() -> dict[str, list[str]]:
+    """Choices by group, of `conf/` and of the defaults."""
+    names = ("task", "physics", "league", "experiment")
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        loader = GlobalHydra.instance().config_loader()
+        return {name: loader.get_group_options(name) for name in names}
+
+
+def _defaults(settings: type) -> dict[str, Any]:
+    """Keys that are no groups, with their defaults; `???` for those that must be given."""
+    plain = {field.name: field.default for field in dataclasses.fields(settings)}
+    return {key: value for key, value in plain.items() if value is not dataclasses.MISSING}
+
+
+def _line(key: str, value: Any, known: dict[str, Field]) -> str:
+    shown = yaml.safe_dump(to_plain(value), default_flow_style=True, width=1000).removesuffix("...\n").strip()
+    comment = known[key].comment
+    return f"{key}: {shown}" + (f"  # {comment}" if comment else "")
+
+
+def to_plain(value: Any) -> Any:
+    """Returns tuples as lists."""
+    return list(value) if isinstance(value, tuple) else value

@@ -1,0 +1,123 @@
+"""Recording: films, stills and trajectories of a run's policy."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import imageio.v3 as imageio
+import jax
+import numpy as np
+
+from league.evaluation.evaluation import Evaluation
+from league.evaluation.pairings import Pairing, load_pairings
+from league.evaluation.sources import open_source
+from mjx_arena import compilation_cache, devices
+from mjx_arena.render import RenderError, render, write_film
+from mjx_arena.trajectory import Film, save
+from mjx_arena.validation import SettingError, require
+
+PURPOSE = "Films episodes of a run's policy, alone or in matches against itself or its past; saves trajectories."
+EXAMPLES = (
+    "python scripts/record.py run=runs/humanoid_duel/2026-01-31_12-00-00 out=match.png",
+    "python scripts/record.py run=runs/stand episodes=3 trajectory=stand.xml",
+)
+
+
+@dataclass(frozen=True)
+class RecordSettings:
+    """What is played, and what is kept of it."""
+
+    run: str | None = None  # a run's folder, or a file that export.py wrote
+    out: str | None = "film.mp4"  # .mp4 for a film, .png for a strip of stills; null: neither
+    trajectory: str | None = None  # .xml for the model with the first episode's states as keyframes, .npz for arrays
+    checkpoint: int | None = None  # iteration of the policy; null: the newest
+    pairing: str | None = None  # of conf/evaluation/<task>.yaml; null: the first one against itself
+    episodes: int = 1
+    physics: str | None = None  # engine to play on; null: the run's own
+    seed: int = 0
+    sampled: bool = False  # actions sampled as in training; false: the most likely ones
+    captions: bool = True  # time, reward and who plays written into the picture
+    seconds: float | None = None  # of each episode that are shown, from its start; null: all of it
+    stills: int = 6  # pictures in a strip, spread over the episodes
+    game_file: str | None = None  # the Python file of a game of your own that an exported policy plays
+
+    def validate(self) -> None:
+        require(self.run is not None, "run", self.run, "must be given: the folder of a run, or a policy's file")
+        for key in ("episodes", "stills"):
+            require(getattr(self, key) >= 1, key, getattr(self, key), "must be at least 1")
+        require(self.seconds is None or self.seconds > 0, "seconds", self.seconds, "must be positive, or null")
+        for key, endings in (("out", (".mp4", ".png")), ("trajectory", (".xml", ".npz"))):
+            path = getattr(self, key)
+            known = path is None or Path(path).suffix in endings
+            require(known, key, path, f"must end in {' or '.join(endings)}, or be null")
+        require(self.out is not None or self.trajectory is not None, "out", None, "give this or trajectory")
+
+
+SETTINGS = RecordSettings
+
+
+def record(own: RecordSettings) -> list[Film]:
+    """Plays episodes, writes what is asked for and returns them.
+
+    Raises SettingError, CheckpointError or PolicyFileError for what cannot be used or written.
+    """
+    own.validate()
+    devices.configure(1)
+    source = open_source(str(own.run), own.checkpoint, own.physics)
+    if source.settings.compilation_cache:
+        compilation_cache.enable()
+    pairings = load_pairings(
+        source.settings.task_name, source.arena.num_agents, (own.pairing,) if own.pairing else None
+    )
+    pairing = pairings[own.pairing] if own.pairing else _against_itself(pairings)
+    evaluation = Evaluation(source, devices.make_mesh(1), own.episodes, own.sampled)
+    arena, films = evaluation.arena(pairing), evaluation.film(pairing, jax.random.key(own.seed), own.episodes)
+    if own.seconds is not None:
+        films = [film.first(own.seconds) for film in films]
+    lengths = ", ".join(f"{film.time[-1]:.1f} s" for film in films)
+    if own.trajectory is not None:
+        spec, task = arena.mj_spec, source.settings.task_name
+        if spec is None:
+            raise SettingError("trajectory", own.trajectory, f"{task} has no model to save")
+        _writing("trajectory", own.trajectory, lambda: save(Path(str(own.trajectory)), films[0], spec))
+        print(f"wrote {own.trajectory}: {len(films[0]) + 1} states of the first episode")
+    if own.out is not None:
+        names = evaluation.names(pairing) if arena.num_agents > 1 else []
+        _writing("out", own.out, lambda: _show(own, films, arena, names))
+        print(f"wrote {own.out}: {len(films)} episodes ({lengths})")
+    return films
+
+
+def run(settings: RecordSettings, written: Mapping[str, Any]) -> None:
+    """Records for the command line."""
+    del written
+    record(settings)
+
+
+def _against_itself(pairings: dict[str, Pairing]) -> Pairing:
+    return next((pairing for pairing in pairings.values() if pairing.opponent == "self"), Pairing("self"))
+
+
+def _show(own: RecordSettings, films: list, arena, names: list[str]) -> None:
+    """Writes the film or the strip."""
+    view = arena.view
+    poses = np.concatenate([film.qpos for film in films])
+    seats = view.seats or [f"seat {index}" for index in range(len(names))]
+    players = list(zip(seats, names, strict=False))
+    if Path(str(own.out)).suffix == ".png":
+        chosen = poses[np.linspace(0, len(poses) - 1, own.stills).round().astype(int)]
+        imageio.imwrite(str(own.out), np.concatenate(list(render(arena.mj_model, chosen, 320, 320, view)), axis=1))
+        return
+    captions = [film.caption(step, players, view.keys) for film in films for step in range(len(film) + 1)]
+    write_film(Path(str(own.out)), arena.mj_model, poses, arena.control_dt, view, captions if own.captions else None)
+
+
+def _writing(key: str, path: str, write) -> None:
+    """Calls `write`; what stands in its way becomes one message."""
+    try:
+        write()
+    except RenderError as error:
+        raise SettingError(key, path, str(error)) from error
+    except OSError as error:
+        raise SettingError(key, path, f"cannot write there ({error.strerror or error})") from error

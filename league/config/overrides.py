@@ -1,0 +1,66 @@
+"""The command line's `key=value` texts: read by Hydra's grammar, but for text, which is taken as it is typed."""
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+
+from league.config.fields import Field, is_text
+from mjx_arena.validation import SettingError
+
+
+class Override(NamedTuple):
+    """One setting of the command line."""
+
+    key: str
+    text: str  # the value as it was typed
+    quoted: str  # the whole for Hydra, in which text has quotes
+    sweeps: bool = False  # holds several values, or a range or choice of them
+
+
+def parse_overrides(overrides: Iterable[str], known: Mapping[str, Field], multirun: bool = False) -> list[Override]:
+    """Returns the settings of a command line, in its order; `known` are the keys that there are.
+
+    Raises SettingError for what is no `key=value`, for a value that needs quotes, and for several of them, unless
+    `multirun`.
+    """
+    return [_parsed(text, known, multirun) for text in overrides]
+
+
+def _parsed(override: str, known: Mapping[str, Field], multirun: bool) -> Override:
+    name, equals, text = override.partition("=")
+    key = name.lstrip("+~").partition("@")[0]
+    quoted = override
+    if key in known and equals and is_text(known[key].hint) and not (multirun and _sweeps(override)):
+        quoted = f"{name}={_in_quotes(text)}"
+    try:
+        parsed = OverridesParser.create().parse_override(quoted)
+    except Exception as error:
+        if not equals or not key:
+            raise SettingError(
+                "command line", override, "is not key=value, such as num_arenas=512; see --help"
+            ) from error
+        remedy = (
+            f'put text with spaces, brackets or other signs into quotes twice: \'{key}=".."\', \'{key}=["..",".."]\''
+        )
+        raise SettingError(key, text, remedy) from error
+    if parsed.is_delete():
+        raise SettingError(key, "", "keys cannot be taken away; set it to another value")
+    if parsed.is_sweep_override() and not multirun:
+        remedy = "has several values; a list is written [a,b], one run takes one value, and -m runs one after the other"
+        raise SettingError(key, text, remedy)
+    return Override(key, text, quoted, parsed.is_sweep_override())
+
+
+def _sweeps(override: str) -> bool:
+    try:
+        return OverridesParser.create().parse_override(override).is_sweep_override()
+    except Exception:
+        return False
+
+
+def _in_quotes(text: str) -> str:
+    """Text as one value of Hydra's grammar; null, and what has quotes already, stay."""
+    if text in ("null", "") or (len(text) > 1 and text[0] == text[-1] and text[0] in "'\""):
+        return text or "''"
+    return "'" + text.replace("\\'", "\\\\'").replace("'", "\\'") + "'"

@@ -1,0 +1,114 @@
+"""Going on with a run: which one `resume` means, and which of its settings may change."""
+
+import dataclasses
+import sys
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from league.config.compose import checked, from_mapping, to_mapping
+from league.run import folder as run_folder
+from league.run import milestones
+from league.settings import RunSettings
+from mjx_arena.validation import SettingError, require
+
+# Keys that may differ between a run and its resumption, alone or as the beginning of other keys. The first ones concern
+# how it is run; the others change what is learned from then on, which the run's log of changes says.
+HOW = (
+    *("iterations", "total_arena_steps", "checkpoint_interval", "checkpoint_keep_interval", "compilation_cache"),
+    *("phase", "milestone_interval", "debug", "devices", "logger", "objective", "game_file"),
+)
+WHAT = (
+    *("ppo.learning_rate", "ppo.learning_rate_schedule", "ppo.learning_rate_min", "ppo.learning_rate_max"),
+    *("ppo.target_kl", "ppo.target_kl_decay", "ppo.stop_kl", "ppo.entropy_coefficient"),
+    *("league.matchmaker", "league.mix", "league.pfsp_weight", "league.pfsp_power", "league.delta"),
+)
+_CHOOSING = ("resume", "resume_step", "run_dir")
+
+
+class Resumption(NamedTuple):
+    """A run to go on with."""
+
+    settings: RunSettings  # those of the run, with what has changed
+    folder: Path
+    changes: dict[str, tuple[Any, Any]]  # of what is learned: key -> value before, value from now on
+
+
+def resumed(saved: RunSettings, wanted: RunSettings, written: Collection[str]) -> RunSettings:
+    """Returns the saved run with those values of `wanted` on top whose keys are `written` and may change.
+
+    Raises SettingError for a key that may not change and differs.
+    """
+    settings = saved
+    may_change = (*HOW, *WHAT, *(f"task.{key}" for key in saved.task.weights))
+    for key in written:
+        if key in _CHOOSING:
+            continue
+        if key in ("experiment", "league", "ppo", "physics"):
+            remedy = "a run that is resumed keeps its settings; leave this out, and name the keys that are to change"
+            raise SettingError(key, key, remedy)
+        if key == "task":
+            require(wanted.task_name == saved.task_name, key, wanted.task_name, f"this run plays {saved.task_name}")
+        elif any(key == other or key.startswith(f"{other}.") for other in may_change):
+            settings = _with(settings, key.split("."), _at(wanted, key))
+        else:
+            now, then = _at(wanted, key), _at(saved, key)
+            require(now == then, key, now, f"cannot change on resume, the run has {then}; start a new run instead")
+    return checked(settings)
+
+
+def changes(saved: RunSettings, settings: RunSettings) -> dict[str, tuple[Any, Any]]:
+    """Returns what is learned otherwise from now on: dotted key -> value before, value now."""
+    before, now = flat(to_mapping(saved)), flat(to_mapping(settings))
+    concerns = (*WHAT, "task", "devices")
+    return {
+        key: (before.get(key), value)
+        for key, value in now.items()
+        if before.get(key) != value and any(key == other or key.startswith(f"{other}.") for other in concerns)
+    }
+
+
+def resolve(wanted: RunSettings, written: Collection[str]) -> Resumption | None:
+    """Returns the run that `wanted.resume` means, or None where `latest` finds none that can be gone on with.
+
+    Raises SettingError where there is no such run, or a key that is `written` cannot change.
+    """
+    resume, task = str(wanted.resume), wanted.task_name
+    if resume == "latest":
+        for folder in run_folder.newest(task):
+            try:
+                return _settings_of(folder, wanted, written)
+            except SettingError as error:
+                print(f"skipped {folder}: {error}")
+        return None
+    if resume.partition(":")[0] == "milestone":
+        return _settings_of(milestones.choose(resume, task, input if sys.stdin.isatty() else None), wanted, written)
+    return _settings_of(run_folder.find(resume), wanted, written)
+
+
+def _settings_of(folder: Path, wanted: RunSettings, written: Collection[str]) -> Resumption:
+    saved = from_mapping(run_folder.read_config(folder))
+    settings = resumed(saved, wanted, written)
+    phase = wanted.phase if "phase" in written else None  # else it goes on in the phase that it is in
+    found = dataclasses.replace(settings, resume=str(folder), resume_step=wanted.resume_step, phase=phase)
+    return Resumption(found, folder, changes(saved, settings))
+
+
+def _at(settings: Any, key: str) -> Any:
+    for name in key.split("."):
+        settings = getattr(settings, name)
+    return settings
+
+
+def _with(group: Any, path: list[str], value: Any) -> Any:
+    """The dataclass `group` with `value` at a path of field names."""
+    name, *rest = path
+    return dataclasses.replace(group, **{name: _with(getattr(group, name), rest, value) if rest else value})
+
+
+def flat(mapping: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Returns nested plain data by dotted keys."""
+    found = {}
+    for key, value in mapping.items():
+        found |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return found

@@ -1,0 +1,64 @@
+"""How a run's arenas split over devices, and its samples over minibatches; what would do where they do not."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from league.settings import RunSettings
+from mjx_arena.validation import SettingError, require
+
+
+def learner_rows(arenas: int, mirror_fraction: float, num_agents: int) -> int:
+    """Rows of learning data that one device's `arenas` give in each control step.
+
+    In mirror arenas, a fixed block of `round(arenas * mirror_fraction)`, every agent learns; in the others one does.
+    """
+    mirror = round(arenas * mirror_fraction)
+    return mirror * num_agents + (arenas - mirror)
+
+
+def check_split(settings: RunSettings, devices: int) -> None:
+    """Raises SettingError unless arenas split evenly over `devices`, and each device's samples over minibatches."""
+    arenas = settings.num_arenas
+    if arenas % devices:
+        near = sorted({max(arenas // devices, 1) * devices, (arenas // devices + 1) * devices})
+        remedy = f"must be a multiple of devices={devices}, for example {_listed(near)}"
+        raise SettingError("num_arenas", arenas, remedy)
+    rows = learner_rows(arenas // devices, settings.league.mirror_fraction, settings.task.num_agents)
+    samples, minibatches = settings.ppo.horizon * rows, settings.ppo.num_minibatches
+    if samples % minibatches:
+        remedy = (
+            f"must divide the {samples} samples of each device (ppo.horizon={settings.ppo.horizon} x {rows} learner "
+            f"rows), for example {_listed(_nearest_divisors(samples, minibatches))}"
+        )
+        raise SettingError("ppo.num_minibatches", minibatches, remedy)
+
+
+def choose_devices(settings: RunSettings, available: int) -> int:
+    """How many of the `available` devices to use: as many as were asked for, or as many as the arenas split over."""
+    if settings.devices is not None:
+        require(
+            settings.devices <= available,
+            "devices",
+            settings.devices,
+            f"there are {available}; take at most that many, or null for all",
+        )
+        check_split(settings, settings.devices)
+        return settings.devices
+    for count in range(available, 1, -1):
+        try:
+            check_split(settings, count)
+        except SettingError:
+            continue
+        return count
+    check_split(settings, 1)
+    return 1
+
+
+def _nearest_divisors(number: int, wanted: int, count: int = 3) -> list[int]:
+    divisors = [divisor for divisor in range(1, min(number, 16 * wanted + 64) + 1) if number % divisor == 0]
+    return sorted(sorted(divisors, key=lambda divisor: abs(divisor - wanted))[:count])
+
+
+def _listed(values: Iterable[Any]) -> str:
+    texts = [str(value) for value in values]
+    return " or ".join([", ".join(texts[:-1]), texts[-1]] if len(texts) > 1 else texts)

@@ -1,0 +1,25 @@
+"""Rewards out of named terms: weighed, summed and logged alike in every game."""
+
+from collections.abc import Mapping
+
+import jax
+import jax.numpy as jnp
+
+
+def pay(
+    terms: Mapping[str, jax.Array],
+    weights: Mapping[str, float | jax.Array] | None = None,
+    alive: jax.Array | None = None,
+) -> tuple[jax.Array, dict[str, jax.Array]]:
+    """Returns the reward `[A]`, a sum of `terms` `{name: [A]}`, and metrics `{"reward/<name>": []}`.
+
+    Args:
+      terms: what each agent has done; or `{name: []}`, for a game of one agent and a reward `[]`.
+      weights: of every term by its name; None for terms that are weighed already. Raises KeyError for a missing one.
+      alive: `[A]` bool, the agents that metrics are means over; None for all.
+    """
+    paid = {name: term if weights is None else weights[name] * term for name, term in terms.items()}
+    reward = jnp.stack(list(paid.values())).sum(0)
+    if alive is None:
+        return reward, {f"reward/{name}": jnp.mean(term) for name, term in paid.items()}
+    return reward, {f"reward/{name}": jnp.sum(term * alive) / alive.sum() for name, term in paid.items()}
