@@ -37,7 +37,7 @@ def main() -> int:
     failed = False
     for engine in arguments.engines:
         for task in arguments.tasks:
-            name = "-".join([task, engine, *arguments.overrides]).replace("/", "_")
+            name = "-".join([task, engine, *arguments.overrides]).replace("/", "_").replace("=", "_")
             overrides = [f"task={task}", f"physics={engine}", *arguments.overrides]
             before = _logged(tree, out / f"{commit}-{versions}" / name, engine, overrides, again=False)
             after = _logged(ROOT, out / f"now-{versions}" / name, engine, overrides, again=True)

@@ -1,5 +1,6 @@
 """The command line of every command: a Hydra application whose bad input ends with one message, before it runs."""
 
+import itertools
 import sys
 from collections.abc import Callable
 from importlib import import_module
@@ -60,7 +61,7 @@ def main(name: str, arguments: list[str] | None = None) -> None:
         register(name, chosen.settings)
         if not set(flags) & set(_SHOWING):
             for each in sweep.jobs(written) if multirun else [overrides]:
-                compose(each, chosen.settings, name)
+                compose(each, chosen.settings, name, extra_dir=_extra_dir(flags))
         extra = sweep.arguments(name, written) if multirun else []
         sys.argv[1:] = [*flags, *(each.quoted for each in written), *extra]
         hydra.main(version_base="1.3", config_path=str(CONF), config_name=name)(_job)()
@@ -101,6 +102,11 @@ def _job(config: DictConfig) -> Any:
         return chosen.run(settings, written)
     except (SettingError, CheckpointError, PolicyFileError, RunError) as error:
         sys.exit(complain(error))
+
+
+def _extra_dir(flags: list[str]) -> str | None:
+    """The folder that `--config-dir` names."""
+    return next((value for flag, value in itertools.pairwise(flags) if flag in ("--config-dir", "-cd")), None)
 
 
 def _split(arguments: list[str]) -> tuple[list[str], list[str]]:

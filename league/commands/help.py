@@ -11,8 +11,8 @@ from league.config.compose import CONF, known_fields, register
 from league.config.fields import Field
 from league.settings import RunSettings
 
-_FLAGS = """Flags: --multirun (-m) runs all of several values, key=1,2 or key=choice(1,2); --cfg job prints all keys with
-their values and runs nothing; --info, --config-dir, --shell-completion and keys hydra.* are Hydra's, see --hydra-help."""
+_FLAGS = """Flags: --multirun (-m) runs all of several values, key=1,2 or key=choice(1,2); --cfg job prints all keys and
+their values, and runs nothing; --info, --config-dir, --shell-completion and keys hydra.* are Hydra's: --hydra-help."""
 
 
 def help_text(name: str, settings: type, purpose: str, examples: tuple[str, ...], program: str) -> str:

@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import json
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +12,7 @@ import jax
 from rich.console import Console
 
 from league.config.compose import checked, to_mapping
+from league.config.overrides import Override
 from league.evaluation.sources import foreign_members
 from league.run import folder as run_folder
 from league.run import milestones, resume
@@ -48,18 +49,19 @@ class Result(NamedTuple):
     metrics: dict[str, Any]  # the last row of its log; empty if there is none
 
 
-def train(settings: RunSettings, written: Collection[str] | None = None) -> Result:
+def train(settings: RunSettings, written: Mapping[str, str] | None = None) -> Result:
     """Trains by `settings`, a new run or the one that `settings.resume` means, and returns how that ended.
 
-    On resume `written` are the dotted keys whose values count beside the run's own; None: those that differ from the
-    defaults. Raises SettingError for what cannot work, RunError for a run that cannot go on, and CheckpointError.
+    On resume `written` are the dotted keys, and values as text, that count beside the run's own; None: those that
+    differ from the defaults. Raises SettingError for what cannot work, RunError for a run that cannot go on, and
+    CheckpointError.
     """
     resumption = None
     if settings.resume is not None:
         resumption = resume.resolve(settings, _differing(settings) if written is None else written)
         if resumption is None:
-            console = f"resume=latest: no run under {run_folder.RUNS / settings.task_name} can be gone on with"
-            print(f"{console}; starting a new one")
+            where = run_folder.RUNS / settings.task_name
+            print(f"resume=latest: no run under {where} can be gone on with; starting a new one")
     wanted = settings.run_dir
     settings = resumption.settings if resumption else checked(dataclasses.replace(settings, resume=None))
     devices.configure(settings.devices, settings.task.num_dofs)
@@ -77,9 +79,9 @@ def train(settings: RunSettings, written: Collection[str] | None = None) -> Resu
         return _train(settings, folder, resumption.changes if resumption else {})
 
 
-def run(settings: RunSettings, written: Mapping[str, Any]) -> float | None:
+def run(settings: RunSettings, written: Mapping[str, Override]) -> float | None:
     """Trains for the command line; returns the metric `objective`, and exits where a signal has ended the run."""
-    result = train(settings, written.keys())
+    result = train(settings, {key: override.text for key, override in written.items()})
     if result.stopped:
         raise SystemExit(result.exit_status)
     return result.metrics.get(settings.objective)
@@ -206,10 +208,10 @@ def _filmer(arena: Arena, interval: int | None, folder: Path, writers, announce)
         filmer.close()
 
 
-def _differing(settings: RunSettings) -> list[str]:
-    """Dotted keys whose values are not the defaults."""
-    before = to_mapping(RunSettings(task=type(settings.task)()))
-    return [key for key, value in resume.flat(to_mapping(settings)).items() if resume.flat(before).get(key) != value]
+def _differing(settings: RunSettings) -> dict[str, str]:
+    """Dotted keys whose values are not the defaults, with these."""
+    before = resume.flat(to_mapping(RunSettings(task=type(settings.task)())))
+    return {key: str(now) for key, now in resume.flat(to_mapping(settings)).items() if before.get(key) != now}
 
 
 def _last_row(folder: Path) -> dict[str, Any]:

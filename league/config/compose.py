@@ -81,11 +81,16 @@ def with_game_file(overrides: list[str], cls: type) -> list[str]:
 
 
 def compose(
-    overrides: list[str], cls: type = RunSettings, name: str = "train", conf_dir: str | Path | None = None
+    overrides: list[str],
+    cls: type = RunSettings,
+    name: str = "train",
+    conf_dir: str | Path | None = None,
+    extra_dir: str | Path | None = None,
 ) -> Any:
     """Returns the settings `cls` of the primary config `name` in `conf_dir`, with `overrides` (`key=value`) on top.
 
-    Those of a run are checked, unless `resume` is set: then the resumed run's own settings count. Raises SettingError.
+    Choices of groups may also lie in `extra_dir`. A run's settings are checked, unless `resume` is set: then those of
+    the resumed run count. Raises SettingError.
     """
     register(name, cls)
     written = {each.key: each for each in parse_overrides(overrides, known_fields(cls))}
@@ -94,8 +99,10 @@ def compose(
     choices: Mapping[str, Any] = {}
     try:
         with initialize_config_dir(str(folder), version_base="1.3"):
-            _check_choices(written)
-            composed = hydra_compose(name, [each.quoted for each in written.values()], return_hydra_config=True)
+            _check_choices(written, extra_dir)
+            search = [f"hydra.searchpath=['file://{Path(extra_dir).resolve()}']"] if extra_dir else []
+            texts = [*(each.quoted for each in written.values()), *search]
+            composed = hydra_compose(name, texts, return_hydra_config=True)
             choices = composed.hydra.runtime.choices
             del composed._content["hydra"]  # type: ignore[union-attr]
             mapping = OmegaConf.to_container(composed, resolve=True)
@@ -152,11 +159,12 @@ def _refuse_contradictions(written: Mapping[str, Override]) -> None:
         raise SettingError("task.name", name, f"a task is chosen as a whole; write task={name}")
 
 
-def _check_choices(written: Mapping[str, Override]) -> None:
+def _check_choices(written: Mapping[str, Override], extra_dir: str | Path | None) -> None:
     """Raises SettingError for a group that is set to something other than one of its choices."""
     loader = GlobalHydra.instance().config_loader()
     for key, override in written.items():
-        choices = loader.get_group_options(key)
+        own = sorted(path.stem for path in (Path(extra_dir) / key).glob("*.yaml")) if extra_dir else []
+        choices = loader.get_group_options(key) + own
         if choices and override.text not in choices:
             raise SettingError(key, override.text, f"there is no such {key}; choose one of {', '.join(choices)}")
 

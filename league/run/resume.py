@@ -2,7 +2,7 @@
 
 import dataclasses
 import sys
-from collections.abc import Collection
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,8 +34,8 @@ class Resumption(NamedTuple):
     changes: dict[str, tuple[Any, Any]]  # of what is learned: key -> value before, value from now on
 
 
-def resumed(saved: RunSettings, wanted: RunSettings, written: Collection[str]) -> RunSettings:
-    """Returns the saved run with those values of `wanted` on top whose keys are `written` and may change.
+def resumed(saved: RunSettings, wanted: RunSettings, written: Mapping[str, str]) -> RunSettings:
+    """Returns the saved run with those values of `wanted` on top whose keys are `written`, as text, and may change.
 
     Raises SettingError for a key that may not change and differs.
     """
@@ -44,16 +44,19 @@ def resumed(saved: RunSettings, wanted: RunSettings, written: Collection[str]) -
     for key in written:
         if key in _CHOOSING:
             continue
-        if key in ("experiment", "league", "ppo", "physics"):
+        if key == "experiment":
             remedy = "a run that is resumed keeps its settings; leave this out, and name the keys that are to change"
-            raise SettingError(key, key, remedy)
-        if key == "task":
+            require(_same(saved, wanted), key, written[key], remedy)
+        elif key == "task":
             require(wanted.task_name == saved.task_name, key, wanted.task_name, f"this run plays {saved.task_name}")
         elif any(key == other or key.startswith(f"{other}.") for other in may_change):
             settings = _with(settings, key.split("."), _at(wanted, key))
         else:
             now, then = _at(wanted, key), _at(saved, key)
-            require(now == then, key, now, f"cannot change on resume, the run has {then}; start a new run instead")
+            shown = (written[key], "other settings there") if dataclasses.is_dataclass(now) else (now, then)
+            require(
+                now == then, key, shown[0], f"cannot change on resume, the run has {shown[1]}; start a new run instead"
+            )
     return checked(settings)
 
 
@@ -68,7 +71,7 @@ def changes(saved: RunSettings, settings: RunSettings) -> dict[str, tuple[Any, A
     }
 
 
-def resolve(wanted: RunSettings, written: Collection[str]) -> Resumption | None:
+def resolve(wanted: RunSettings, written: Mapping[str, str]) -> Resumption | None:
     """Returns the run that `wanted.resume` means, or None where `latest` finds none that can be gone on with.
 
     Raises SettingError where there is no such run, or a key that is `written` cannot change.
@@ -86,12 +89,18 @@ def resolve(wanted: RunSettings, written: Collection[str]) -> Resumption | None:
     return _settings_of(run_folder.find(resume), wanted, written)
 
 
-def _settings_of(folder: Path, wanted: RunSettings, written: Collection[str]) -> Resumption:
+def _settings_of(folder: Path, wanted: RunSettings, written: Mapping[str, str]) -> Resumption:
     saved = from_mapping(run_folder.read_config(folder))
     settings = resumed(saved, wanted, written)
     phase = wanted.phase if "phase" in written else None  # else it goes on in the phase that it is in
     found = dataclasses.replace(settings, resume=str(folder), resume_step=wanted.resume_step, phase=phase)
     return Resumption(found, folder, changes(saved, settings))
+
+
+def _same(saved: RunSettings, wanted: RunSettings) -> bool:
+    """Whether a run would be made with the same settings, its folder and devices aside."""
+    aside = {"resume": None, "resume_step": None, "run_dir": None, "devices": saved.devices}
+    return checked(dataclasses.replace(wanted, **aside)) == dataclasses.replace(saved, run_dir=None)
 
 
 def _at(settings: Any, key: str) -> Any:
