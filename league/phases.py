@@ -1,5 +1,7 @@
 """Which phase of its task a run is in, as part of its state: the program is the same in all of them."""
 
+import difflib
+import itertools
 from collections.abc import Sequence
 
 import jax
@@ -8,6 +10,7 @@ import numpy as np
 from flax import struct
 
 from mjx_arena.phases import Phase
+from mjx_arena.validation import SettingError
 
 
 class PhaseState(struct.PyTreeNode):
@@ -29,11 +32,18 @@ class Phases:
         return PhaseState(jnp.int32(phase), jnp.int32(0), jnp.full(self._width, jnp.nan))
 
     def after(self, state: PhaseState, metrics: dict[str, jax.Array]) -> PhaseState:
-        """State after one more iteration with these metrics `{name: []}`: of the same phase, or of the next one.
+        """Returns the state after one more iteration with these metrics `{name: []}`: of this phase, or of the next.
 
-        Raises KeyError for a metric that a phase waits for and that does not exist.
+        Raises SettingError for a metric that a phase waits for and that does not exist.
         """
         each = self.each
+        for index, phase in enumerate(each):
+            if phase.metric is not None and phase.metric not in metrics:
+                near = difflib.get_close_matches(phase.metric, metrics, n=3, cutoff=0.0)
+                remedy = (
+                    f"there is no such metric; did you mean {' or '.join(near)}? A run's metrics.jsonl has them all"
+                )
+                raise SettingError(f"task.phases[{index}].metric", phase.metric, remedy)
         values = jnp.stack([metrics[p.metric] if p.metric else jnp.float32(jnp.nan) for p in each])
         value = values[state.phase]
         recent = jnp.where(jnp.isnan(value), state.recent, jnp.roll(state.recent, 1).at[0].set(value))
@@ -53,8 +63,13 @@ class Phases:
         return jnp.array([p.self_play for p in self.each])[phase]
 
     def learning_rate(self, phase: jax.Array) -> jax.Array:
-        """To begin a phase with `[]`; NaN where it goes on as it is."""
+        """Returns the rate that a phase begins with `[]`; NaN where it goes on as it is."""
         return jnp.array([np.nan if p.learning_rate is None else p.learning_rate for p in self.each])[phase]
+
+    def schedule_from(self, phase: jax.Array, default: float) -> jax.Array:
+        """Returns the rate `[]` that a linear schedule falls from in a phase: that of the latest one that names one."""
+        rates = itertools.accumulate((p.learning_rate for p in self.each), lambda old, new: new or old, initial=default)
+        return jnp.array(list(rates)[1:], jnp.float32)[phase]
 
     def title(self, phase: int) -> str:
         """Of phase `phase`, from 0, for a person."""

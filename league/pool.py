@@ -114,11 +114,15 @@ def _choose_next(pool: Pool, settings: LeagueSettings) -> jax.Array:
 
 
 def recorded(
-    pool: Pool, counts: jax.Array, by_side: jax.Array, probability: jax.Array, settings: LeagueSettings
+    pool: Pool,
+    counts: jax.Array,
+    probability: jax.Array,
+    settings: LeagueSettings,
+    by_side: jax.Array | None = None,
 ) -> Pool:
-    """Returns the pool with the learners' `counts` `[R, K, 3]` of new results, and `by_side` `[R, S, K, 3]`.
+    """Returns the pool with the learners' `counts` `[R, K, 3]` of new results; they drew with `probability` `[R, K]`.
 
-    They drew members with `probability` `[R, K]`.
+    `by_side` `[R, S, K, 3]` are the same results by side, of a game of several.
     """
     members_elo, records = pool.elo, []
     for role in range(len(settings.roles)):
@@ -131,7 +135,7 @@ def recorded(
                 since=record.since + new.sum(0),
                 quality=record.quality - settings.quality_step * new[:, 0] / played,
                 elo=learner_elo,
-                by_side=record.by_side + by_side[role],
+                by_side=record.by_side if by_side is None else record.by_side + by_side[role],
             )
         )
     return pool.replace(elo=members_elo, records=jax.tree.map(lambda *x: jnp.stack(x), *records))

@@ -86,6 +86,7 @@ class SelfPlay:
 
         `members` join it, after the idle one if the settings want one: policies, and whether they stay for good.
         """
+        self._check_metrics()
         idle = [(self.policy.constant(self.arena.idle_action), True)] if self.settings.league.passive else []
         state = self.in_phase(self._init(jax.random.key(self.settings.seed)), self.settings.phase or 1)
         for policy, anchor in (*idle, *members):
@@ -109,6 +110,11 @@ class SelfPlay:
         rates = jnp.full_like(state.learner.learning_rate, rate)
         learner = state.learner.replace(learning_rate=jax.device_put(rates, NamedSharding(self.mesh, P())))
         return state.replace(learner=learner)
+
+    def _check_metrics(self) -> None:
+        """Raises SettingError for a metric that a phase waits for in vain: before anything compiles, by tracing."""
+        if any(phase.metric for phase in self.phases.each):
+            self._iterate.trace(self.state_shape(), self._length)
 
     def iterate(self, state: RunState) -> tuple[RunState, dict[str, Any]]:
         """One iteration, with its metrics `{name: []}` and `film`, see `league.run.video`. Gives up `state`."""
@@ -203,7 +209,8 @@ class SelfPlay:
         def play_and_learn(learner, matches, probability, key):
             k_rollout, k_update = jax.random.split(_own_key(key))
             matches, trajectory, steps = self.local_rollout(state, learner, matches, probability, k_rollout)
-            learner, metrics = self.learner.update(learner, trajectory, k_update, progress)
+            rate = self.phases.schedule_from(state.phase.phase, self.settings.ppo.learning_rate)
+            learner, metrics = self.learner.update(learner, trajectory, k_update, progress, rate)
             sums = jax.tree.map(lambda x: x.sum(0), steps.replace(frame=None))
             return learner, matches, sums, steps.frame, metrics
 
@@ -211,7 +218,7 @@ class SelfPlay:
             play_and_learn, state.learner, state.matches, probability, jax.random.split(k_roles, num_roles)
         )
         totals = jax.tree.map(lambda x: jax.lax.psum(x, devices.AXIS), steps)
-        pool = pools.recorded(state.pool, totals.results, totals.by_side, probability, league)
+        pool = pools.recorded(state.pool, totals.results, probability, league, totals.by_side)
         metrics = self._metrics(metrics, totals, pool) | {"phase": state.phase.phase + 1}
         phase = self.phases.after(state.phase, metrics)
         moved = self._at_start(learner, phase.phase).learning_rate

@@ -38,15 +38,23 @@ class Learner:
         )
 
     def update(
-        self, learner: LearnerState, trajectory: Trajectory, key: chex.PRNGKey, progress: jax.Array
+        self,
+        learner: LearnerState,
+        trajectory: Trajectory,
+        key: chex.PRNGKey,
+        progress: jax.Array,
+        schedule_from: jax.Array | None = None,
     ) -> tuple[LearnerState, dict[str, jax.Array]]:
         """Learns from a trajectory of this device's rows. `progress` `[]` in [0, 1] is the share of the run done.
+
+        `schedule_from` `[]` is the rate that a linear schedule falls from, if not that of the settings.
 
         The observation normaliser takes the trajectory in afterwards, so that it is frozen while ratios are formed.
         """
         s = self.settings
         if s.learning_rate_schedule == "linear":
-            learner = learner.replace(learning_rate=jnp.float32(s.learning_rate) * (1 - progress))
+            rate = jnp.float32(s.learning_rate) if schedule_from is None else schedule_from
+            learner = learner.replace(learning_rate=rate * (1 - progress))
         target_kl = s.target_kl * kl_share(progress, s.target_kl_decay)
         samples = self._samples(trajectory)
         size = samples.weight.shape[0]
