@@ -22,7 +22,7 @@ from league.settings import LeagueSettings
 from mjx_arena.phases import Phase
 from mjx_arena.physics.settings import PhysicsSettings
 from mjx_arena.tasks import list_tasks, settings_of
-from mjx_arena.validation import SettingError, require
+from mjx_arena.validation import SettingError, require, require_finite
 from ppo.settings import PPOSettings
 
 # Keys that may differ between a run and its resumption; the group logger may too.
@@ -93,6 +93,7 @@ class RunSettings:
 
     def validate(self) -> None:
         """Raises SettingError for the first value that cannot work, by itself or together with others."""
+        require_finite(self)
         for key in ("task", "physics", "ppo", "league", "logger"):
             getattr(self, key).validate(key)
         for key in ("num_arenas", "iterations", "checkpoint_interval", "checkpoint_keep_interval"):

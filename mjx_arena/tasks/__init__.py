@@ -8,7 +8,7 @@ from mjx_arena.tasks.humanoid_duel import HumanoidDuel, HumanoidDuelSettings
 from mjx_arena.tasks.humanoid_pose import HumanoidPose, HumanoidPoseSettings
 from mjx_arena.tasks.qwop import Qwop, QwopSettings
 from mjx_arena.types import Arena
-from mjx_arena.validation import SettingError
+from mjx_arena.validation import SettingError, require_finite
 
 __all__ = ["build", "list_tasks", "register", "settings_of"]
 
@@ -43,6 +43,8 @@ def settings_of(name: str) -> type:
 
 
 def build(settings, physics: PhysicsSettings) -> Arena:
-    """The arena of a task's settings on the engine that `physics` names."""
+    """The arena of a task's settings on the engine that `physics` names. Raises SettingError."""
     settings_of(settings.name)
+    require_finite(settings, "task")
+    require_finite(physics, "physics")
     return _TASKS[settings.name][1](settings, physics)
