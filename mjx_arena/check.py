@@ -19,23 +19,24 @@ def check_arena(arena: Arena, num_arenas: int = 8, num_steps: int = 64, seed: in
     and get the same on average, that ended matches go on from the bank, and that all stays finite.
     """
     _check_structure(arena)
-    key = jax.random.key(seed)
+    # Split, and not folded: `fold_in(key, i)` is `split(key)[i]`, and `reset` splits the key that it gets.
+    k_reset, k_bank, k_play, k_seats = jax.random.split(jax.random.key(seed), 4)
     batch = BatchedArena(arena, num_arenas)
     reset = jax.jit(lambda key: batch.reset(key, num_arenas))
     step = jax.jit(batch.step)
 
-    state, timestep = reset(key)
-    bank = Bank(*reset(jax.random.fold_in(key, 1)))
+    state, timestep = reset(k_reset)
+    bank = Bank(*reset(k_bank))
     _check_values(timestep)
     assert not bool((timestep.terminated | timestep.truncated).any()), "reset returned a match that has already ended"
     assert bool((state.step_count == 0).all()), "step_count must be 0 after reset"
-    _assert_equal(reset(key), (state, timestep), "reset is not deterministic")
+    _assert_equal(reset(k_reset), (state, timestep), "reset is not deterministic")
     assert not np.array_equal(timestep.observation, bank.timestep.observation), "reset ignores its key"
     streams = np.unique(jax.random.key_data(state.key), axis=0)
     assert len(streams) == num_arenas, "arenas share a random stream: reset must derive the state's key from its own"
 
-    for index in range(num_steps):
-        k_action, k_step = jax.random.split(jax.random.fold_in(key, 100 + index))
+    for index, key in enumerate(jax.random.split(k_play, num_steps)):
+        k_action, k_step = jax.random.split(key)
         action = _random_action(arena, k_action, num_arenas, extreme=index % 2 == 1)
         before = state
         state, transition = step(before, action, bank, k_step)
@@ -51,7 +52,7 @@ def check_arena(arena: Arena, num_arenas: int = 8, num_steps: int = 64, seed: in
         assert np.array_equal(state.step_count, expected), "step_count must rise by 1, and be 0 where a match ended"
         same = (transition.observation[:, None] == bank.timestep.observation).all((2, 3)).any(1)
         assert bool(same[ended].all()), "a match that ended did not go on with an observation of the bank"
-    _check_seats(arena, reset, step, bank, jax.random.fold_in(key, 2))
+    _check_seats(arena, reset, step, bank, k_seats)
 
 
 def _check_structure(arena: Arena) -> None:
@@ -126,8 +127,8 @@ def _check_seats(arena: Arena, reset, step, bank: Bank, key: jax.Array) -> None:
     """
     num_arenas = bank.state.step_count.shape[0]
     rounds = []
-    for index in range(_SEAT_ROUNDS):
-        k_reset, k_action, k_step = jax.random.split(jax.random.fold_in(key, index), 3)
+    for round_key in jax.random.split(key, _SEAT_ROUNDS):
+        k_reset, k_action, k_step = jax.random.split(round_key, 3)
         state, first = reset(k_reset)
         played = step(state, _random_action(arena, k_action, num_arenas, extreme=False), bank, k_step)[1].timestep
         rounds.append(np.concatenate([first.observation, played.observation, played.reward[..., None]], -1))

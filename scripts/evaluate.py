@@ -184,7 +184,8 @@ def _pairings(own: EvaluationSettings, source, mesh, out: Path) -> int:
     if "last/distance" in scores[next(iter(pairings))]["metrics"]:
         from league.evaluation.pictures import draw_distance
 
-        films = evaluation.film(first, jax.random.key(own.seed), min(own.matches, _DRAWN))
+        key = jax.random.fold_in(jax.random.key(own.seed), len(pairings))  # those before it are the pairings' own
+        films = evaluation.film(first, key, min(own.matches, _DRAWN))
         draw_distance(out / "distance.png", films)
     return 0
 
