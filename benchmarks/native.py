@@ -43,12 +43,12 @@ def measure(num_arenas: int, rounds: int) -> dict[str, float]:
 
         return jax.lax.scan(step, state, (actions, jax.random.split(key, STEPS)))[1]
 
-    k_reset, k_bank, k_action, k_play = jax.random.split(jax.random.key(0), 4)
+    k_reset, k_bank, k_action, k_warm, k_play = jax.random.split(jax.random.key(0), 5)
     bank = jax.jit(lambda key: batch.make_bank(key, num_arenas))(k_bank)
     state, _ = jax.jit(lambda key: batch.reset(key, num_arenas))(k_reset)
     actions = jax.random.uniform(k_action, (STEPS, num_arenas, 2, arena.action.size), minval=-1)
-    for index in range(WARM_UP):
-        state, _ = play(state, actions, jax.random.fold_in(k_play, index))
+    for key in jax.random.split(k_warm, WARM_UP):
+        state, _ = play(state, actions, key)
 
     met = states_met(state, actions, k_play)
     controls = actions.reshape(STEPS, num_arenas, arena.mj_model.nu)

@@ -34,7 +34,7 @@ def measure(task: str, engine: str, arenas: int, rounds: int) -> float:
     speeds = []
     for index in range(rounds + 1):
         started = time.perf_counter()
-        jax.block_until_ready(play(state, jax.random.key(index)))
+        jax.block_until_ready(play(state, jax.random.key(1 + index)))  # 0 is the seed of the starts
         speeds.append(arenas * STEPS / (time.perf_counter() - started))
     return median(speeds[1:])
 

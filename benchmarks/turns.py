@@ -42,7 +42,7 @@ def own_play(task: str, physics: str, num_arenas: int, steps: int, settings: dic
     start = jax.jit(jax.shard_map(start, mesh=mesh, in_specs=everywhere, out_specs=split, check_vma=False))
     play = jax.shard_map(play, mesh=mesh, in_specs=(split, everywhere), out_specs=(split, everywhere), check_vma=False)
     play = jax.jit(play)
-    carry = [start(jax.random.key(0)), 0]
+    carry = [start(jax.random.key(0)), 1]  # 0 is the seed of the starts
 
     def run() -> None:
         carry[0], _ = jax.block_until_ready(play(carry[0], jax.random.key(carry[1])))

@@ -40,9 +40,7 @@ class Phases:
         for index, phase in enumerate(each):
             if phase.metric is not None and phase.metric not in metrics:
                 near = difflib.get_close_matches(phase.metric, metrics, n=3, cutoff=0.0)
-                remedy = (
-                    f"there is no such metric; did you mean {' or '.join(near)}? A run's metrics.jsonl has them all"
-                )
+                remedy = f"there is no such metric; did you mean {' or '.join(near)}? metrics.jsonl has them all"
                 raise SettingError(f"task.phases[{index}].metric", phase.metric, remedy)
         values = jnp.stack([metrics[p.metric] if p.metric else jnp.float32(jnp.nan) for p in each])
         value = values[state.phase]

@@ -188,13 +188,13 @@ class SelfPlay:
         def start(probability, key):
             k_bank, k_start = jax.random.split(_own_key(key))
             runner = self._runner(pool, probability, k_bank, Progress(jnp.float32(0), phase.phase))
+            if not self.settings.stagger:
+                return _with_device_axis(runner.start(k_start, self.arenas_per_device))
+            # Split, and not folded: `fold_in(key, i)` is `split(key)[i]`, and `start` splits the key that it gets.
+            k_start, k_count = jax.random.split(k_start)
             matches = runner.start(k_start, self.arenas_per_device)
-            if self.settings.stagger:
-                count = jax.random.randint(
-                    jax.random.fold_in(k_start, 0), (self.arenas_per_device,), 0, self.arena.time_limit
-                )
-                matches = matches.replace(arena=matches.arena.replace(step_count=count))
-            return _with_device_axis(matches)
+            count = jax.random.randint(k_count, (self.arenas_per_device,), 0, self.arena.time_limit)
+            return _with_device_axis(matches.replace(arena=matches.arena.replace(step_count=count)))
 
         keys = jax.random.split(k_matches, len(league.roles))
         matches = _for_each(start, self.probability(pool, phase.phase), keys)

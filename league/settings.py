@@ -6,7 +6,7 @@ from typing import Any
 
 from mjx_arena.arena import TaskSettings
 from mjx_arena.physics.settings import PhysicsSettings
-from mjx_arena.validation import checker, require, require_not_negative
+from mjx_arena.validation import checker, require, require_finite, require_not_negative
 from ppo.settings import PPOSettings
 
 MATCHMAKERS = ("latest", "uniform", "delta_uniform", "pfsp", "openai_five", "mix")
@@ -177,6 +177,7 @@ class RunSettings:
 
     def validate(self) -> None:
         """Raises SettingError for the first value that cannot work by itself; see `league.split` for sizes."""
+        require_finite(self)
         for key in ("task", "physics", "ppo", "league", "logger"):
             getattr(self, key).validate(key)
         for key in ("num_arenas", "iterations", "checkpoint_interval", "checkpoint_keep_interval"):

@@ -8,6 +8,7 @@ import numpy as np
 
 from mjx_arena.arena import Arena
 from mjx_arena.batch import Bank, BatchedArena
+from mjx_arena.sides import SidedArena
 from mjx_arena.types import Box, TimeStep
 
 _SEAT_ROUNDS = 64  # of `num_arenas` matches each, for the comparison of the seats
@@ -20,28 +21,34 @@ def check_arena(arena: Arena, num_arenas: int = 8, num_steps: int = 64, seed: in
     and get the same on average, that ended matches go on from the bank, and that all stays finite.
     """
     _check_structure(arena)
-    key = jax.random.key(seed)
+    # Split, and not folded: `fold_in(key, i)` is `split(key)[i]`, and `reset` splits the key that it gets.
+    k_reset, k_bank, k_play, k_seats = jax.random.split(jax.random.key(seed), 4)
     batch = BatchedArena(arena, num_arenas)
     reset = jax.jit(lambda key: batch.reset(key, num_arenas))
     step = jax.jit(batch.step)
 
-    state, timestep = reset(key)
-    bank = Bank(*reset(jax.random.fold_in(key, 1)))
+    state, timestep = reset(k_reset)
+    bank = Bank(*reset(k_bank))
     _check_values(timestep)
     assert not bool((timestep.terminated | timestep.truncated).any()), "reset returned a match that has already ended"
     assert bool((state.step_count == 0).all()), "step_count must be 0 after reset"
-    _assert_equal(reset(key), (state, timestep), "reset is not deterministic")
+    _assert_equal(reset(k_reset), (state, timestep), "reset is not deterministic")
     assert not np.array_equal(timestep.observation, bank.timestep.observation), "reset ignores its key"
     streams = np.unique(jax.random.key_data(state.key), axis=0)
     assert len(streams) == num_arenas, "arenas share a random stream: reset must derive the state's key from its own"
 
-    for index in range(num_steps):
-        k_action, k_step = jax.random.split(jax.random.fold_in(key, 100 + index))
+    for index, key in enumerate(jax.random.split(k_play, num_steps)):
+        k_action, k_step = jax.random.split(key)
         action = _random_action(arena, k_action, num_arenas, extreme=index % 2 == 1)
         before = state
         state, transition = step(before, action, bank, k_step)
         if index == 0:
             _assert_equal(step(before, action, bank, k_step), (state, transition), "step is not deterministic")
+        if index == 1 and isinstance(arena, SidedArena):
+            own = arena.own_actions if isinstance(arena.action, Box) else None
+            other = action if own is None else jnp.where(own, action, -action)
+            after = step(before, other, bank, k_step)
+            _assert_equal(after, (state, transition), "padding of an action reaches the game: use split")
         if index == 1 and isinstance(arena.action, Box):
             clipped = step(before, jnp.clip(action, -1, 1), bank, k_step)
             _assert_equal(clipped, (state, transition), "step must clip its action to [-1, 1]")
@@ -52,12 +59,18 @@ def check_arena(arena: Arena, num_arenas: int = 8, num_steps: int = 64, seed: in
         assert np.array_equal(state.step_count, expected), "step_count must rise by 1, and be 0 where a match ended"
         same = (transition.observation[:, None] == bank.timestep.observation).all((2, 3)).any(1)
         assert bool(same[ended].all()), "a match that ended did not go on with an observation of the bank"
-    _check_seats(arena, reset, step, bank, jax.random.fold_in(key, 2))
+    _check_seats(arena, reset, step, bank, k_seats)
 
 
 def _check_structure(arena: Arena) -> None:
     """Shapes and dtypes of one arena, without running it; `step` must return what `reset` does."""
+    assert isinstance(arena, Arena), "a game is a subclass of mjx_arena.Arena"
     assert isinstance(getattr(arena, "version", None), int), "an arena needs a version, a whole number"
+    sides = arena.sides
+    assert len(sides) == arena.num_agents, f"sides has {len(sides)} entries for {arena.num_agents} agents"
+    assert set(sides) == set(range(arena.num_sides)), f"sides must count from 0 without gaps, not {sides}"
+    idle, shape = arena.idle_action, (arena.action.size,) if isinstance(arena.action, Box) else ()
+    assert np.shape(idle) == shape, f"idle_action has the shape {np.shape(idle)}, not {shape}"
     state, timestep = jax.eval_shape(arena.reset, jax.random.key(0))
     _check_shapes(arena, timestep, "reset")
     if isinstance(arena.action, Box):
@@ -120,26 +133,30 @@ def _random_action(arena: Arena, key: jax.Array, num_arenas: int, extreme: bool)
 
 
 def _check_seats(arena: Arena, reset, step, bank: Bank, key: jax.Array) -> None:
-    """Seats are interchangeable: over many starts and random first actions, all of them see and get the same.
+    """Seats of a side are interchangeable: over many starts and random first actions, they see and get the same.
 
-    Compares means and mean squares of every observation and of the reward between seat 0 and each other one, within a
-    match, in standard errors.
+    Compares means and mean squares of every observation and of the reward between the first seat of a side and each other
+    one, within a match, in standard errors.
     """
     num_arenas = bank.state.step_count.shape[0]
     rounds = []
-    for index in range(_SEAT_ROUNDS):
-        k_reset, k_action, k_step = jax.random.split(jax.random.fold_in(key, index), 3)
-        state, first = reset(k_reset)
+    for round_key in jax.random.split(key, _SEAT_ROUNDS):
+        k_reset, k_action, k_step = jax.random.split(round_key, 3)
+        state, start = reset(k_reset)
         played = step(state, _random_action(arena, k_action, num_arenas, extreme=False), bank, k_step)[1].timestep
-        rounds.append(np.concatenate([first.observation, played.observation, played.reward[..., None]], -1))
+        rounds.append(np.concatenate([start.observation, played.observation, played.reward[..., None]], -1))
     values = np.concatenate(rounds)  # [matches, A, what is compared]
     where = [f"observation {i} after {moment}" for moment in ("reset", "step") for i in range(arena.observation_size)]
     names = [f"{moment} of {place}" for moment in ("mean", "mean square") for place in (*where, "the reward")]
-    for seat in range(1, arena.num_agents):
-        difference = np.concatenate([values[:, 0] - values[:, seat], values[:, 0] ** 2 - values[:, seat] ** 2], -1)
+    for seat, side in enumerate(arena.sides):
+        first = arena.sides.index(side)
+        one, other = values[:, first], values[:, seat]
+        difference = np.concatenate([one - other, one**2 - other**2], -1)
         gap = np.abs(difference.mean(0)) / (difference.std(0) / np.sqrt(len(difference)) + 1e-4)
         worst = int(gap.argmax())
-        assert gap[worst] < 6, f"{names[worst]} differs between seats 0 and {seat}: {gap[worst]:.1f} standard errors"
+        assert gap[worst] < 6, (
+            f"{names[worst]} differs between seats {first} and {seat}: {gap[worst]:.1f} standard errors"
+        )
 
 
 def _assert_equal(first, second, message: str) -> None:

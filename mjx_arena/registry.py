@@ -15,7 +15,7 @@ from typing import Any
 from mjx_arena import tasks
 from mjx_arena.arena import Arena, TaskSettings
 from mjx_arena.physics import PhysicsSettings
-from mjx_arena.validation import SettingError
+from mjx_arena.validation import SettingError, require_finite
 
 _GROUP = "mjx_arena.games"
 _registered: dict[str, type[Arena]] = {}  # by `register`, so also from files
@@ -47,7 +47,9 @@ def settings_type(name: str) -> type[TaskSettings]:
 
 
 def build(settings: TaskSettings, physics: PhysicsSettings) -> Arena:
-    """Builds the arena of a game's settings on the engine that `physics` names."""
+    """Builds the arena of a game's settings on the engine that `physics` names. Raises SettingError."""
+    require_finite(settings, "task")
+    require_finite(physics, "physics")
     return arena_type(settings.name)(settings, physics)
 
 

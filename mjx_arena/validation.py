@@ -1,6 +1,7 @@
 """Checks that the settings of every part share: one message that names the key, its value and what would do."""
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -28,6 +29,21 @@ def require_not_negative(group: Any, prefix: str, remedy: str) -> None:
     """Raises SettingError for the first field of the dataclass `group` that is negative."""
     for key, value in vars(group).items():
         require(value >= 0, f"{prefix}.{key}", value, remedy)
+
+
+def require_finite(settings: Any, key: str = "") -> None:
+    """Raises SettingError for the first infinite number or NaN in the dataclass `settings`, which `key` names.
+
+    It may stand in dataclasses, mappings, tuples and lists inside, as `task.phases[0].rewards.goal` does.
+    """
+    if isinstance(settings, float):
+        require(math.isfinite(settings), key, settings, "must be a finite number")
+    elif isinstance(settings, tuple | list):
+        for index, part in enumerate(settings):
+            require_finite(part, f"{key}[{index}]")
+    elif isinstance(settings, Mapping) or dataclasses.is_dataclass(settings):
+        for name, part in (settings if isinstance(settings, Mapping) else vars(settings)).items():
+            require_finite(part, f"{key}.{name}" if key else name)
 
 
 def replace_nested(group: Any, changes: Mapping[str, Any], prefix: str) -> Any:

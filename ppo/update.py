@@ -108,7 +108,8 @@ class Learner:
             params, learner.policy, self.policy, samples, s
         )
         loss, report, gradient = self._mean((loss, report, gradient))
-        finite = _all_finite((loss, gradient))
+        # Of finite entries above 1.8e19 the norm is not finite, and clipping by it would leave a gradient of zeros.
+        finite = _all_finite((loss, optax.global_norm(gradient)))
         stopped = stopped | (report["kl"] > s.stop_kl if s.stop_kl is not None else False)
         apply = finite & ~stopped
 
@@ -167,7 +168,10 @@ def adapt_learning_rate(
 ) -> jax.Array:
     """Divides by 1.5 where the KL is above twice its target, multiplies by 1.5 where it is below half of it.
 
-    The rule of rsl_rl (Rudin et al., arXiv:2109.11978, appendix), kept within `learning_rate_min` and `_max`.
+    Kept within `learning_rate_min` and `_max`. After rsl_rl (Rudin et al., arXiv:2109.11978, appendix), with two
+    differences: the KL is an estimate from samples, `ppo.loss.approximate_kl`, where rsl_rl has the formula for two
+    Gaussians; and a KL of 0 raises the rate, where rsl_rl leaves it. In the first minibatch of each iteration the
+    policy is still the one that acted, its KL is 0, and the rate rises whatever the step before has done.
     """
     factor = jnp.where(kl > 2 * target_kl, 1 / 1.5, jnp.where(kl < target_kl / 2, 1.5, 1.0))
     return jnp.clip(learning_rate * factor, settings.learning_rate_min, settings.learning_rate_max)

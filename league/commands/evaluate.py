@@ -160,7 +160,8 @@ def _pairings(own: EvaluationSettings, source: Source, mesh: Mesh, out: Path) ->
     if "last/distance" in scores[first].metrics:
         from league.evaluation.pictures import draw_distance
 
-        films = evaluation.film(pairings[first], jax.random.key(own.seed), min(own.matches, _DRAWN))
+        key = jax.random.fold_in(jax.random.key(own.seed), len(pairings))  # those before it are the pairings' own
+        films = evaluation.film(pairings[first], key, min(own.matches, _DRAWN))
         draw_distance(out / "distance.png", films)
     return report
 

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import choix
 import numpy as np
 from openskill.models import PlackettLuce
+from scipy.stats import rankdata
 
 CENTRE, SCALE = 1000.0, 400 / np.log(10)  # of Elo's scale: 400 points are odds of 10 to 1
 _RIDGE = 1e-3  # keeps the rating of someone who won everything finite
@@ -32,15 +33,17 @@ def bradley_terry(results: np.ndarray, seed: int = 0) -> Ratings:
 
 
 def plackett_luce(lineups: np.ndarray, ranks: np.ndarray, num_players: int, seed: int = 0) -> Ratings:
-    """From `lineups` `[M, A]` of players and their `ranks` `[M, A]` (1 is best), by OpenSkill; mean 1000.
+    """From `lineups` `[M, A]` of players and their `ranks` `[M, A]`, by OpenSkill; mean 1000.
 
+    Of a match's ranks their order alone counts: the lowest is best, equal ones are ties; they may be fractions.
     Weng and Lin, "A Bayesian approximation method for online ranking" (2011). Intervals by bootstrap over the matches.
     """
     rng = np.random.default_rng(seed)
+    order = rankdata(ranks, "dense", axis=1)  # OpenSkill cuts fractions off, and takes 1.2 and 1.4 for a tie
     samples = []
     for _ in range(20):  # in another order each, on which these ratings depend
         chosen = rng.integers(0, len(lineups), len(lineups))
-        samples.append(_rate(lineups[chosen], ranks[chosen], num_players))
+        samples.append(_rate(lineups[chosen], order[chosen], num_players))
     low, rating, high = np.percentile(samples, [2.5, 50, 97.5], axis=0)
     return Ratings(rating, low, high)
 

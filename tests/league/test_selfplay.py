@@ -189,3 +189,19 @@ def test_staggered_matches_begin_anywhere_within_the_time_limit(toy_arena):
     count = np.asarray(first(trainer.init().matches).arena.step_count)
     assert count.min() >= 0 and count.max() < 100
     assert np.histogram(count, 4, (0, 100))[0].min() > 90
+
+
+def test_staggering_draws_with_another_key_than_the_starts(toy_arena, monkeypatch):
+    keys, draw = [], jax.random.randint
+
+    def spied(key, *arguments, **more):
+        jax.debug.callback(lambda data: keys.append(jax.random.wrap_key_data(data)), jax.random.key_data(key))
+        return draw(key, *arguments, **more)
+
+    monkeypatch.setattr(jax.random, "randint", spied)
+    monkeypatch.setattr(tasks, "build", lambda settings, physics: toy_arena())
+    starts = first(SelfPlay(dataclasses.replace(SETTINGS, stagger=True)).init().matches).arena.key
+    jax.effects_barrier()
+    assert len(keys) == 2  # of the step counts, and of the learner's seats
+    for key in keys:
+        assert (jax.random.split(key, len(starts)) != starts).all()

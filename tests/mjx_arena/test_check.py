@@ -225,6 +225,21 @@ def test_a_sound_arena_passes(arena):
     check_arena(arena)
 
 
+def test_no_two_random_streams_of_a_check_come_from_each_other():
+    seen = set()
+
+    class Listening(Sumo):
+        def reset(self, key):
+            jax.debug.callback(lambda data: seen.add(tuple(data.tolist())), jax.random.key_data(key))
+            return super().reset(key)
+
+    check_arena(Listening(), num_arenas=4, num_steps=2)
+    jax.effects_barrier()
+    keys = jax.random.wrap_key_data(jnp.array(sorted(seen), jnp.uint32))
+    derived = jax.random.key_data(jax.vmap(lambda key: jax.random.split(key, 8))(keys)).reshape(-1, 2)
+    assert len(seen) == 4 + 4 + 64 * 4 and seen.isdisjoint(map(tuple, derived.tolist()))
+
+
 @pytest.mark.parametrize("seed", [1, 2])
 def test_seats_that_differ_by_chance_alone_pass(seed):
     check_arena(Sumo(), num_steps=2, seed=seed)

@@ -195,6 +195,15 @@ def test_numbers_that_are_not_finite_leave_the_policy_as_it_was(field, junk):
     assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(after.policy.normalizer))
 
 
+def test_a_gradient_whose_norm_overflows_is_skipped_too():
+    # Loss and gradient are about 1e20, and finite; the sum of the gradient's squares is not.
+    learner, update = learner_of(**WHOLE, value_coefficient=1e20)
+    state = learner.init(jax.random.key(0))
+    after, metrics = update(state, trajectory_of(learner, state), jax.random.key(1), 0.0)
+    assert metrics["updates"] == 3 and metrics["skipped_updates"] == 3
+    assert_bits((after.policy.params, after.optimizer), (state.policy.params, state.optimizer))
+
+
 def test_only_the_minibatches_that_hold_a_broken_number_are_skipped():
     # With plain advantages a bad reward in step 0 spoils its own advantage alone: one of four minibatches per epoch.
     learner, update = learner_of(normalize_advantage=False)

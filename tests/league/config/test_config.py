@@ -118,6 +118,15 @@ def test_total_arena_steps_are_rounded_up_to_iterations():
             "[{window: x}]",
             "window must be a whole number",
         ),
+        (["ppo.learning_rate=inf"], "ppo.learning_rate", "inf", "must be a finite number"),
+        (["ppo.clip_epsilon=1e400"], "ppo.clip_epsilon", "inf", "must be a finite number"),
+        (["task.reward.win=nan"], "task.reward.win", "nan", "must be a finite number"),
+        (["task.start_distance=[0.3,inf]"], "task.start_distance[1]", "inf", "must be a finite number"),
+        (["physics.model.timestep=inf"], "physics.model.timestep", "inf", "must be a finite number"),
+        (
+            ["task=car_soccer", "task.phases=[{rewards: {goal: nan}}]"],
+            *("task.phases[0].rewards.goal", "nan", "must be a finite number"),
+        ),
         (["ppo.horizon=${nothing}"], "ppo.horizon", "${nothing}", "must be a whole number"),
     ],
 )

@@ -62,6 +62,17 @@ def test_plackett_luce_recovers_a_planted_order_of_line_ups():
     assert (rated.low < rated.rating).all() and (rated.rating < rated.high).all()
 
 
+def test_plackett_luce_takes_ranks_by_their_order_alone():
+    rng = np.random.default_rng(0)
+    lineups = np.array([rng.permutation(4) for _ in range(50)])
+    whole = rng.integers(1, 4, lineups.shape)  # with ties
+    graded = 1 + (whole - 1) * 0.05
+    for one, two in zip(
+        ratings.plackett_luce(lineups, whole, 4), ratings.plackett_luce(lineups, graded, 4), strict=True
+    ):
+        np.testing.assert_array_equal(one, two)
+
+
 @pytest.mark.parametrize(
     ("before", "after"),
     [((1200, 1000), (1207.68809835, 992.31190165)), ((900, 1000), (920.48207999, 979.51792001))],
