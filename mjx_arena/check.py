@@ -133,10 +133,10 @@ def _random_action(arena: Arena, key: jax.Array, num_arenas: int, extreme: bool)
 
 
 def _check_seats(arena: Arena, reset, step, bank: Bank, key: jax.Array) -> None:
-    """Seats of a side are interchangeable: over many starts and random first actions, they see and get the same.
+    """Asserts that seats of a side are interchangeable: over many starts and random actions they see and get the same.
 
-    Compares means and mean squares of every observation and of the reward between the first seat of a side and each other
-    one, within a match, in standard errors.
+    Compares means and mean squares of every observation and of the reward between the first seat of a side and each
+    other one, within a match, in standard errors.
     """
     num_arenas = bank.state.step_count.shape[0]
     rounds = []
