@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import mujoco
 import numpy as np
 
+from mjx_arena.arena import Arena, TaskSettings
 from mjx_arena.physics import PhysicsSettings, make_physics
 from mjx_arena.tasks.humanoid_duel.body import NQ, STANDING_HEIGHT, build_pair
 from mjx_arena.types import ArenaState, Box, TimeStep
@@ -43,33 +44,27 @@ def standing() -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class StandSettings:
+class StandSettings(TaskSettings):
     name: str = "benchmark_stand"
     substeps: int = SUBSTEPS
 
-    @property
-    def num_agents(self) -> int:
-        return 1
 
-    def validate(self, prefix: str = "task") -> None:
-        """There is nothing to set."""
-
-
-class Stand:
+class Stand(Arena):
     """`Arena` of one agent."""
 
+    settings_type = StandSettings
     version = 1
-    num_agents = 1
     observation_size = OBSERVATIONS
     action = Box(CONTROLS)
     control_dt = SUBSTEPS * TIMESTEP
     time_limit = TIME_LIMIT
 
     def __init__(self, settings: StandSettings, physics: PhysicsSettings):
+        super().__init__(settings, physics)
         self.physics = make_physics(build_pair(TIMESTEP, agent_contacts=True), physics)
         self.mj_model = self.physics.model
 
-    def reset(self, key: chex.PRNGKey) -> tuple[ArenaState, TimeStep]:
+    def reset(self, key: chex.PRNGKey, phase: jax.Array | None = None) -> tuple[ArenaState, TimeStep]:
         key, k_pos, k_vel = jax.random.split(key, 3)
         qpos = jnp.array(standing(), jnp.float32)
         qpos = qpos + NOISE * jax.random.uniform(k_pos, qpos.shape, minval=-1)

@@ -28,7 +28,7 @@ Report = Callable[[int, float | None], None]
 
 
 def ours(engine: str, report: Report) -> None:
-    from mjx_arena import devices, tasks
+    from mjx_arena import devices, registry
 
     devices.configure(1 if engine == "native" else None, num_dofs=20)  # the duel's bodies
     from stand import Stand, StandSettings
@@ -37,7 +37,7 @@ def ours(engine: str, report: Report) -> None:
     from mjx_arena.physics import PhysicsSettings
     from ppo.settings import PPOSettings
 
-    tasks.register(StandSettings, Stand)
+    registry.register(Stand)
     ppo = PPOSettings(
         horizon=HORIZON, epochs=EPOCHS, num_minibatches=MINIBATCHES, gamma=DISCOUNT, gae_lambda=GAE_LAMBDA,
         clip_epsilon=CLIP, entropy_coefficient=ENTROPY, max_grad_norm=MAX_GRAD_NORM, actor_hidden=HIDDEN,

@@ -1,0 +1,44 @@
+"""Self-play: learners, a pool of past policies, matchmaking; and below, what runs, evaluates and configures it.
+
+From Python: `league.train(settings)`, `league.evaluate(settings)`, `league.record(settings)`, `league.export(settings)`,
+with `league.RunSettings` and the settings of the others; `league.compose(["task=ant_sumo"])` makes those of a run as the
+command line does.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from league.commands.evaluate import EvaluationSettings, evaluate
+    from league.commands.export import ExportSettings, export
+    from league.commands.record import RecordSettings, record
+    from league.commands.train import train
+    from league.config.compose import compose
+    from league.settings import RunSettings
+
+__all__ = [
+    "EvaluationSettings",
+    "ExportSettings",
+    "RecordSettings",
+    "RunSettings",
+    "compose",
+    "evaluate",
+    "export",
+    "record",
+    "train",
+]
+_HOMES = {
+    **dict.fromkeys(("evaluate", "EvaluationSettings"), "league.commands.evaluate"),
+    **dict.fromkeys(("export", "ExportSettings"), "league.commands.export"),
+    **dict.fromkeys(("record", "RecordSettings"), "league.commands.record"),
+    "train": "league.commands.train",
+    "compose": "league.config.compose",
+    "RunSettings": "league.settings",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Imports what is asked for only then: importing a part of the league must not import all of it."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'league' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)

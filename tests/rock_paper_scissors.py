@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mjx_arena.arena import Arena
-from mjx_arena.types import ArenaState, Discrete, PhysicsState, TimeStep
+from mjx_arena.types import ArenaState, Discrete, TimeStep
 from ppo.policy import Policy, PolicyState
 
 BEATS = np.array([[0, -1, 1], [1, 0, -1], [-1, 1, 0]])  # outcome of row against column
@@ -25,9 +25,11 @@ class RockPaperScissors(Arena):
     physics = None
     mj_model = None
 
+    def pose(self, state):
+        return state.step_count[None].astype(jnp.float32)
+
     def reset(self, key, phase=None):
-        physics = PhysicsState(jnp.zeros(1), jnp.zeros(1), jnp.zeros(0), jnp.zeros(1), jnp.zeros(0))
-        state = ArenaState(physics=physics, key=key, step_count=jnp.int32(0), memory=())
+        state = ArenaState(physics=(), key=key, step_count=jnp.int32(0), memory=())
         return state, self._timestep(jnp.zeros(2), jnp.bool_(False))
 
     def step(self, state, action):

@@ -1,0 +1,1 @@
+"""From texts and YAML to settings, or to one message."""

@@ -1,0 +1,1 @@
+"""What a run does beside learning: its loop, folder, checkpoints, logs, videos, milestones and signals."""

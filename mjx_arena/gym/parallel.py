@@ -11,7 +11,6 @@ from pettingzoo import ParallelEnv
 import mjx_arena
 from mjx_arena.gym.seat import spaces
 from mjx_arena.render import render
-from mjx_arena.types import Box
 
 
 class ArenaParallelEnv(ParallelEnv):
@@ -28,10 +27,8 @@ class ArenaParallelEnv(ParallelEnv):
             {agent: spaces(self.arena)[which] for agent in self.possible_agents} for which in (0, 1)
         )
         self.agents: list[str] = []
-        action = self.arena.action
-        self._idle = np.zeros(action.size, np.float32) if isinstance(action, Box) else np.zeros((), np.int32)
         self._reset, self._step = jax.jit(self.arena.reset), jax.jit(self.arena.step)
-        self._rng = np.random.default_rng()
+        self.np_random = np.random.default_rng()  # by this name SuperSuit looks for it
 
     def observation_space(self, agent: str) -> gymnasium.Space:
         return self.observation_spaces[agent]
@@ -42,14 +39,15 @@ class ArenaParallelEnv(ParallelEnv):
     def reset(self, seed: int | None = None, options: dict | None = None) -> tuple[dict, dict]:
         del options
         if seed is not None:
-            self._rng = np.random.default_rng(seed)
-        self._state, timestep = self._reset(jax.random.key(int(self._rng.integers(2**31))))
+            self.np_random = np.random.default_rng(seed)
+        self._state, timestep = self._reset(jax.random.key(int(self.np_random.integers(2**31))))
         self.agents = list(self.possible_agents)
         return self._each(timestep.observation), self._infos(timestep)
 
     def step(self, actions: dict[str, Any]) -> tuple[dict, dict, dict, dict, dict]:
-        joint = np.stack([np.asarray(actions.get(agent, self._idle)) for agent in self.possible_agents])
-        self._state, timestep = self._step(self._state, jnp.asarray(joint, self._idle.dtype))
+        idle = self.arena.idle_action
+        joint = np.stack([np.asarray(actions.get(agent, idle)) for agent in self.possible_agents])
+        self._state, timestep = self._step(self._state, jnp.asarray(joint, idle.dtype))
         terminated, truncated = bool(timestep.terminated), bool(timestep.truncated)
         leaving = self._each(terminated | ~np.asarray(timestep.alive))
         results = (
@@ -66,8 +64,8 @@ class ArenaParallelEnv(ParallelEnv):
         """A picture `[480, 640, 3]` uint8. Raises RenderError where nothing can draw one."""
         if self.render_mode is None:
             return None
-        pose = np.asarray(self._state.physics.qpos)
-        return next(iter(render(self.arena.mj_model, [pose]))).copy()
+        pose = np.asarray(self.arena.pose(self._state))
+        return next(iter(render(self.arena.mj_model, [pose], view=self.arena.view))).copy()
 
     def _each(self, values: Any) -> dict[str, Any]:
         """Of the agents that are still there."""

@@ -1,4 +1,4 @@
-"""The learner's seat of an arena, whose other seats somebody else plays."""
+"""The learner's seat of an arena, whose other seats are played for it."""
 
 from collections.abc import Callable
 
@@ -14,24 +14,24 @@ from mjx_arena.types import Box
 Opponent = Callable[[jax.Array, jax.Array | None, jax.Array], jax.Array]
 
 
-def passive(arena: Arena) -> Opponent:
-    """Does nothing: zero controls, or the first choice, or the first legal one."""
+def idle(arena: Arena) -> Opponent:
+    """Returns an opponent that does nothing: it takes the idle action, or where that is illegal the first legal one."""
 
     def act(observation: jax.Array, mask: jax.Array | None, key: jax.Array) -> jax.Array:
         del key
-        shape = observation.shape[:-1]
-        if isinstance(arena.action, Box):
-            return jnp.zeros((*shape, arena.action.size))
-        return jnp.zeros(shape, jnp.int32) if mask is None else jnp.argmax(mask, -1).astype(jnp.int32)
+        shape, action = observation.shape[:-1], jnp.asarray(arena.idle_action)
+        still = jnp.broadcast_to(action, (*shape, *action.shape))
+        if mask is None or isinstance(arena.action, Box):
+            return still
+        return jnp.where(mask[..., action], still, jnp.argmax(mask, -1).astype(jnp.int32))
 
     return act
 
 
 def joint_action(arena: Arena, opponent: Opponent, seen: tuple, action: jax.Array, key: jax.Array) -> jax.Array:
-    """Actions `[A, ...]` of all seats: `action` in the first, the opponent in the others.
+    """Returns actions `[A, ...]` of all seats: `action` in the first, the opponent's in the others.
 
-    `seen` is what the seats observe `[A, O]` and may choose, `[A, n]` or None. Seats are interchangeable, so the
-    learner can always have the first.
+    `seen` is what the seats observe `[A, O]` and may choose, `[A, n]` or None.
     """
     observation, mask = seen
     if arena.num_agents == 1:
@@ -41,7 +41,7 @@ def joint_action(arena: Arena, opponent: Opponent, seen: tuple, action: jax.Arra
 
 
 def spaces(arena: Arena) -> tuple[gymnasium.spaces.Box, gymnasium.spaces.Space]:
-    """Of one agent's observations and actions."""
+    """Returns the spaces of one agent's observations and actions."""
     observation = gymnasium.spaces.Box(-np.inf, np.inf, (arena.observation_size,), np.float32)
     if isinstance(arena.action, Box):
         return observation, gymnasium.spaces.Box(-1, 1, (arena.action.size,), np.float32)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import mjx_arena
-from mjx_arena.gym.seat import Opponent, joint_action, passive, spaces
+from mjx_arena.gym.seat import Opponent, idle, joint_action, spaces
 from mjx_arena.render import render
 from mjx_arena.types import TimeStep
 
@@ -16,7 +16,7 @@ from mjx_arena.types import TimeStep
 class ArenaEnv(gymnasium.Env):
     """The first seat of one match of `task` on an engine, by default the one in C.
 
-    `opponent` plays the other seats: None leaves them passive, and a function of observations, legal choices and a key
+    `opponent` plays the other seats: None leaves them idle, and a function of observations, legal choices and a key
     is called within the compiled step. Further keywords are settings of the task; SettingError says what is wrong with
     them. `info` holds the task's metrics, `action_mask` where choices can be illegal, and at the end the `outcome`.
     """
@@ -35,7 +35,7 @@ class ArenaEnv(gymnasium.Env):
         self.render_mode = render_mode
         self.metadata = {**type(self).metadata, "render_fps": round(1 / self.arena.control_dt)}
         self.observation_space, self.action_space = spaces(self.arena)
-        plays = opponent or passive(self.arena)
+        plays = opponent or idle(self.arena)
 
         def step(state, seen, action, key):
             return self.arena.step(state, joint_action(self.arena, plays, seen, action, key))
@@ -70,9 +70,8 @@ class ArenaEnv(gymnasium.Env):
         """A picture `[480, 640, 3]` uint8 of the arena. Raises RenderError where nothing can draw one."""
         if self.render_mode is None:
             return None
-        pose = np.asarray(self._state.physics.qpos)
-        view = getattr(self.arena, "view", None)
-        return next(iter(render(self.arena.mj_model, [pose], **({"view": view} if view else {})))).copy()
+        pose = np.asarray(self.arena.pose(self._state))
+        return next(iter(render(self.arena.mj_model, [pose], view=self.arena.view))).copy()
 
 
 def _info(timestep: TimeStep) -> dict[str, Any]:

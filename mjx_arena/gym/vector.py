@@ -10,18 +10,19 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 import mjx_arena
-from mjx_arena.batch import BatchedArena
+from mjx_arena.batch import BatchedArena, where
 from mjx_arena.devices import safe_block_size
-from mjx_arena.gym.seat import Opponent, joint_action, passive, spaces
+from mjx_arena.gym.seat import Opponent, idle, joint_action, spaces
 
 
 class ArenaVectorEnv(VectorEnv):
     """The first seats of `num_envs` matches of `task`; see `ArenaEnv` for the other arguments.
 
     A match that ends goes on with a fresh one in the same step: then `final_obs` in `info` holds how it ended, and
-    `final_info` its outcome and the task's metrics. Fresh starts come from a bank that is made anew every `bank_steps`
-    steps. Who is eliminated, or held as the dummy of a drill, goes on without effect until the match ends: leave drills
-    out by the task's settings.
+    `final_info` its outcome and the task's metrics. With `autoreset_mode=AutoresetMode.NEXT_STEP`, for Gymnasium's own
+    wrappers, the step returns how it ended, and the next one, whatever its action, the fresh start. Starts come from a
+    bank that is made again every `bank_steps` steps. An agent that is eliminated, or held as the dummy of a drill, goes
+    on without effect until the match ends: leave drills out by the task's settings.
     """
 
     metadata = {"autoreset_mode": AutoresetMode.SAME_STEP}
@@ -33,21 +34,34 @@ class ArenaVectorEnv(VectorEnv):
         physics: str = "native",
         opponent: Opponent | None = None,
         bank_steps: int = 32,
+        autoreset_mode: AutoresetMode = AutoresetMode.SAME_STEP,
         **settings: Any,
     ):
         self.arena = mjx_arena.make(task, physics, **settings)
-        self.num_envs, self.bank_steps = num_envs, bank_steps
+        if autoreset_mode == AutoresetMode.DISABLED:
+            raise ValueError(
+                "autoreset_mode must be SAME_STEP or NEXT_STEP: arenas begin their next match by themselves"
+            )
+        self.num_envs, self.bank_steps, self._mode = num_envs, bank_steps, autoreset_mode
+        self.metadata = {**type(self).metadata, "autoreset_mode": autoreset_mode}
         self.single_observation_space, self.single_action_space = spaces(self.arena)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
         block = num_envs if physics == "native" else safe_block_size(num_envs, 64)
-        batch, plays = BatchedArena(self.arena, block), opponent or passive(self.arena)
+        batch, plays = BatchedArena(self.arena, block), opponent or idle(self.arena)
 
-        def step(state, seen, action, bank, key):
+        def step(state, seen, action, bank, key, waiting):
             k_bank, k_play = jax.random.split(key)
             keys = jax.random.split(k_play, num_envs)
             joint = jax.vmap(lambda *row: joint_action(self.arena, plays, *row))(seen, action, keys)
-            return batch.step(state, joint, bank, k_bank)
+            after, transition = batch.step(state, joint, bank, k_bank)
+            # What waits has begun its next match in the step before, and only shows that now.
+            after = jax.tree.map(lambda new, old: where(waiting, old, new), after, state)
+            shown = jnp.where(transition.ended[:, None, None], transition.timestep.observation, transition.observation)
+            shown = where(waiting, seen[0], shown)
+            fresh = transition.observation, transition.action_mask
+            seen = jax.tree.map(lambda new, old: where(waiting, old, new), fresh, seen)
+            return after, transition, seen, shown
 
         self._step = jax.jit(step)
         self._reset = jax.jit(lambda key: batch.reset(key, num_envs))
@@ -57,6 +71,7 @@ class ArenaVectorEnv(VectorEnv):
     def reset(self, *, seed: int | None = None, options: dict | None = None) -> tuple[np.ndarray, dict[str, Any]]:
         super().reset(seed=seed)
         del options
+        self._waiting = jnp.zeros(self.num_envs, bool)
         self._key, self._steps = jax.random.key(int(self.np_random.integers(2**31))), 0
         self._state, timestep = self._reset(self._next_key())
         self._seen = timestep.observation, timestep.action_mask
@@ -67,11 +82,16 @@ class ArenaVectorEnv(VectorEnv):
             self._bank = self._make_bank(self._next_key())
         self._steps += 1
         actions = jnp.asarray(actions, self._dtype)
-        self._state, transition = self._step(self._state, self._seen, actions, self._bank, self._next_key())
-        self._seen = transition.observation, transition.action_mask
-        timestep, ended = transition.timestep, np.asarray(transition.ended)
-        info = self._masks()
-        if ended.any():
+        waiting, key = self._waiting, self._next_key()
+        state, transition, self._seen, shown = self._step(self._state, self._seen, actions, self._bank, key, waiting)
+        self._state, timestep = state, transition.timestep
+        played, info = ~np.asarray(waiting), self._masks()
+        ended = np.asarray(transition.ended) & played
+        if self._mode == AutoresetMode.NEXT_STEP:
+            self._waiting = jnp.asarray(ended)
+            for name, values in ({"outcome": timestep.outcome[:, 0]} | timestep.metrics).items():
+                info |= {name: np.where(ended, values, 0), f"_{name}": ended}
+        elif ended.any():
             final = np.full(self.num_envs, None, object)
             for index in ended.nonzero()[0]:
                 final[index] = np.asarray(timestep.observation[index, 0])
@@ -80,8 +100,10 @@ class ArenaVectorEnv(VectorEnv):
             for name, values in ({"outcome": timestep.outcome[:, 0]} | timestep.metrics).items():
                 last |= {name: np.where(ended, values, 0), f"_{name}": ended}
             info |= {"final_info": last, "_final_info": ended}
-        observation, rewards = np.asarray(self._seen[0][:, 0]), np.asarray(timestep.reward[:, 0], np.float64)
-        return observation, rewards, np.asarray(timestep.terminated), np.asarray(timestep.truncated), info
+        observation = shown if self._mode == AutoresetMode.NEXT_STEP else self._seen[0]
+        rewards = np.where(played, np.asarray(timestep.reward[:, 0], np.float64), 0)
+        terminated, truncated = (np.asarray(x) & played for x in (timestep.terminated, timestep.truncated))
+        return np.asarray(observation[:, 0]), rewards, terminated, truncated, info
 
     def _masks(self) -> dict[str, Any]:
         return {} if self._seen[1] is None else {"action_mask": np.asarray(self._seen[1][:, 0])}

@@ -8,7 +8,7 @@ import pytest
 from flax import struct
 
 from mjx_arena.arena import Arena
-from mjx_arena.types import ArenaState, Box, Discrete, PhysicsState, TimeStep
+from mjx_arena.types import ArenaState, Box, Discrete, TimeStep
 
 
 class ToyMemory(struct.PyTreeNode):
@@ -45,6 +45,9 @@ class ToyArena(Arena):
     def observation_size(self):
         return self.num_agents + 1
 
+    def pose(self, state):
+        return state.step_count[None].astype(jnp.float32)
+
     def reset(self, key, phase=None):
         length, drill, dummy, offset = jax.random.uniform(key, (4,))  # one draw compiles sooner than four
 
@@ -59,8 +62,7 @@ class ToyArena(Arena):
             offset=whole(offset, 0, 99),
             illegal=jnp.bool_(False),
         )
-        physics = PhysicsState(jnp.zeros(1), jnp.zeros(1), jnp.zeros(0), jnp.zeros(1), jnp.zeros(0))
-        state = ArenaState(physics=physics, key=key, step_count=jnp.int32(0), memory=memory)
+        state = ArenaState(physics=(), key=key, step_count=jnp.int32(0), memory=memory)
         return state, self._timestep(state)
 
     def step(self, state, action):
@@ -70,7 +72,7 @@ class ToyArena(Arena):
             illegal |= ~jnp.take_along_axis(self._mask(state), action[:, None], 1).all()
         count = state.step_count + 1
         state = ArenaState(
-            physics=state.physics.replace(qpos=count[None].astype(jnp.float32)),
+            physics=(),
             key=state.key,
             step_count=count,
             memory=state.memory.replace(action=value, illegal=illegal),

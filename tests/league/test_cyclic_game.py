@@ -10,7 +10,7 @@ from rock_paper_scissors import RockPaperScissors, exploitability, probabilities
 
 from league.selfplay import SelfPlay, first
 from league.settings import LeagueSettings, RunSettings
-from mjx_arena import tasks
+from mjx_arena import registry
 from ppo.settings import PPOSettings
 
 ITERATIONS, LAST = 200, 50
@@ -59,7 +59,7 @@ def train(league):
         devices=1,
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tasks, "build", lambda settings, physics: RockPaperScissors())
+        patch.setattr(registry, "build", lambda settings, physics: RockPaperScissors())
         trainer = SelfPlay(settings)
     state = trainer.init()
     bias = state.learner.policy.params["actor"]["params"]["Dense_0"]["bias"]

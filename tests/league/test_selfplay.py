@@ -9,7 +9,7 @@ import pytest
 
 from league.selfplay import SelfPlay, first
 from league.settings import LeagueSettings, RunSettings
-from mjx_arena import tasks
+from mjx_arena import registry
 from ppo.settings import PPOSettings
 
 SLOTS, INTERVAL = 3, 2
@@ -46,7 +46,7 @@ def leaves_of(state):
 @pytest.fixture(scope="module")
 def trainer(toy_arena):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tasks, "build", lambda settings, physics: toy_arena(drill_share=0.2))
+        patch.setattr(registry, "build", lambda settings, physics: toy_arena(drill_share=0.2))
         yield SelfPlay(SETTINGS)
 
 
@@ -165,7 +165,7 @@ def test_no_opponent_changes_inside_a_match(toy_arena):
     """Snapshots fall due in every iteration, and the pool is small: they have to wait until their slot is free."""
     league = dataclasses.replace(SETTINGS.league, player_pool_length=3, max_update_steps=1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tasks, "build", lambda settings, physics: toy_arena(drill_share=0.2))
+        patch.setattr(registry, "build", lambda settings, physics: toy_arena(drill_share=0.2))
         trainer = SelfPlay(dataclasses.replace(SETTINGS, league=league, num_arenas=48))
     state, games, snapshots = trainer.init(), 0, set()
     before = jax.device_get(state)
@@ -184,7 +184,7 @@ def test_no_opponent_changes_inside_a_match(toy_arena):
 
 def test_staggered_matches_begin_anywhere_within_the_time_limit(toy_arena):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tasks, "build", lambda settings, physics: toy_arena(time_limit=100))
+        patch.setattr(registry, "build", lambda settings, physics: toy_arena(time_limit=100))
         trainer = SelfPlay(dataclasses.replace(SETTINGS, stagger=True, num_arenas=512))
     count = np.asarray(first(trainer.init().matches).arena.step_count)
     assert count.min() >= 0 and count.max() < 100
@@ -199,7 +199,7 @@ def test_staggering_draws_with_another_key_than_the_starts(toy_arena, monkeypatc
         return draw(key, *arguments, **more)
 
     monkeypatch.setattr(jax.random, "randint", spied)
-    monkeypatch.setattr(tasks, "build", lambda settings, physics: toy_arena())
+    monkeypatch.setattr(registry, "build", lambda settings, physics: toy_arena())
     starts = first(SelfPlay(dataclasses.replace(SETTINGS, stagger=True)).init().matches).arena.key
     jax.effects_barrier()
     assert len(keys) == 2  # of the step counts, and of the learner's seats

@@ -10,8 +10,8 @@ import imageio.v3 as imageio
 import mujoco
 import pytest
 
+from mjx_arena.registry import build, settings_type
 from mjx_arena.render import RenderError, render
-from mjx_arena.tasks import build, settings_of
 
 ROOT = Path(__file__).resolve().parents[2]
 DEVICES = os.environ.get("MJX_ARENA_TEST_DEVICES", "1")
@@ -135,7 +135,7 @@ def test_plot_draws_a_picture(run, tmp_path):
 
 
 def test_record_makes_a_strip_of_stills(run, tmp_path):
-    arena = build(settings_of("humanoid_duel")(), _physics())
+    arena = build(settings_type("humanoid_duel")(), _physics())
     try:
         next(render(arena.mj_model, [arena.mj_model.qpos0], 32, 32))
     except RenderError as error:

@@ -1,7 +1,6 @@
 """Policies out of runs and files, into tournaments and other runs' pools; and a league that goes on bit for bit."""
 
 import dataclasses
-import functools
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +15,8 @@ from league.run import folder as run_folder
 from league.run.checkpoints import Checkpoints
 from league.selfplay import SelfPlay
 from league.settings import LeagueSettings, RunSettings
-from mjx_arena import tasks
+from mjx_arena import registry
+from mjx_arena.arena import TaskSettings
 from mjx_arena.validation import SettingError
 from ppo.settings import PPOSettings
 
@@ -24,12 +24,9 @@ ROLES = ("main", "main_exploiter", "league_exploiter")
 
 
 @dataclasses.dataclass(frozen=True)
-class ToySettings:
+class ToySettings(TaskSettings):
     name: str = "toy_with_sources"
     num_agents: int = 2
-
-    def validate(self, prefix="task"):
-        pass
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,15 +36,20 @@ class OtherSettings(ToySettings):
 
 @pytest.fixture(scope="module", autouse=True)
 def registered(toy_arena):
-    for settings in (ToySettings, OtherSettings):
-        tasks.register(settings, functools.partial(_build, toy_arena))
+    class Toy(toy_arena):
+        settings_type = ToySettings
+
+        def __init__(self, settings, physics):
+            super().__init__(settings.num_agents)
+
+    class Other(Toy):
+        settings_type = OtherSettings
+
+    for arena in (Toy, Other):
+        registry.register(arena)
     yield
     for settings in (ToySettings, OtherSettings):
-        del tasks._TASKS[settings.name]
-
-
-def _build(toy_arena, settings, physics):
-    return toy_arena(settings.num_agents)
+        del registry._registered[settings.name]
 
 
 SETTINGS = RunSettings(

@@ -14,6 +14,7 @@ from gymnasium.utils.env_checker import check_env  # noqa: E402
 from league.evaluation import policy_file  # noqa: E402
 from mjx_arena import SettingError, list_tasks  # noqa: E402
 from mjx_arena.gym import ArenaEnv, ArenaParallelEnv, ArenaVectorEnv, env_id  # noqa: E402
+from mjx_arena.tasks.car_soccer import actions  # noqa: E402
 from ppo.policy import Policy  # noqa: E402
 from ppo.settings import PPOSettings  # noqa: E402
 
@@ -51,7 +52,7 @@ def test_a_seed_decides_an_episode_and_a_match_ends_with_its_outcome():
     assert first == play(1) and first != play(2)
 
 
-def test_an_opponent_plays_the_other_seat_and_is_passive_without_one():
+def test_an_opponent_plays_the_other_seat_and_is_idle_without_one():
     heights = {}
     for name, opponent in (("passive", None), ("wild", lambda seen, mask, key: 1.0 + 0 * seen[..., :4])):
         env = ArenaEnv("humanoid_duel", opponent=opponent, drill_share=0.0, shadow_share=0.0, start_noise=0.0)
@@ -164,7 +165,70 @@ def test_pettingzoos_checker_finds_nothing(task):
 
 
 def test_settings_that_cannot_work_are_refused_by_name():
-    with pytest.raises(SettingError, match="task.colour=red: qwop has no such setting"):
+    with pytest.raises(SettingError, match="task.colour=red: there is no such setting; choose of action_set, fall"):
         ArenaEnv("qwop", colour="red")
     with pytest.raises(SettingError, match="task.frames_per_step=0"):
         ArenaVectorEnv("qwop", frames_per_step=0)
+
+
+def test_an_idle_car_does_not_drive():
+    env = ArenaEnv("car_soccer", start="kickoff")
+    env.reset(seed=0)
+    before = np.asarray(env._state.physics.qpos).reshape(3, 7)
+    for _ in range(15):
+        env.step(actions.IDLE)
+    after = np.asarray(env._state.physics.qpos).reshape(3, 7)
+    assert np.abs(after - before)[:, :2].max() < 0.05  # m
+
+
+def test_agents_that_are_left_out_are_idle_too():
+    env = ArenaParallelEnv("car_soccer", start="kickoff")
+    env.reset(seed=0)
+    before = np.asarray(env._state.physics.qpos)
+    for _ in range(15):
+        env.step({})
+    assert np.abs(np.asarray(env._state.physics.qpos) - before).max() < 0.05
+
+
+def test_gymnasiums_own_wrappers_take_many_arenas():
+    many = ArenaVectorEnv("qwop", 8, time_limit=20, autoreset_mode=gymnasium.vector.AutoresetMode.NEXT_STEP)
+    wrapped = gymnasium.wrappers.vector.NormalizeObservation(many)
+    wrapped.reset(seed=1)
+    rng, waiting, ended = np.random.default_rng(0), np.zeros(8, bool), 0
+    for _ in range(60):
+        before = many._state.step_count
+        seen, reward, terminated, truncated, info = wrapped.step(rng.integers(0, 9, 8))
+        assert not (reward[waiting].any() or (terminated | truncated)[waiting].any())
+        np.testing.assert_array_equal(np.asarray(many._state.step_count)[waiting], 0)
+        assert (np.asarray(before)[waiting] == 0).all()
+        waiting = terminated | truncated
+        np.testing.assert_array_equal(info["_outcome"], waiting)
+        ended += waiting.sum()
+    assert ended > 8
+
+
+def test_both_ways_of_beginning_anew_play_the_same_matches():
+    modes = [gymnasium.vector.AutoresetMode.SAME_STEP, gymnasium.vector.AutoresetMode.NEXT_STEP]
+    same, following = (ArenaVectorEnv("qwop", 4, time_limit=5, autoreset_mode=mode) for mode in modes)
+    np.testing.assert_array_equal(same.reset(seed=2)[0], following.reset(seed=2)[0])
+    for step in range(5):
+        one, other = same.step(np.full(4, step)), following.step(np.full(4, step))
+        np.testing.assert_array_equal(one[1], other[1])
+    assert one[3].all() and other[3].all()
+    np.testing.assert_array_equal(np.stack(one[4]["final_obs"]), other[0])
+    np.testing.assert_array_equal(one[0], following.step(np.zeros(4, int))[0])
+
+
+def test_pictures_of_many_agents_are_taken_from_where_the_game_wants_them(monkeypatch):
+    views = []
+    monkeypatch.setattr("mjx_arena.gym.parallel.render", lambda model, poses, view: views.append(view) or iter(poses))
+    env = ArenaParallelEnv("car_soccer", render_mode="rgb_array")
+    env.reset(seed=0)
+    env.render()
+    assert views == [env.arena.view] and views[0].distance == 26
+
+
+def test_a_seed_draws_from_the_generator_that_wrappers_expect():
+    env = ArenaParallelEnv("ant_sumo")
+    env.reset(seed=4)
+    assert isinstance(env.unwrapped.np_random, np.random.Generator)

@@ -1,0 +1,1 @@
+"""Bodies, and readings of how they move, that several games share."""
