@@ -1,8 +1,7 @@
 """Self-play: learners, a pool of past policies, matchmaking; and below, what runs, evaluates and configures it.
 
-From Python: `league.train(settings)`, `league.evaluate(settings)`, `league.record(settings)`, `league.export(settings)`,
-with `league.RunSettings` and the settings of the others; `league.compose(["task=ant_sumo"])` makes those of a run as the
-command line does.
+From Python: `league.train(settings)`, `evaluate`, `record` and `export`, and the settings that they take; those of a run are
+made by `league.compose(["task=ant_sumo"])` as the command line does.
 """
 
 import importlib
