@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import jax
-from rich.console import Console
 
 from league.config import compose as config
 from league.config.command import run_script
@@ -16,6 +15,7 @@ from league.config.compose import RunSettings
 from league.run import folder as run_folder
 from league.run import milestones
 from league.run.checkpoints import Checkpoints
+from league.run.console import open_console
 from league.run.logs import TensorBoard, open_writers
 from league.run.loop import LoopSettings, RunLoop
 from league.run.milestones import Milestones
@@ -83,7 +83,7 @@ def train(settings: RunSettings, folder: Path) -> int:
     from league.run.debug import Debug  # brings in the physics engines: only once the settings are known to work
     from league.selfplay import SelfPlay
 
-    console = Console()
+    console = open_console()
 
     def announce(text: str) -> None:
         console.print(text, markup=False, highlight=False, soft_wrap=True)
