@@ -82,8 +82,10 @@ def report(name: str, written: Sequence[Override]) -> None:
         writer.writeheader()
         writer.writerows(rows)
     varied = [each.key for each in written if each.sweeps and not each.key.startswith("hydra")]
-    shown = [key for key in (*varied, *_SHOWN, "problem", "folder") if any(key in row for row in rows)]
-    table = Table(*(Path(key).name if key in _SHOWN else key for key in shown), title=f"{len(rows)} runs in {folder}")
+    shown = [key for key in (*varied, *_SHOWN, "problem", "run") if any(key in row for row in rows)]
+    table = Table(title=f"{len(rows)} runs in {folder}")
+    for key in shown:
+        table.add_column(Path(key).name if key in _SHOWN else key, overflow="fold")
     for row in rows:
         table.add_row(*(_cell(row.get(key, "")) for key in shown))
     console = Console()
@@ -101,7 +103,7 @@ def _row(path: Path, written: Sequence[Override]) -> dict[str, Any]:
     lines = log.read_text(encoding="utf-8").splitlines() if log.is_file() else []
     row |= json.loads(lines[-1]) if lines else {}
     row |= {"problem": problem.read_text(encoding="utf-8").strip()} if problem.is_file() else {}
-    return row | {"folder": str(path)}
+    return row | {"run": path.name, "folder": str(path)}
 
 
 def _at(settings: Any, key: str) -> Any:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
-from rich.console import Console
 
 from league.config.compose import checked, to_mapping
 from league.config.overrides import Override
@@ -17,6 +16,7 @@ from league.evaluation.sources import foreign_members
 from league.run import folder as run_folder
 from league.run import milestones, resume
 from league.run.checkpoints import Checkpoints
+from league.run.console import open_console
 from league.run.debug import Debug
 from league.run.logs import TensorBoard, open_writers
 from league.run.loop import LoopSettings, RunLoop
@@ -88,7 +88,7 @@ def run(settings: RunSettings, written: Mapping[str, Override]) -> float | None:
 
 
 def _train(settings: RunSettings, folder: Path, changes: Mapping[str, tuple[Any, Any]]) -> Result:
-    console = Console()
+    console = open_console()
 
     def announce(text: str) -> None:
         console.print(text, markup=False, highlight=False, soft_wrap=True)

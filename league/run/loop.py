@@ -47,7 +47,7 @@ class RunLoop:
       filmer: takes what metrics hold under `film`.
       milestones: keeps copies of checkpoints.
       title: what the metric `phase` is called by people, and in the names of folders.
-      announce: shows a message to a person.
+      announce: shows a message to a person, and never raises.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class RunLoop:
         self.stopped = False  # by a signal, before the last iteration
 
     def run(self, state: Any) -> int:
-        """Goes on from `state`, which is given up to `iterate`. Returns the exit status: 0, or 143 after SIGTERM.
+        """Goes on from `state`, which is given up to `iterate`. Returns the exit status, see `StopRequest`.
 
         Raises RunError where no update has been finite for too long (the last checkpoint from before stays), or where
         the log or the last checkpoint cannot be written, and CheckpointError where the first one cannot.

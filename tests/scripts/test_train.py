@@ -1,5 +1,6 @@
 """`scripts/train.py` as a person runs it."""
 
+import os
 import shutil
 import signal
 import subprocess
@@ -110,6 +111,44 @@ def test_signals_save_and_set_the_status(start, whole_run, tmp_path):
         rows = rows_of(run)[-1]["iteration"]
         assert rows < 40 and finished_steps(run)[-1] == rows
     assert rows_of(run) == rows_of(whole_run)[:rows]
+
+
+# Makes the standard input the terminal of this process, which leads a session, and goes on as the command after it.
+ON_TERMINAL = """
+import fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+"""
+
+
+def assert_saved_after(process, run):
+    """The run has ended by SIGHUP, with its last iteration saved."""
+    assert process.wait(timeout=60) == 129
+    last = rows_of(run)[-1]["iteration"]
+    assert 3 <= last < 9999 and finished_steps(run) == [0, last]
+
+
+def test_a_terminal_that_is_closed_ends_the_run_with_a_saved_state(environment, whole_run, tmp_path):
+    terminal, end = os.openpty()
+    command = [sys.executable, "-c", ON_TERMINAL, str(ROOT / "scripts" / "train.py"), *TINY]
+    command += ["iterations=9999", "checkpoint_interval=9999"]
+    streams = {"stdin": end, "stdout": end, "stderr": end, "start_new_session": True}
+    process = subprocess.Popen([*command, "run_dir=run"], cwd=tmp_path, env=environment, **streams)
+    os.close(end)
+    wait_for_rows(tmp_path / "run", 3)
+    os.close(terminal)
+    assert_saved_after(process, tmp_path / "run")
+
+
+def test_output_that_nothing_reads_any_more_does_not_end_a_run(start, whole_run, tmp_path):
+    often = ("logger.console_seconds=0", "checkpoint_interval=9999")
+    process, run = start(*TINY, *often, "iterations=9999", "run_dir=run"), tmp_path / "run"
+    wait_for_rows(run, 1)
+    process.stdout.close()
+    process.stderr.close()
+    wait_for_rows(run, len(rows_of(run)) + 3)
+    process.send_signal(signal.SIGHUP)
+    assert_saved_after(process, run)
 
 
 def test_a_second_interrupt_ends_at_once_while_compiling(start, tmp_path):
