@@ -1,7 +1,7 @@
 """Self-play: learners, a pool of past policies, matchmaking; and below, what runs, evaluates and configures it.
 
-From Python: `league.train(settings)`, `evaluate`, `record` and `export`, and the settings that they take; those of a run are
-made by `league.compose(["task=ant_sumo"])` as the command line does.
+From Python: `league.train(settings)`, `evaluate`, `record` and `export`, and the settings that they take; those of a
+run are made by `league.compose(["task=ant_sumo"])` as the command line makes them.
 """
 
 import importlib
