@@ -1,7 +1,7 @@
 """Settings of a run, and of its groups `league` and `logger`: each default stands here once, with what help says."""
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from mjx_arena.arena import TaskSettings
@@ -9,7 +9,6 @@ from mjx_arena.physics.settings import PhysicsSettings
 from mjx_arena.validation import checker, require, require_finite, require_not_negative
 from ppo.settings import PPOSettings
 
-MATCHMAKERS = ("latest", "uniform", "delta_uniform", "pfsp", "openai_five", "mix")
 PFSP_WEIGHTS = ("hard", "var", "linear", "capped")
 EVICTIONS = ("fifo", "easiest")
 DEBUG_TOPICS = ("actions", "reset", "reward", "learning", "checkpoints")
@@ -29,6 +28,9 @@ class MixSettings:
     def validate(self, prefix: str) -> None:
         require_not_negative(self, prefix, "a share must not be negative")
         require(sum(vars(self).values()) > 0, prefix, vars(self), "one share must be positive")
+
+
+MATCHMAKERS = (*(each.name for each in fields(MixSettings)), "mix")
 
 
 @dataclass(frozen=True)
