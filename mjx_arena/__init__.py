@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from mjx_arena import opengl as opengl  # before all that imports MuJoCo
 from mjx_arena.check import check_arena
 from mjx_arena.physics import PhysicsSettings
 from mjx_arena.tasks import build, list_tasks, settings_of

@@ -19,7 +19,7 @@ from league.run.checkpoints import Checkpoints
 from league.run.logs import TensorBoard, open_writers
 from league.run.loop import LoopSettings, RunLoop
 from league.run.milestones import Milestones
-from league.run.video import Filmer
+from league.run.video import VideoRecorder
 from mjx_arena import compilation_cache, devices
 from mjx_arena.types import View
 from mjx_arena.validation import SettingError
@@ -116,7 +116,7 @@ def train(settings: RunSettings, folder: Path) -> int:
         run_folder.write_config(folder, plain)
         with (
             open_writers(folder, settings.logger, settings.iterations, console, done) as writers,
-            _filmer(trainer.arena, settings.logger.render_interval, folder, writers, announce) as filmer,
+            _open_recorder(trainer.arena, settings.logger.render_interval, folder, writers, announce) as recorder,
         ):
             seen = list(writers)
             if settings.debug_topics:
@@ -138,7 +138,7 @@ def train(settings: RunSettings, folder: Path) -> int:
                 writers=seen,
                 dump=trainer.dump_nonfinite,
                 dump_folder=folder,
-                filmer=filmer,
+                recorder=recorder,
                 milestones=Milestones(folder, interval) if (interval := settings.milestone_interval) else None,
                 title=lambda phase: (phases.title(phase - 1), phases.label(phase - 1)),
                 announce=announce,
@@ -147,7 +147,7 @@ def train(settings: RunSettings, folder: Path) -> int:
 
 
 @contextlib.contextmanager
-def _filmer(arena, interval: int | None, folder: Path, writers, announce) -> Iterator[Filmer | None]:
+def _open_recorder(arena, interval: int | None, folder: Path, writers, announce) -> Iterator[VideoRecorder | None]:
     """Films of the run, if they are wanted; the last one is waited for at the end of the block."""
     if interval is None:
         yield None
@@ -159,11 +159,12 @@ def _filmer(arena, interval: int | None, folder: Path, writers, announce) -> Ite
         for board in boards:
             board.film(iteration, picture)
 
-    filmer = Filmer(arena.mj_model, view, arena.control_dt, interval, folder / run_folder.FILMS, show, announce)
+    films = folder / run_folder.FILMS
+    recorder = VideoRecorder(arena.mj_model, view, arena.control_dt, interval, films, show, announce)
     try:
-        yield filmer
+        yield recorder
     finally:
-        filmer.close()
+        recorder.close()
 
 
 def _machine() -> str:
