@@ -1,22 +1,24 @@
 """Films a run's policy: `python scripts/record.py run=<run folder> out=film.mp4`; saves trajectories too."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
-import imageio.v3 as imageio
 import jax
 import numpy as np
 
 from league.config.command import refuse_other_keys, run_script, take_own_keys
 from league.evaluation.pairings import Pairing, load_pairings
-from mjx_arena import compilation_cache, devices
+from mjx_arena import compilation_cache, devices, opengl
+from mjx_arena.trajectory import Film, save
 from mjx_arena.validation import SettingError, require
 
 CONF = Path(__file__).resolve().parent.parent / "conf"
 PURPOSE = """Films episodes of a run's policy, alone or in matches against itself or its past. Own keys:
   run: ???  # a run's folder, or a file that export.py wrote
   out: film.mp4  # .mp4 for a film, .png for a strip of stills; null: neither
-  trajectory: null  # .xml for the model with the first episode's states as keyframes, .npz for arrays
+  trajectory: null  # of the first episode: .npz for arrays that replay, .xml for the model with keyframes to look at
   checkpoint: null  # iteration of the policy; null: the newest
   pairing: null  # of conf/evaluation/<task>.yaml; null: the first one against itself
   episodes: 1
@@ -30,6 +32,8 @@ EXAMPLES = (
     "python scripts/record.py run=runs/humanoid_duel/2026-01-31_12-00-00 out=match.png",
     "python scripts/record.py run=runs/stand episodes=3 trajectory=stand.xml",
 )
+
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True)
@@ -62,13 +66,14 @@ def main(overrides: list[str]) -> int:
     own, rest = take_own_keys(overrides, RecordSettings)
     refuse_other_keys(rest)
     own.validate()
+    if own.out is not None:
+        opengl.platforms()  # refuses what cannot work before anything is played
     devices.configure(1)
 
     from league.evaluation.evaluation import (
         Evaluation,  # brings in the physics engines: only once the settings are known to work
     )
     from league.evaluation.sources import open_source
-    from mjx_arena.trajectory import save
 
     source = open_source(own.run, own.checkpoint, own.physics)
     if source.settings.compilation_cache:
@@ -84,11 +89,16 @@ def main(overrides: list[str]) -> int:
         spec = getattr(arena, "mj_spec", None)
         if spec is None:
             raise SettingError("trajectory", own.trajectory, f"{source.settings.task_name} has no model to save")
-        _writing("trajectory", own.trajectory, lambda: save(Path(str(own.trajectory)), films[0], spec))
-        print(f"wrote {own.trajectory}: {len(films[0]) + 1} states of the first episode")
+        path, played = Path(own.trajectory), arena.physics.model
+        engine = (pairing.physics or source.settings.physics).engine
+        error = _writing("trajectory", own.trajectory, lambda: save(path, films[0], spec, played, engine))
+        print(
+            f"wrote {own.trajectory}: {len(films[0]) + 1} states of the first episode; a step of MuJoCo from one of "
+            f"them misses the next by {np.median(error):.1g} in the median, and by {error.max():.1g} at worst"
+        )
     if own.out is not None:
         names = evaluation.names(pairing) if arena.num_agents > 1 else []
-        _writing("out", own.out, lambda: _show(own, films, arena, names))
+        _writing("out", own.out, lambda: _show(own, Path(str(own.out)), films, arena, names))
         print(f"wrote {own.out}: {len(films)} episodes ({lengths})")
     return 0
 
@@ -97,28 +107,28 @@ def _against_itself(pairings: dict[str, Pairing]) -> Pairing:
     return next((pairing for pairing in pairings.values() if pairing.opponent == "self"), Pairing("self"))
 
 
-def _show(own: RecordSettings, films: list, arena, names: list[str]) -> None:
+def _show(own: RecordSettings, out: Path, films: list[Film], arena: Any, names: list[str]) -> None:
     """Writes the film or the strip."""
-    from mjx_arena.render import FOLLOWING, render, write_film
+    from mjx_arena.render import FOLLOWING, write_film, write_stills
 
     view = getattr(arena, "view", FOLLOWING)
     poses = np.concatenate([film.qpos for film in films])
     seats = view.seats or [f"seat {index}" for index in range(len(names))]
     players = list(zip(seats, names, strict=False))
-    if Path(str(own.out)).suffix == ".png":
-        chosen = poses[np.linspace(0, len(poses) - 1, own.stills).round().astype(int)]
-        imageio.imwrite(str(own.out), np.concatenate(list(render(arena.mj_model, chosen, 320, 320, view)), axis=1))
-        return
-    captions = [film.caption(step, players, view.keys) for film in films for step in range(len(film) + 1)]
-    write_film(Path(str(own.out)), arena.mj_model, poses, arena.control_dt, view, captions if own.captions else None)
+    if out.suffix == ".png":
+        chosen = np.linspace(0, len(poses) - 1, own.stills).round().astype(int)
+        write_stills(out, arena.mj_model, poses[chosen], view)
+    else:
+        captions = (film.caption(step, players, view.keys) for film in films for step in range(len(film) + 1))
+        write_film(out, arena.mj_model, poses, arena.control_dt, view, captions if own.captions else None)
 
 
-def _writing(key: str, path: str, write) -> None:
-    """Calls `write`; what stands in its way becomes one message."""
+def _writing(key: str, path: str, write: Callable[[], _Result]) -> _Result:
+    """Returns what `write` returns; what stands in its way becomes one message."""
     from mjx_arena.render import RenderError
 
     try:
-        write()
+        return write()
     except RenderError as error:
         raise SettingError(key, path, str(error)) from error
     except OSError as error:
