@@ -7,6 +7,8 @@ run are made by `league.compose(["task=ant_sumo"])` as the command line makes th
 import importlib
 from typing import TYPE_CHECKING, Any
 
+import mjx_arena as mjx_arena  # before all that imports MuJoCo, see `mjx_arena.opengl`
+
 if TYPE_CHECKING:
     from league.commands.evaluate import EvaluationSettings, evaluate
     from league.commands.export import ExportSettings, export

@@ -1,5 +1,6 @@
 """Physics arenas for agents that learn by competing: bodies, games, engines, and many matches as one program."""
 
+from mjx_arena import opengl as opengl  # before all that imports MuJoCo
 from mjx_arena import registry
 from mjx_arena.arena import Arena, TaskSettings
 from mjx_arena.check import check_arena

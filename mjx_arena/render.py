@@ -1,42 +1,49 @@
 """Pictures of an arena, without a display: MuJoCo's OpenGL renderer on EGL, OSMesa or a window system."""
 
+import contextlib
 import importlib
-import os
+import itertools
+import math
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable
 from pathlib import Path
 from typing import Any
 
-import imageio.v3 as imageio
+import imageio.v2
+import imageio_ffmpeg
 import mujoco
 import numpy as np
+from PIL import GifImagePlugin, Image
 
+from mjx_arena import opengl
+from mjx_arena.drafts import draft_of
 from mjx_arena.trajectory import Caption
 from mjx_arena.types import View
+from mjx_arena.validation import SettingError
 
 FOLLOWING = View()
 _FONT, _KEY = mujoco.mjtFont.mjFONT_NORMAL, 44  # pixels of a key's side
 _HELD, _FREE = (1, 0.8, 0.2, 1, 0, 0, 0), (0.2, 0.2, 0.2, 0.6, 0.7, 0.7, 0.7)  # colours of a key, and of its name
-_PLATFORMS = ("egl", "osmesa", "glfw")
+_SHORTEST = 0.02  # s of a GIF's frame; browsers show shorter ones for 0.1 s
 
 
 class RenderError(RuntimeError):
-    """No way to render was found. `str()` names the packages that would help."""
+    """No way to render was found. `str()` names what would help."""
 
 
 def render(
     model: mujoco.MjModel,
-    poses: Sequence[np.ndarray] | np.ndarray,
+    poses: Iterable[np.ndarray],
     width: int = 640,
     height: int = 480,
     view: View = FOLLOWING,
     captions: Iterable[Caption] | None = None,
-) -> Iterator[np.ndarray]:
-    """RGB frames `[height, width, 3]` uint8 of `poses` (each `[nq]`), seen from the side.
+) -> Generator[np.ndarray]:
+    """Yields an RGB frame `[height, width, 3]` uint8 of each of `poses` `[nq]`, seen from the side.
 
-    `captions` go into the upper left corner of each frame, and their keys below.
+    `captions`, one for each pose, go into the upper left corner, and their keys below.
 
-    The platform is the first that works, or the one that the environment variable MUJOCO_GL names. Raises RenderError.
+    The platform is the one that the environment variable MUJOCO_GL names, or the first that works. Raises RenderError.
     """
     model.vis.global_.offwidth, model.vis.global_.offheight = width, height
     window, context = _open_context(model, width, height)
@@ -48,8 +55,9 @@ def render(
     camera.elevation = from_above if view.elevation is None else view.elevation
     roots = [body for body in range(1, model.nbody) if model.body_parentid[body] == 0]
     followed = roots if view.follow is None else [model.body(view.follow).id]
+    captioned = zip(poses, itertools.repeat(Caption("", ""))) if captions is None else zip(poses, captions, strict=True)
     try:
-        for pose, caption in zip(poses, captions or [Caption("", "")] * len(poses), strict=True):
+        for pose, caption in captioned:
             data.qpos[:] = pose
             mujoco.mj_forward(model, data)
             camera.lookat[:] = view.lookat or [*data.xpos[followed].mean(0)[:2], 0.75]
@@ -76,22 +84,84 @@ def write_film(
     poses: np.ndarray,
     control_dt: float,
     view: View = FOLLOWING,
-    captions: Sequence[Caption] | None = None,
+    captions: Iterable[Caption] | None = None,
     width: int = 640,
     height: int = 480,
     frames_per_second: float = 30,
 ) -> None:
-    """Writes `poses` `[T, nq]`, `control_dt` seconds apart, as `.mp4` or `.gif`. Raises RenderError and OSError."""
+    """Writes `poses` `[T, nq]`, `control_dt` seconds apart, as `.mp4` or `.gif`, which plays as long as they took.
+
+    Frames show every so many poses, to come closest to `frames_per_second`; an `.mp4`, whose frames all last the same,
+    may play on for a part of the last one. They are drawn and written one at a time, and `captions`, one for each pose,
+    are taken as they are needed. Raises RenderError and OSError.
+    """
+    is_gif = path.suffix == ".gif"
     every = max(1, round(1 / control_dt / frames_per_second))
-    shown = captions[::every] if captions is not None else None
-    frames = np.stack(list(render(model, poses[::every], width, height, view, shown)))
-    rate = 1 / control_dt / every
+    if is_gif:
+        every = max(every, math.ceil(round(_SHORTEST / control_dt, 6)))
+    shown = np.arange(0, len(poses), every)
+    if is_gif and len(shown) > 1 and (len(poses) - shown[-1]) * control_dt < _SHORTEST:
+        shown = shown[:-1]
+    if captions is not None:
+        captions = itertools.islice(captions, 0, shown[-1] + 1, every)
+    frames = render(model, poses[shown], width, height, view, captions)
+    with contextlib.closing(frames), draft_of(path) as draft:
+        if is_gif:
+            _write_gif(draft, frames, _hundredths(np.append(shown, len(poses)) * control_dt))
+        else:
+            _write_mp4(draft, frames, 1 / control_dt / every)
+
+
+def write_stills(path: Path, model: mujoco.MjModel, poses: np.ndarray, view: View = FOLLOWING, size: int = 320) -> None:
+    """Writes `poses` `[N, nq]` side by side as one picture, in squares of `size` pixels.
+
+    Raises RenderError and OSError.
+    """
+    strip = np.empty((size, len(poses), size, 3), np.uint8)
+    for index, frame in enumerate(render(model, poses, size, size, view)):
+        strip[:, index] = frame
+    with draft_of(path) as draft:
+        imageio.v2.imwrite(draft, strip.reshape(size, -1, 3))
+
+
+def _hundredths(times: np.ndarray) -> list[int]:
+    """Between `times` `[N + 1]`, s, in 1/100 s `[N]`, the unit of GIFs; their sum is rounded but once."""
+    return np.diff(np.round(100 * times)).astype(int).tolist()
+
+
+def _write_gif(path: Path, frames: Iterable[np.ndarray], delays: Iterable[int]) -> None:
+    """Writes `frames`, each shown for so many 1/100 s. Pillow's and imageio's own writers would hold all of them."""
+    with path.open("wb") as file:
+        for index, (frame, delay) in enumerate(zip(frames, delays, strict=True)):
+            image = Image.fromarray(frame).convert("P", palette=Image.Palette.ADAPTIVE)
+            if index == 0:
+                header, _ = GifImagePlugin.getheader(image, info={"loop": 0})
+                file.writelines(header)
+            own_colours = index > 0  # those of the first frame are in the header
+            file.writelines(GifImagePlugin.getdata(image, duration=10 * delay, include_color_table=own_colours))
+        file.write(b";")
+
+
+def _write_mp4(path: Path, frames: Iterable[np.ndarray], rate: float) -> None:
+    """Writes `frames` at `rate` a second. Raises OSError."""
+    path.touch()  # which says what stands in the way; the encoder would only end
+    written = 0
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "os.fork")  # JAX's threads have no part in the encoder that is started
-        if path.suffix == ".gif":
-            imageio.imwrite(path, frames, duration=1000 / rate, loop=0)
-        else:
-            imageio.imwrite(path, frames, fps=rate)
+        writer: Any = imageio.v2.get_writer(path, fps=rate, ffmpeg_log_level="quiet")
+        with writer:
+            for frame in frames:
+                try:
+                    writer.append_data(frame)
+                except OSError as error:
+                    raise OSError("the encoder ended before the film did") from error
+                written += 1
+        try:
+            found, _ = imageio_ffmpeg.count_frames_and_secs(str(path))
+        except RuntimeError:
+            found = 0
+    if found != written:  # imageio does not say how the encoder ended
+        raise OSError(f"the encoder wrote {found} of {written} frames")
 
 
 def _open_context(model: mujoco.MjModel, width: int, height: int) -> tuple[Any, mujoco.MjrContext]:
@@ -99,20 +169,25 @@ def _open_context(model: mujoco.MjModel, width: int, height: int) -> tuple[Any, 
 
     MuJoCo's own renderer would have fixed its platform when it was imported.
     """
-    chosen = os.environ.get("MUJOCO_GL")
-    tried = []
-    for platform in [chosen] if chosen in _PLATFORMS else _PLATFORMS:
+    try:
+        platforms = opengl.platforms()
+    except SettingError as error:
+        raise RenderError(str(error)) from error
+    tried, named = [], "MUJOCO_GL=" if len(platforms) == 1 else ""
+    for platform in platforms:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # GLFW only warns where there is no display, and goes on
-                window = importlib.import_module(f"mujoco.{platform}").GLContext(width, height)
+                window = opengl.load(platform)(width, height)
                 window.make_current()
+                if platform == "glfw" and not importlib.import_module("glfw").get_current_context():
+                    raise RuntimeError("there is no display")  # without a window MuJoCo aborts at its second attempt
             context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100)
         except Exception as error:
-            tried.append(f"{platform}: {str(error).splitlines()[0] if str(error) else type(error).__name__}")
+            tried.append(f"{named}{platform}: {opengl.first_line(error)}")
         else:
             return window, context
     raise RenderError(
-        f"no renderer works here ({'; '.join(tried)}); install EGL (Debian: libegl1 libegl-mesa0 libgl1-mesa-dri) or "
-        "OSMesa (Debian: libosmesa6)"
+        f"no renderer works here ({'; '.join(tried)}); install EGL (Debian: {opengl.EGL_PACKAGES}) and unset "
+        f"MUJOCO_GL, or install OSMesa (Debian: {opengl.OSMESA_PACKAGES}) and set MUJOCO_GL=osmesa"
     )

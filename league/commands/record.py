@@ -1,19 +1,19 @@
 """Recording: films, stills and trajectories of a run's policy."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-import imageio.v3 as imageio
 import jax
 import numpy as np
 
 from league.evaluation.evaluation import Evaluation
 from league.evaluation.pairings import Pairing, load_pairings
 from league.evaluation.sources import open_source
-from mjx_arena import compilation_cache, devices
-from mjx_arena.render import RenderError, render, write_film
+from mjx_arena import compilation_cache, devices, opengl
+from mjx_arena.arena import Arena
+from mjx_arena.render import RenderError, write_film, write_stills
 from mjx_arena.trajectory import Film, save
 from mjx_arena.validation import SettingError, require
 
@@ -30,7 +30,9 @@ class RecordSettings:
 
     run: str | None = None  # a run's folder, or a file that export.py wrote
     out: str | None = "film.mp4"  # .mp4 for a film, .png for a strip of stills; null: neither
-    trajectory: str | None = None  # .xml for the model with the first episode's states as keyframes, .npz for arrays
+    trajectory: str | None = (
+        None  # of the first episode: .npz for arrays that replay, .xml for the model with keyframes to look at
+    )
     checkpoint: int | None = None  # iteration of the policy; null: the newest
     pairing: str | None = None  # of conf/evaluation/<task>.yaml; null: the first one against itself
     episodes: int = 1
@@ -55,6 +57,7 @@ class RecordSettings:
 
 
 SETTINGS = RecordSettings
+_Result = TypeVar("_Result")
 
 
 def record(own: RecordSettings) -> list[Film]:
@@ -63,13 +66,14 @@ def record(own: RecordSettings) -> list[Film]:
     Raises SettingError, CheckpointError or PolicyFileError for what cannot be used or written.
     """
     own.validate()
+    if own.out is not None:
+        opengl.platforms()  # refuses what cannot work before anything is played
     devices.configure(1)
     source = open_source(str(own.run), own.checkpoint, own.physics)
     if source.settings.compilation_cache:
         compilation_cache.enable()
-    pairings = load_pairings(
-        source.settings.task_name, source.arena.num_agents, (own.pairing,) if own.pairing else None
-    )
+    task = source.settings.task_name
+    pairings = load_pairings(task, source.arena.num_agents, (own.pairing,) if own.pairing else None)
     pairing = pairings[own.pairing] if own.pairing else _against_itself(pairings)
     evaluation = Evaluation(source, devices.make_mesh(1), own.episodes, own.sampled)
     arena, films = evaluation.arena(pairing), evaluation.film(pairing, jax.random.key(own.seed), own.episodes)
@@ -77,14 +81,19 @@ def record(own: RecordSettings) -> list[Film]:
         films = [film.first(own.seconds) for film in films]
     lengths = ", ".join(f"{film.time[-1]:.1f} s" for film in films)
     if own.trajectory is not None:
-        spec, task = arena.mj_spec, source.settings.task_name
+        spec = arena.mj_spec
         if spec is None:
             raise SettingError("trajectory", own.trajectory, f"{task} has no model to save")
-        _writing("trajectory", own.trajectory, lambda: save(Path(str(own.trajectory)), films[0], spec))
-        print(f"wrote {own.trajectory}: {len(films[0]) + 1} states of the first episode")
+        path, played = Path(own.trajectory), arena.physics.model
+        engine = (pairing.physics or source.settings.physics).engine
+        error = _writing("trajectory", own.trajectory, lambda: save(path, films[0], spec, played, engine))
+        print(
+            f"wrote {own.trajectory}: {len(films[0]) + 1} states of the first episode; a step of MuJoCo from one of "
+            f"them misses the next by {np.median(error):.1g} in the median, and by {error.max():.1g} at worst"
+        )
     if own.out is not None:
         names = evaluation.names(pairing) if arena.num_agents > 1 else []
-        _writing("out", own.out, lambda: _show(own, films, arena, names))
+        _writing("out", own.out, lambda: _show(own, Path(str(own.out)), films, arena, names))
         print(f"wrote {own.out}: {len(films)} episodes ({lengths})")
     return films
 
@@ -99,24 +108,24 @@ def _against_itself(pairings: dict[str, Pairing]) -> Pairing:
     return next((pairing for pairing in pairings.values() if pairing.opponent == "self"), Pairing("self"))
 
 
-def _show(own: RecordSettings, films: list, arena, names: list[str]) -> None:
+def _show(own: RecordSettings, out: Path, films: list[Film], arena: Arena, names: list[str]) -> None:
     """Writes the film or the strip."""
     view = arena.view
     poses = np.concatenate([film.qpos for film in films])
     seats = view.seats or [f"seat {index}" for index in range(len(names))]
     players = list(zip(seats, names, strict=False))
-    if Path(str(own.out)).suffix == ".png":
-        chosen = poses[np.linspace(0, len(poses) - 1, own.stills).round().astype(int)]
-        imageio.imwrite(str(own.out), np.concatenate(list(render(arena.mj_model, chosen, 320, 320, view)), axis=1))
-        return
-    captions = [film.caption(step, players, view.keys) for film in films for step in range(len(film) + 1)]
-    write_film(Path(str(own.out)), arena.mj_model, poses, arena.control_dt, view, captions if own.captions else None)
+    if out.suffix == ".png":
+        chosen = np.linspace(0, len(poses) - 1, own.stills).round().astype(int)
+        write_stills(out, arena.mj_model, poses[chosen], view)
+    else:
+        captions = (film.caption(step, players, view.keys) for film in films for step in range(len(film) + 1))
+        write_film(out, arena.mj_model, poses, arena.control_dt, view, captions if own.captions else None)
 
 
-def _writing(key: str, path: str, write) -> None:
-    """Calls `write`; what stands in its way becomes one message."""
+def _writing(key: str, path: str, write: Callable[[], _Result]) -> _Result:
+    """Returns what `write` returns; what stands in its way becomes one message."""
     try:
-        write()
+        return write()
     except RenderError as error:
         raise SettingError(key, path, str(error)) from error
     except OSError as error:

@@ -18,10 +18,10 @@ from league.run import milestones, resume
 from league.run.checkpoints import Checkpoints
 from league.run.console import open_console
 from league.run.debug import Debug
-from league.run.logs import TensorBoard, open_writers
+from league.run.logs import TensorBoard, Writer, open_writers
 from league.run.loop import LoopSettings, RunLoop
 from league.run.milestones import Milestones
-from league.run.video import Filmer
+from league.run.video import VideoRecorder
 from league.selfplay import RunState, SelfPlay
 from league.settings import RunSettings
 from league.split import choose_devices
@@ -112,7 +112,7 @@ def _train(settings: RunSettings, folder: Path, changes: Mapping[str, tuple[Any,
         run_folder.write_config(folder, plain)
         with (
             open_writers(folder, settings.logger, settings.iterations, console, done) as writers,
-            _filmer(trainer.arena, settings.logger.render_interval, folder, writers, announce) as filmer,
+            _open_recorder(trainer.arena, settings.logger.render_interval, folder, writers, announce) as recorder,
         ):
             seen = list(writers)
             if settings.debug_topics:
@@ -134,7 +134,7 @@ def _train(settings: RunSettings, folder: Path, changes: Mapping[str, tuple[Any,
                 writers=seen,
                 dump=trainer.dump_nonfinite,
                 dump_folder=folder,
-                filmer=filmer,
+                recorder=recorder,
                 milestones=Milestones(folder, interval) if (interval := settings.milestone_interval) else None,
                 title=lambda phase: (trainer.phases.title(phase - 1), trainer.phases.label(phase - 1)),
                 announce=announce,
@@ -190,7 +190,9 @@ def _log_changes(
 
 
 @contextlib.contextmanager
-def _filmer(arena: Arena, interval: int | None, folder: Path, writers, announce) -> Iterator[Filmer | None]:
+def _open_recorder(
+    arena: Arena, interval: int | None, folder: Path, writers: list[Writer], announce: Callable[[str], None]
+) -> Iterator[VideoRecorder | None]:
     """Films of the run, if they are wanted; the last one is waited for at the end of the block."""
     if interval is None:
         yield None
@@ -201,11 +203,12 @@ def _filmer(arena: Arena, interval: int | None, folder: Path, writers, announce)
         for board in boards:
             board.film(iteration, picture)
 
-    filmer = Filmer(arena.mj_model, arena.view, arena.control_dt, interval, folder / run_folder.FILMS, show, announce)
+    films = folder / run_folder.FILMS
+    recorder = VideoRecorder(arena.mj_model, arena.view, arena.control_dt, interval, films, show, announce)
     try:
-        yield filmer
+        yield recorder
     finally:
-        filmer.close()
+        recorder.close()
 
 
 def _differing(settings: RunSettings) -> dict[str, str]:

@@ -88,19 +88,26 @@ class Evaluator:
         length = np.where(ended.any(0), ended.argmax(0) + 1, max_steps)
         films = []
         for match, steps in enumerate(length):
-            qpos, qvel, ctrl, reward, metrics = jax.tree.map(lambda x, m=match, n=steps + 1: x[:n, m], states)
-            films.append(Film(np.arange(steps + 1) * self.arena.control_dt, qpos, qvel, ctrl, reward, metrics))
+            arrays = jax.tree.map(lambda x, m=match, n=steps + 1: x[:n, m], states)
+            films.append(Film(time=np.arange(steps + 1) * self.arena.control_dt, **arrays))
         return films
 
     def _local_film(self, stacks, slot: jax.Array, key: chex.PRNGKey, max_steps: int):
-        """Of every state `[max_steps + 1, M, ...]` what a `Film` holds; and whether a step ended `[max_steps, M]`."""
+        """What `Film`s hold besides times, `[max_steps + 1, M, ...]`, and whether a step ended `[max_steps, M]`."""
         key, k_reset = jax.random.split(key)
         batch = self._batch(slot.shape[0])
 
         def shown(state, seen, action):
             clipped = jnp.clip(action, -1, 1) if isinstance(self.arena.action, Box) else action
-            ctrl = jax.vmap(self.arena.controls)(state, clipped)
-            return state.physics.qpos, state.physics.qvel, ctrl, seen.reward, seen.metrics
+            return {
+                "qpos": state.physics.qpos,
+                "qvel": state.physics.qvel,
+                "act": state.physics.act,
+                "qacc_warmstart": state.physics.warmstart,
+                "ctrl": jax.vmap(self.arena.controls)(state, clipped),
+                "reward": seen.reward,
+                "metrics": seen.metrics,
+            }
 
         def step(carry, key):
             state, seen = carry

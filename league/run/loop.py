@@ -12,7 +12,7 @@ from league.run.checkpoints import CheckpointError, Checkpoints
 from league.run.logs import Writer
 from league.run.milestones import Milestones
 from league.run.signals import stop_requests
-from league.run.video import Filmer
+from league.run.video import VideoRecorder
 
 Metrics = Mapping[str, Any]  # {name: []}
 Iterate = Callable[[Any], tuple[Any, Metrics]]
@@ -44,7 +44,7 @@ class RunLoop:
       writers: get a row every `log_interval` iterations.
       dump: writes what is known about non-finite states to a path.
       dump_folder: where to.
-      filmer: takes what metrics hold under `film`.
+      recorder: takes what metrics hold under `film`.
       milestones: keeps copies of checkpoints.
       title: what the metric `phase` is called by people, and in the names of folders.
       announce: shows a message to a person, and never raises.
@@ -61,14 +61,14 @@ class RunLoop:
         writers: Sequence[Writer],
         dump: Callable[[Any, Path], None],
         dump_folder: Path,
-        filmer: Filmer | None = None,
+        recorder: VideoRecorder | None = None,
         milestones: Milestones | None = None,
         title: Callable[[int], tuple[str, str]] = lambda phase: (f"phase {phase}", f"Phase{phase}"),
         announce: Callable[[str], None] = print,
     ):
         self._iterate, self._compile, self._settings = iterate, compile, settings
         self._checkpoints, self._meta, self._writers = checkpoints, meta, writers
-        self._dump, self._dump_folder, self._filmer, self._announce = dump, dump_folder, filmer, announce
+        self._dump, self._dump_folder, self._recorder, self._announce = dump, dump_folder, recorder, announce
         self._milestones, self._title = milestones, title
         self._row_before: dict[str, float | int] = {}
         self._pending: list[Metrics] = []  # on the device, one of each iteration since the last fetch
@@ -123,8 +123,8 @@ class RunLoop:
         seconds, self._fetched_at = (now - self._fetched_at) / len(fetched), now
         for number, metrics in enumerate(fetched, start=iteration - len(fetched) + 1):
             frames = metrics.pop("film", None)
-            if self._filmer is not None and frames is not None:
-                self._filmer.take(number, frames)
+            if self._recorder is not None and frames is not None:
+                self._recorder.take(number, frames)
             row = self._row(number, metrics, seconds)
             if row.get("phase", 1) != self._row_before.get("phase", row.get("phase", 1)):
                 self._announce(f"iteration {number}: {self._title(int(row['phase']))[0]}")

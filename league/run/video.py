@@ -15,14 +15,16 @@ from typing import NamedTuple
 import mujoco
 import numpy as np
 
+from mjx_arena import opengl
 from mjx_arena.render import RenderError, write_film
 from mjx_arena.types import View
+from mjx_arena.validation import SettingError
 
 _LONGEST = 10.0  # s of one film
 _PATIENCE = 30.0  # s that the end of a run waits for its last film
 
 
-class Filmer:
+class VideoRecorder:
     """Films the first match that begins after every `interval` iterations, into `folder`.
 
     `show` gets its iteration and the film as a small GIF. Where no renderer works, this says so once and then does
@@ -43,13 +45,18 @@ class Filmer:
         self._folder, self._show, self._announce = folder, show, announce
         self._poses: list[np.ndarray] | None = None  # of the match that is being filmed
         self._due: int | None = None  # iteration of the film that is waited for or being taken
-        self._drawing: _Drawing | None = None
+        self._rendering: _Rendering | None = None
         self._works = True
+        try:
+            opengl.platforms()
+        except SettingError as error:
+            self._works = False
+            announce(f"warning: no films of this run: {error}")
 
     def take(self, iteration: int, frames: Mapping[str, np.ndarray]) -> None:
         """Of one arena in an iteration `pose` `[T, nq]` before each step, and `ended` `[T]`: a match ends there."""
-        self._hand_on()
-        if iteration % self._interval == 0 and self._due is None and self._drawing is None and self._works:
+        self._collect_finished()
+        if iteration % self._interval == 0 and self._due is None and self._rendering is None and self._works:
             self._due = iteration
         if self._due is None:
             return
@@ -57,43 +64,43 @@ class Filmer:
             if self._poses is not None:
                 self._poses.append(pose)
                 if ended or len(self._poses) * self._control_dt >= _LONGEST:
-                    return self._draw()
+                    return self._start_worker()
             elif ended:
                 self._poses = []  # the next pose is the first of a match
 
     def close(self) -> None:
         """Waits a little for a film that is being drawn."""
-        if self._drawing is not None:
-            if not self._drawing.answer.poll(_PATIENCE):
-                self._announce(f"the film of iteration {self._drawing.iteration} was not finished in time")
-            self._hand_on()
+        if self._rendering is not None:
+            if not self._rendering.receiver.poll(_PATIENCE):
+                self._announce(f"the film of iteration {self._rendering.iteration} was not finished in time")
+            self._collect_finished()
 
-    def _draw(self) -> None:
+    def _start_worker(self) -> None:
         assert self._due is not None and self._poses is not None
         context = multiprocessing.get_context("spawn")  # a fork would inherit the threads and locks of JAX
-        answer, hand_in = context.Pipe(duplex=False)
+        receiver, sender = context.Pipe(duplex=False)
         film = self._folder / f"iteration-{self._due}.mp4"
-        work = (hand_in, self._model, np.stack(self._poses), self._view, self._control_dt, film)
-        artist = context.Process(target=_paint, args=work, daemon=True)
-        artist.start()
-        hand_in.close()  # so that an artist who dies is heard
-        self._drawing, self._poses, self._due = _Drawing(self._due, artist, answer), None, None
+        work = (sender, self._model, np.stack(self._poses), self._view, self._control_dt, film)
+        worker = context.Process(target=_render_worker, args=work, daemon=True)
+        worker.start()
+        sender.close()  # so that a worker that dies is heard
+        self._rendering, self._poses, self._due = _Rendering(self._due, worker, receiver), None, None
 
-    def _hand_on(self) -> None:
+    def _collect_finished(self) -> None:
         """Shows a film that is finished."""
-        if self._drawing is None or not self._drawing.answer.poll():
+        if self._rendering is None or not self._rendering.receiver.poll():
             return
-        drawing, self._drawing = self._drawing, None
+        rendering, self._rendering = self._rendering, None
         problem: object = None
         try:
-            answer = drawing.answer.recv()
-            if isinstance(answer, bytes):
-                self._show(drawing.iteration, answer)
+            result = rendering.receiver.recv()
+            if isinstance(result, bytes):
+                self._show(rendering.iteration, result)
             else:
-                problem = answer
+                problem = result
         except EOFError:
-            drawing.artist.join()
-            problem = f"the process that draws them ended with status {drawing.artist.exitcode}"
+            rendering.worker.join()
+            problem = f"the process that draws them ended with status {rendering.worker.exitcode}"
         except OSError as error:
             problem = error
         if problem is not None:
@@ -101,14 +108,14 @@ class Filmer:
             self._announce(f"warning: no more films of this run: {problem}")
 
 
-class _Drawing(NamedTuple):
+class _Rendering(NamedTuple):
     iteration: int
-    artist: BaseProcess
-    answer: Connection  # the film as a small GIF, or what stood in its way, as text
+    worker: BaseProcess
+    receiver: Connection  # of the film as a small GIF, or of what stood in its way, as text
 
 
-def _paint(
-    hand_in: Connection, model: mujoco.MjModel, poses: np.ndarray, view: View, control_dt: float, film: Path
+def _render_worker(
+    sender: Connection, model: mujoco.MjModel, poses: np.ndarray, view: View, control_dt: float, film: Path
 ) -> None:
     """Writes the film, in a process of its own: training comes first, and its signals are none of this one's."""
     os.nice(10)
@@ -118,8 +125,8 @@ def _paint(
         film.parent.mkdir(exist_ok=True)
         write_film(film, model, poses, control_dt, view)
         write_film(small, model, poses, control_dt, view, width=320, height=240, frames_per_second=10)
-        answer = small.read_bytes()
+        result = small.read_bytes()
         small.unlink()
     except (RenderError, OSError) as error:
-        answer = str(error)
-    hand_in.send(answer)
+        result = str(error)
+    sender.send(result)

@@ -157,7 +157,21 @@ def test_without_a_renderer_record_says_what_to_install_and_still_saves_the_traj
     assert status == 2 and error.startswith(f"error: out={out}: no renderer works here") and "install EGL" in error
     assert len(error.splitlines()) == 1 and not out.exists()
     model = mujoco.MjModel.from_xml_path(str(trajectory))
-    assert f"wrote {trajectory}: {model.nkey} states" in text and model.nkey > 2
+    assert f"wrote {trajectory}: {model.nkey} states" in text and "misses the next by" in text and model.nkey > 2
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "expected"),
+    [
+        ("record", (), "MUJOCO_GL=foo: no pictures with that; set it to egl, osmesa or glfw, or unset it\n"),
+        ("record", ("out=null", "trajectory=film.npz"), "run=nowhere: is no run's folder"),  # so it got that far
+        ("evaluate", (), "run=nowhere: is no run's folder"),
+    ],
+)
+def test_only_pictures_need_a_platform_that_mujoco_can_draw_on(monkeypatch, name, arguments, expected):
+    monkeypatch.setenv("MUJOCO_GL", "foo")
+    status, _, error = script(name, "run=nowhere", *arguments)
+    assert status == 2 and error.startswith(f"error: {expected}") and error.count("\n") == 1
 
 
 @pytest.mark.slow

@@ -97,6 +97,16 @@ def test_latest_says_what_it_skips_and_starts_anew_where_nothing_is_left(train, 
     assert "starting a new one" in out and finished_steps(tmp_path / "new") == [0, 1]
 
 
+def test_without_a_platform_to_draw_on_a_run_goes_on_without_films(environment, tmp_path):
+    arguments = (*TINY, ALONE, "iterations=1", "logger.render_interval=1", "run_dir=run")
+    command = [sys.executable, str(ROOT / "scripts" / "train.py"), *arguments]
+    keys = {"cwd": tmp_path, "env": environment | {"MUJOCO_GL": "foo"}, "capture_output": True, "text": True}
+    done = subprocess.run(command, timeout=300, **keys)
+    assert done.returncode == 0 and done.stderr == ""
+    assert done.stdout.count("warning") == 1 and "warning: no films of this run: MUJOCO_GL=foo: " in done.stdout
+    assert len(rows_of(tmp_path / "run")) == 1 and not (tmp_path / "run" / "films").exists()
+
+
 def test_signals_save_and_set_the_status(start, whole_run, tmp_path):
     run, rows = tmp_path / "run", 0
     for number, status, arguments in (

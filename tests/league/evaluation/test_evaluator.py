@@ -5,9 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import mjx_arena
 from league.evaluation.evaluation import duel, score
 from league.evaluation.evaluator import Evaluator, Records, stack
 from mjx_arena import devices
+from mjx_arena.trajectory import replay_error
 from mjx_arena.types import Discrete
 from ppo.policy import Policy
 from ppo.settings import PPOSettings
@@ -196,3 +198,12 @@ def test_score_by_hand():
     assert result.mean_rank == pytest.approx((1 + 1.25 + 1.5 + 2) / 4)
     assert result.mean_return == pytest.approx(0.25) and result.metrics == {"height": 2.5}
     assert score(np.ones(5, int), records).mean_return == pytest.approx(-0.125)
+
+
+def test_a_film_holds_what_mujoco_replays_it_from():
+    arena = mjx_arena.make("humanoid_duel", "native", drill_share=0.0, shadow_share=0.0)
+    assert arena.mj_model.opt.iterations == 2  # few enough for the warm start to matter
+    policy = Policy(arena.observation_size, arena.action, PPOSettings(actor_hidden=(), critic_hidden=()))
+    evaluator = Evaluator(arena, [policy], devices.make_mesh(), None, sampled=True)
+    film = evaluator.film([stack([policy.init(jax.random.key(0))])], np.zeros((1, 2), int), jax.random.key(1), 60)[0]
+    assert len(film) > 20 and replay_error(arena.mj_model, film).max() < 1e-6

@@ -1,14 +1,16 @@
 """Films of a run while it trains: which poses they show, and that a renderer that fails only costs the films."""
 
+import io
 import time
 
 import imageio.v3 as imageio
 import mujoco
 import numpy as np
 import pytest
+from PIL import Image
 
-from league.run import video as filmer
-from league.run.video import Filmer
+from league.run import video
+from league.run.video import VideoRecorder
 from mjx_arena.render import RenderError, render
 from mjx_arena.types import View
 
@@ -44,7 +46,7 @@ def make(model, tmp_path):
     def build(interval=2, control_dt=0.1):
         announced, writer = [], Recorder()
         folder = tmp_path / "films"
-        made = Filmer(model, View(), control_dt, interval, folder, writer.show, announced.append)
+        made = VideoRecorder(model, View(), control_dt, interval, folder, writer.show, announced.append)
         opened.append(made)
         return made, writer, announced, folder
 
@@ -57,12 +59,13 @@ def make(model, tmp_path):
 def drawn(monkeypatch):
     """Numbers of the poses that would be drawn, instead of a drawing."""
     found = []
+    monkeypatch.delenv("MUJOCO_GL", raising=False)
 
     def draw(self):
         found.append((self._due, [round(100 * float(pose[0])) for pose in self._poses]))
         self._poses = self._due = None
 
-    monkeypatch.setattr(Filmer, "_draw", draw)
+    monkeypatch.setattr(VideoRecorder, "_start_worker", draw)
     return found
 
 
@@ -100,7 +103,24 @@ def test_films_are_written_and_shown(model, make):
     assert [path.name for path in folder.iterdir()] == ["iteration-2.mp4"]
     film = imageio.imread(folder / "iteration-2.mp4")
     assert film.shape == (11, 480, 640, 3) and film[0].std() > 1
-    assert imageio.imread(writer.films[0][1], extension=".gif").shape[1:3] == (240, 320)
+    with Image.open(io.BytesIO(writer.films[0][1])) as small:
+        assert small.size == (320, 240)
+
+
+def test_the_small_film_plays_as_long_as_the_match_took(model, make):
+    needs_renderer(model)
+    made, writer, _, _ = make(control_dt=0.015)  # of which no number makes up whole hundredths but every second
+    for iteration in range(1, 7):
+        made.take(iteration, frames(iteration, (19, 40)))
+    made.close()
+    with Image.open(io.BytesIO(writer.films[0][1])) as small:
+        assert small.n_frames == 3
+        assert sum(_duration(small, index) for index in range(3)) == pytest.approx(1000 * 0.015 * 21, abs=5.1)
+
+
+def _duration(image, index):
+    image.seek(index)
+    return image.info["duration"]
 
 
 def test_a_renderer_that_fails_is_reported_once(make, monkeypatch):
@@ -109,7 +129,7 @@ def test_a_renderer_that_fails_is_reported_once(make, monkeypatch):
     made, writer, announced, _ = make()
     for iteration in range(1, 5):
         made.take(iteration, frames(iteration, (19, 30)))
-    deadline = time.monotonic() + filmer._PATIENCE
+    deadline = time.monotonic() + video._PATIENCE
     while not announced and time.monotonic() < deadline:
         made.take(5, frames(5))
         time.sleep(0.05)
@@ -120,11 +140,34 @@ def test_a_renderer_that_fails_is_reported_once(make, monkeypatch):
     assert len(announced) == 1 and writer.films == []
 
 
-def test_an_artist_that_dies_is_reported_too(make):
+def test_a_worker_whose_platform_is_none_is_reported_in_its_own_words(make, monkeypatch, capfd):
+    monkeypatch.delenv("MUJOCO_GL", raising=False)
+    made, writer, announced, _ = make()
+    monkeypatch.setenv("MUJOCO_GL", "foo")
+    for iteration in range(1, 4):
+        made.take(iteration, frames(iteration, (19, 30)))
+    made.close()
+    assert len(announced) == 1 and announced[0].startswith("warning: no more films of this run: MUJOCO_GL=foo: ")
+    assert writer.films == [] and "Traceback" not in capfd.readouterr().err
+
+
+def test_a_platform_that_is_none_is_reported_at_once_and_nothing_is_started(make, monkeypatch):
+    monkeypatch.setenv("MUJOCO_GL", "foo")
+    made, writer, announced, _ = make()
+    assert len(announced) == 1 and announced[0].startswith("warning: no films of this run: MUJOCO_GL=foo: ")
+    for iteration in range(1, 4):
+        made.take(iteration, frames(iteration, (19, 30)))
+    assert made._rendering is None
+    made.close()
+    assert len(announced) == 1 and writer.films == []
+
+
+def test_a_worker_that_dies_is_reported_too(make, monkeypatch):
+    monkeypatch.delenv("MUJOCO_GL", raising=False)
     made, writer, announced, _ = make()
     for iteration in range(1, 4):
         made.take(iteration, frames(iteration, (19, 30)))
-    made._drawing.artist.kill()
+    made._rendering.worker.kill()
     made.close()
     assert announced == ["warning: no more films of this run: the process that draws them ended with status -9"]
     assert writer.films == []
