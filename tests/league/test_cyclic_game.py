@@ -11,6 +11,7 @@ from rock_paper_scissors import RockPaperScissors, exploitability, probabilities
 from league.selfplay import SelfPlay, first
 from league.settings import LeagueSettings, RunSettings
 from mjx_arena import registry
+from mjx_arena.arena import TaskSettings
 from ppo.settings import PPOSettings
 
 ITERATIONS, LAST = 200, 50
@@ -29,7 +30,7 @@ LEAGUES = {
 
 
 @dataclasses.dataclass(frozen=True)
-class GameSettings:
+class GameSettings(TaskSettings):
     name: str = "rock_paper_scissors"
     num_agents: int = 2
 

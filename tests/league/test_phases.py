@@ -6,6 +6,7 @@ import pytest
 
 from league.phases import Phases
 from mjx_arena.phases import Phase
+from mjx_arena.validation import SettingError
 
 EACH = (
     Phase("Touch", "touch the ball", self_play=False, learning_rate=1e-3, metric="touched", above=0.5, window=3),
@@ -56,5 +57,13 @@ def test_a_task_without_phases_has_one_that_does_not_end():
 
 
 def test_a_metric_that_does_not_exist_is_named():
-    with pytest.raises(KeyError, match="touched"):
+    message = r"task.phases\[0\].metric=touched: there is no such metric; did you mean reward"
+    with pytest.raises(SettingError, match=message):
         PHASES.after(PHASES.begin(), {"reward": jnp.float32(0)})
+
+
+def test_a_linear_schedule_falls_from_the_rate_of_the_latest_phase_that_names_one():
+    each = (Phase("A"), Phase("B", learning_rate=2e-3), Phase("C"), Phase("D", learning_rate=1e-4))
+    phases = Phases(each, arena_steps_per_iteration=1)
+    rates = [float(phases.schedule_from(jnp.int32(index), default=5e-3)) for index in range(4)]
+    assert rates == pytest.approx([5e-3, 2e-3, 2e-3, 1e-4])

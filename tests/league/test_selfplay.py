@@ -10,13 +10,14 @@ import pytest
 from league.selfplay import SelfPlay, first
 from league.settings import LeagueSettings, RunSettings
 from mjx_arena import registry
+from mjx_arena.arena import TaskSettings
 from ppo.settings import PPOSettings
 
 SLOTS, INTERVAL = 3, 2
 
 
 @dataclasses.dataclass(frozen=True)
-class ToySettings:
+class ToySettings(TaskSettings):
     name: str = "toy"
     num_agents: int = 2
 

@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 import scipy.special
 import scipy.stats
 
@@ -87,3 +88,11 @@ def test_masked_categorical_is_finite_in_value_and_gradient():
         assert np.isfinite(value) and np.all(np.isfinite(gradient))
         assert np.all(np.asarray(gradient)[~MASK] == 0)
     assert np.all(np.isfinite(Categorical.masked(jnp.asarray(LOGITS), jnp.zeros((4, 5), bool)).entropy()))
+
+
+def test_controls_that_are_padding_count_for_nothing():
+    whole = DiagonalGaussian(jnp.array([0.1, 0.2]), jnp.array([-1.0, -0.5]))
+    padded = DiagonalGaussian(jnp.array([0.1, 0.2, 9.0]), jnp.array([-1.0, -0.5, 3.0]), jnp.array([True, True, False]))
+    action = jnp.array([0.3, -0.4, 7.0])
+    assert float(padded.log_prob(action)) == pytest.approx(float(whole.log_prob(action[:2])))
+    assert float(padded.entropy()) == pytest.approx(float(whole.entropy()))

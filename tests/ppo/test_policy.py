@@ -88,3 +88,20 @@ def test_stacked_policies_act_as_they_do_alone():
 def assert_leaves_close(one, two):
     for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(two), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("choice", [0, 3])
+def test_a_constant_policy_takes_one_choice_whatever_it_sees(choice):
+    policy = policy_of(Discrete(5))
+    state = policy.constant(np.array(choice, np.int32))
+    seen = jax.random.normal(jax.random.key(0), (64, 3)) * 10
+    actions = policy.distribution(state, seen).sample(jax.random.key(1))
+    assert (np.asarray(actions) == choice).all()
+
+
+def test_a_constant_policy_holds_its_controls():
+    policy = policy_of(Box(2), min_log_std=-4.0)
+    state = policy.constant(np.array([0.5, -0.25], np.float32))
+    distribution = policy.distribution(state, jax.random.normal(jax.random.key(0), (8, 3)))
+    np.testing.assert_allclose(distribution.mean, np.tile([0.5, -0.25], (8, 1)))
+    np.testing.assert_allclose(distribution.log_std, np.full((8, 2), -4.0))

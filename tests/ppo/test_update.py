@@ -269,6 +269,14 @@ def test_the_linear_rate_falls_to_zero_at_the_end(progress, share):
     assert largest_change(after.policy.params, state.policy.params) == pytest.approx(4e-3 * share, rel=0.02)
 
 
+def test_the_linear_rate_falls_from_the_rate_of_a_phase():
+    learner, _ = learner_of(epochs=1, num_minibatches=1, learning_rate=4e-3, learning_rate_schedule="linear")
+    state = learner.init(jax.random.key(0))
+    update = jax.jit(learner.update)
+    arguments = (trajectory_of(learner, state), jax.random.key(1), jnp.float32(0.25), jnp.float32(2e-3))
+    assert float(update(state, *arguments)[1]["learning_rate"]) == pytest.approx(1.5e-3)
+
+
 @pytest.mark.parametrize(
     ("progress", "decay", "share"),
     [(0.99, 0.0, 1.0), (0.5, 0.4, 1.0), (0.6, 0.4, 1.0), (0.8, 0.4, 0.25), (1.0, 0.4, 0.0)],

@@ -1,5 +1,6 @@
 """`scripts/train.py` as a person runs it."""
 
+import json
 import os
 import shutil
 import signal
@@ -212,3 +213,29 @@ def test_a_checkpoint_of_other_shapes_is_refused(train, copied_run):
     config.write_text(config.read_text().replace("player_pool_length: 4", "player_pool_length: 5"))
     status, _, err = train(f"resume={copied_run}", "iterations=50")
     assert status == 2 and "is of another kind of run" in err and "pool" in err and "[5" in err
+
+
+def test_what_is_learned_may_change_on_resume_and_the_run_says_what_and_when(train, copied_run):
+    changes = ("ppo.learning_rate=5e-4", "ppo.learning_rate_schedule=fixed", "task.reward.win=4", "league.delta=0.2")
+    status, out, _ = train(f"resume={copied_run}", *changes, "iterations=42")
+    assert status == 0
+    assert "from iteration 40 on: ppo.learning_rate=0.0005, was 0.001" in out
+    assert "from iteration 40 on: task.reward.win=4.0, was 3.0" in out
+    [row] = [json.loads(line) for line in (copied_run / "changes.jsonl").read_text().splitlines()]
+    assert row["iteration"] == 40 and set(row["changes"]) == {change.partition("=")[0] for change in changes}
+    assert [line["learning_rate"] for line in rows_of(copied_run)[40:]] == pytest.approx([5e-4, 5e-4])
+    status, out, _ = train(f"resume={copied_run}", "iterations=43")  # the changes stay
+    assert status == 0 and "from iteration" not in out
+    assert rows_of(copied_run)[-1]["learning_rate"] == pytest.approx(5e-4)
+
+
+@pytest.mark.parametrize(("then", "now"), [(2, 1), (1, 2)])
+def test_a_run_goes_on_with_another_number_of_devices(train, tmp_path, then, now):
+    tiny = [text for text in TINY if not text.startswith("devices=")]
+    assert train(*tiny, ALONE, f"devices={then}", "iterations=2", "run_dir=run")[0] == 0
+    before = rows_of(tmp_path / "run")
+    status, out, err = train("resume=run", f"devices={now}", "iterations=4")
+    assert status == 0 and f"on {now} devices, not {then}: the matches in play begin afresh" in out, err
+    rows = rows_of(tmp_path / "run")
+    assert rows[:2] == before and [row["iteration"] for row in rows] == [1, 2, 3, 4]
+    assert rows[2]["league/members"] >= before[-1]["league/members"]
