@@ -15,6 +15,7 @@ from league.config.command import refuse_other_keys, run_script, take_own_keys
 from league.evaluation.pairings import load_ladder, load_pairings
 from league.run import folder as run_folder
 from mjx_arena import compilation_cache, devices
+from mjx_arena.physics import PhysicsSettings
 from mjx_arena.validation import SettingError, changed, require
 
 CONF = Path(__file__).resolve().parent.parent / "conf"
@@ -71,7 +72,8 @@ def main(overrides: list[str]) -> int:
     own, rest = take_own_keys(overrides, EvaluationSettings)
     refuse_other_keys(rest)
     own.validate()
-    devices.configure(1 if own.physics == "native" else None)
+    on_host = own.physics is not None and PhysicsSettings(engine=own.physics).on_host
+    devices.configure(1 if on_host else None)
 
     from league.evaluation import sources  # brings in the physics engines: only once the settings are known to work
 

@@ -21,6 +21,7 @@ from league.run.loop import LoopSettings, RunLoop
 from league.run.milestones import Milestones
 from league.run.video import Filmer
 from mjx_arena import compilation_cache, devices
+from mjx_arena.physics import engines
 from mjx_arena.types import View
 from mjx_arena.validation import SettingError
 
@@ -93,8 +94,10 @@ def train(settings: RunSettings, folder: Path) -> int:
         if settings.resume is None:
             state, done = trainer.init(), None
             announce(f"training {settings.task_name} on {_machine()} in {folder}")
-            if settings.physics.engine != "native" and jax.default_backend() == "cpu":
-                announce("on a CPU physics=native is faster: the same arenas on MuJoCo in C")
+            if settings.physics.traits.device != "cpu" and jax.default_backend() == "cpu":
+                for name, engine in engines().items():
+                    if engine.device == "cpu":
+                        announce(f"on a CPU physics={name} is faster: the same arenas on {engine.title}")
         else:
             expected = {"task": settings.task_name}
             state, meta = checkpoints.restore(trainer.state_shape(), settings.resume_step, expected)
