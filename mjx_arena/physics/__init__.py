@@ -4,6 +4,7 @@ import mujoco
 
 from mjx_arena.physics.engine import Engine, engines
 from mjx_arena.physics.settings import ModelSettings, PhysicsSettings
+from mjx_arena.physics.validation import SPARSE_IS_WRONG
 
 __all__ = ["Engine", "ModelSettings", "PhysicsSettings", "engines", "make_physics"]
 
@@ -14,4 +15,6 @@ def make_physics(spec: mujoco.MjSpec, settings: PhysicsSettings) -> Engine:
         value = getattr(settings.model, key)
         if value is not None:
             setattr(spec.option, key, value)
+    if mujoco.__version__ == SPARSE_IS_WRONG and spec.option.jacobian == mujoco.mjtJacobian.mjJAC_AUTO:
+        spec.option.jacobian = mujoco.mjtJacobian.mjJAC_DENSE  # as MJX does it anyway
     return settings.traits(spec.compile(), settings)
