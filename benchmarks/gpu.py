@@ -15,8 +15,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from mjx_arena.physics import engines
+
 SCRIPT = Path(__file__).resolve().parent.parent / "scripts" / "benchmark.py"
-ENGINES = ("mjx", "warp")
+ENGINES = [name for name, engine in engines().items() if engine.device != "cpu"]
 ARENAS = (1024, 2048, 4096, 8192, 16384, 32768)
 COLUMNS = {
     "physics steps/s": lambda f: f"{f['physics_steps_per_second']:,.0f}",
@@ -65,7 +67,7 @@ def as_markdown(rows: list[list[str]], machine: dict[str, Any], command: str) ->
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--engines", nargs="+", default=list(ENGINES))
+    parser.add_argument("--engines", nargs="+", default=ENGINES)
     parser.add_argument("--arenas", nargs="+", type=int, default=list(ARENAS))
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--markdown", type=Path, help="a file for the table, such as results/gpu.md")

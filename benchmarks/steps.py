@@ -12,6 +12,7 @@ import jax
 
 import mjx_arena
 from mjx_arena.batch import BatchedArena
+from mjx_arena.physics import engines
 
 STEPS = 24  # control steps of a round
 
@@ -42,7 +43,7 @@ def measure(task: str, engine: str, arenas: int, rounds: int) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("task")
-    parser.add_argument("engine", choices=("mjx", "warp", "native"))
+    parser.add_argument("engine", choices=engines())
     parser.add_argument("arenas", type=int)
     parser.add_argument("--rounds", type=int, default=5)
     wanted = parser.parse_args()

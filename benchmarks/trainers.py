@@ -29,12 +29,13 @@ Report = Callable[[int, float | None], None]
 
 def ours(engine: str, report: Report) -> None:
     from mjx_arena import devices, registry
+    from mjx_arena.physics import PhysicsSettings
 
-    devices.configure(1 if engine == "native" else None, num_dofs=20)  # the duel's bodies
+    physics = PhysicsSettings(engine=engine)
+    devices.configure(1 if physics.on_host else None, num_dofs=20)  # the duel's bodies
     from stand import Stand, StandSettings
 
     from league.settings import RunSettings
-    from mjx_arena.physics import PhysicsSettings
     from ppo.settings import PPOSettings
 
     registry.register(Stand)
@@ -43,7 +44,7 @@ def ours(engine: str, report: Report) -> None:
         clip_epsilon=CLIP, entropy_coefficient=ENTROPY, max_grad_norm=MAX_GRAD_NORM, actor_hidden=HIDDEN,
         critic_hidden=HIDDEN, value_coefficient=VALUE_COEFFICIENT, learning_rate=LEARNING_RATE,
     )  # fmt: skip
-    _train(RunSettings(StandSettings(), PhysicsSettings(engine=engine), ppo, num_arenas=ARENAS), report)
+    _train(RunSettings(StandSettings(), physics, ppo, num_arenas=ARENAS), report)
 
 
 def league(opponents: int, report: Report) -> None:

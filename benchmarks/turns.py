@@ -14,13 +14,14 @@ from rich.console import Console
 import mjx_arena
 from mjx_arena import devices
 from mjx_arena.batch import BatchedArena
+from mjx_arena.physics import PhysicsSettings
 
 
 def own_play(task: str, physics: str, num_arenas: int, steps: int, settings: dict[str, Any]):
     """A function that plays so many control steps of random choices, compiled and warm."""
     arena, mesh = mjx_arena.make(task, physics, **settings), devices.make_mesh()
     share = num_arenas // mesh.size
-    batch = BatchedArena(arena, share if physics == "native" else devices.MAX_CPU_BLOCK)
+    batch = BatchedArena(arena, devices.safe_block_size(share, PhysicsSettings(engine=physics).wanted_block))
 
     def start(key):
         return batch.reset(own(key), share)[0]

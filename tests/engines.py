@@ -1,20 +1,17 @@
-"""The physics engines that a test goes over. Warp is slow on a CPU and needs an extra: it is left to `-m slow`."""
+"""The physics engines that a test goes over. Those that need an extra are left to `-m slow`."""
 
 import pytest
 
-from mjx_arena.physics.mjx import MjxPhysics
-from mjx_arena.physics.native import NativePhysics
-from mjx_arena.physics.warp import WarpPhysics
+from mjx_arena.physics import PhysicsSettings, engines
 
 ENGINES = [
-    pytest.param(MjxPhysics, id="mjx"),
-    pytest.param(NativePhysics, id="native"),
-    pytest.param(WarpPhysics, id="warp", marks=pytest.mark.slow),
+    pytest.param(engine, id=name, marks=[pytest.mark.slow] if engine.requires else [])
+    for name, engine in engines().items()
 ]
 
 
 def build(engine, model):
     """The engine over `model`; skips the test where its packages are missing."""
-    if engine is WarpPhysics:
-        pytest.importorskip("warp")
-    return engine(model)
+    for module in engine.requires:
+        pytest.importorskip(module)
+    return engine(model, PhysicsSettings(engine=engine.name))

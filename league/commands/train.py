@@ -27,6 +27,7 @@ from league.settings import RunSettings
 from league.split import choose_devices
 from mjx_arena import compilation_cache, devices
 from mjx_arena.arena import Arena
+from mjx_arena.physics import engines
 
 SETTINGS = RunSettings
 PURPOSE = "Trains a task by self-play, into a run folder that it can be resumed from."
@@ -98,8 +99,10 @@ def _train(settings: RunSettings, folder: Path, changes: Mapping[str, tuple[Any,
         if settings.resume is None:
             state, done = trainer.init(foreign_members(settings.league, trainer.policy, settings.task_name)), None
             announce(f"training {settings.task_name} on {_machine()} in {folder}")
-            if settings.physics.engine != "native" and jax.default_backend() == "cpu":
-                announce("on a CPU physics=native is faster: the same arenas on MuJoCo in C")
+            if settings.physics.traits.device != "cpu" and jax.default_backend() == "cpu":
+                for name, engine in engines().items():
+                    if engine.device == "cpu":
+                        announce(f"on a CPU physics={name} is faster: the same arenas on {engine.title}")
         else:
             state, done = _restored(trainer, checkpoints, settings, changes, announce)
             if done >= settings.iterations:

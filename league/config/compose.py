@@ -23,7 +23,7 @@ from league.settings import LeagueSettings, LoggerSettings, RunSettings
 from league.split import check_split
 from mjx_arena import registry
 from mjx_arena.arena import TaskSettings
-from mjx_arena.physics import ENGINES, PhysicsSettings
+from mjx_arena.physics import PhysicsSettings, engines
 from mjx_arena.validation import SettingError
 from ppo.settings import PPOSettings
 
@@ -50,7 +50,7 @@ def register(name: str, cls: type) -> None:
     for matchmaker in MATCHMAKERS:
         inherited = {"defaults": ["default", "_self_"]}
         store.store(group="league", name=matchmaker, node={**inherited, "matchmaker": matchmaker})
-    for engine in ENGINES:
+    for engine in engines():
         store.store(group="physics", name=engine, node=to_mapping(PhysicsSettings(engine=engine)))
     for task in registry.list_tasks():
         defaults = to_mapping(registry.settings_type(task)())

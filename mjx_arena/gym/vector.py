@@ -13,6 +13,7 @@ import mjx_arena
 from mjx_arena.batch import BatchedArena, where
 from mjx_arena.devices import safe_block_size
 from mjx_arena.gym.seat import Opponent, idle, joint_action, spaces
+from mjx_arena.physics import PhysicsSettings
 
 
 class ArenaVectorEnv(VectorEnv):
@@ -47,7 +48,7 @@ class ArenaVectorEnv(VectorEnv):
         self.single_observation_space, self.single_action_space = spaces(self.arena)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
-        block = num_envs if physics == "native" else safe_block_size(num_envs, 64)
+        block = safe_block_size(num_envs, PhysicsSettings(engine=physics).wanted_block)
         batch, plays = BatchedArena(self.arena, block), opponent or idle(self.arena)
 
         def step(state, seen, action, bank, key, waiting):

@@ -1,31 +1,34 @@
 """The MJX engine: MuJoCo's physics as one JAX program, for whatever backend JAX runs on."""
 
 import contextlib
+import importlib
 import io
+from types import ModuleType
 
 import jax
 import jax.numpy as jnp
 import mujoco
 
-from mjx_arena.physics.validation import validate
+from mjx_arena.physics.engine import Engine
+from mjx_arena.physics.settings import PhysicsSettings
 from mjx_arena.types import PhysicsState
 
-with contextlib.redirect_stdout(io.StringIO()):  # the import prints a line when Warp is absent
-    from mujoco import mjx
-    from mujoco.mjx._src import sensor as mjx_sensor
 
+class MjxPhysics(Engine):
+    """Steps `model` with `impl="jax"`."""
 
-class MjxPhysics:
-    """Steps `model` with `impl="jax"`.
+    name = "mjx"
+    title = "MJX"
 
-    Raises ValueError for a model that the engines would not simulate alike.
-    """
+    def __init__(self, model: mujoco.MjModel, settings: PhysicsSettings):
+        super().__init__(model, settings)
+        self._mjx, self._sensor = load_mjx(), load_mjx("mujoco.mjx._src.sensor")
+        self._mjx_model = self._mjx.put_model(model, impl="jax")
+        self._template = self._mjx.make_data(model, impl="jax")
 
-    def __init__(self, model: mujoco.MjModel):
-        validate(model)
-        self.model = model
-        self._mjx_model = mjx.put_model(model, impl="jax")
-        self._template = mjx.make_data(model, impl="jax")
+    @classmethod
+    def vmap_block_size(cls, settings: PhysicsSettings) -> int | None:
+        return settings.block_size
 
     def init(self, qpos: jax.Array, qvel: jax.Array, fields: dict[str, jax.Array] | None = None) -> PhysicsState:
         """State at `qpos` `[nq]`, `qvel` `[nv]` with its sensors evaluated and a cold solver."""
@@ -55,7 +58,7 @@ class MjxPhysics:
         def substep(_, carry):
             qpos, qvel, act, warmstart = carry
             data = template.replace(qpos=qpos, qvel=qvel, act=act, qacc_warmstart=warmstart)
-            data = mjx.step(mjx_model, data)
+            data = self._mjx.step(mjx_model, data)
             return data.qpos, data.qvel, data.act, data.qacc_warmstart
 
         carry = (state.qpos, state.qvel, state.act, state.warmstart)
@@ -69,9 +72,16 @@ class MjxPhysics:
         """Of a state: `[nsensordata]`."""
         if self.model.nsensor == 0:
             return jnp.zeros(0)
-        mjx_model, data = self._model_with(fields), self._template.replace(qpos=qpos, qvel=qvel, act=act)
+        mjx, mjx_model = self._mjx, self._model_with(fields)
+        data = self._template.replace(qpos=qpos, qvel=qvel, act=act)
         data = mjx.com_vel(mjx_model, mjx.com_pos(mjx_model, mjx.kinematics(mjx_model, data)))
-        return mjx_sensor.sensor_vel(mjx_model, mjx_sensor.sensor_pos(mjx_model, data)).sensordata
+        return self._sensor.sensor_vel(mjx_model, self._sensor.sensor_pos(mjx_model, data)).sensordata
 
     def _model_with(self, fields: dict[str, jax.Array] | None):
         return self._mjx_model.tree_replace(fields) if fields else self._mjx_model
+
+
+def load_mjx(module: str = "mujoco.mjx") -> ModuleType:
+    """MJX, whose import takes seconds, and prints a line to stdout where Warp is missing."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        return importlib.import_module(module)

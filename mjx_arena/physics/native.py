@@ -14,7 +14,8 @@ import numpy as np
 from mujoco.batch import MODEL_FIELDS, Batch, SimulationError
 
 from mjx_arena.devices import available_cores
-from mjx_arena.physics.validation import validate
+from mjx_arena.physics.engine import Engine
+from mjx_arena.physics.settings import PhysicsSettings
 from mjx_arena.types import PhysicsState
 
 # A simulation that raises one of these has diverged.
@@ -24,15 +25,16 @@ _LOST = [
 ]
 
 
-class NativePhysics:
-    """Steps `model` with `mujoco.batch.Batch`; an arena that diverges comes back as NaN.
+class NativePhysics(Engine):
+    """Steps `model` with `mujoco.batch.Batch`; an arena that diverges comes back as NaN."""
 
-    Raises ValueError for a model that the engines would not simulate alike.
-    """
+    name = "native"
+    title = "MuJoCo in C"
+    device = "cpu"
+    runs_on_host = True
 
-    def __init__(self, model: mujoco.MjModel):
-        validate(model)
-        self.model = model
+    def __init__(self, model: mujoco.MjModel, settings: PhysicsSettings):
+        super().__init__(model, settings)
         # The engine's own answer to divergence, to reset to the model's defaults, would look like a healthy arena.
         self._model = copy.copy(model)
         self._model.opt.disableflags |= mujoco.mjtDisableBit.mjDSBL_AUTORESET

@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from mjx_arena.physics.engine import Engine, engine_named
 from mjx_arena.validation import require
-
-ENGINES = ("mjx", "native", "warp")
 
 
 @dataclass(frozen=True)
@@ -32,17 +31,22 @@ class PhysicsSettings:
     model: ModelSettings = field(default_factory=ModelSettings)  # overrides of what the task chose; null keeps it
 
     @property
+    def traits(self) -> type[Engine]:
+        """What is true of the engine. Raises SettingError for one that is not there."""
+        return engine_named(self.engine)
+
+    @property
     def on_host(self) -> bool:
         """The engine is called by one device's program and uses every core itself."""
-        return self.engine == "native"
+        return self.traits.runs_on_host
 
     @property
     def wanted_block(self) -> int | None:
         """Arenas to step together; None for all of them."""
-        return self.block_size if self.engine == "mjx" else None
+        return self.traits.vmap_block_size(self)
 
     def validate(self, prefix: str = "physics") -> None:
-        require(self.engine in ENGINES, f"{prefix}.engine", self.engine, f"must be one of {', '.join(ENGINES)}")
+        engine_named(self.engine, f"{prefix}.engine")
         require(self.block_size > 0, f"{prefix}.block_size", self.block_size, "must be at least 1")
         for key in ("max_contacts", "max_constraints"):
             value = getattr(self, key)

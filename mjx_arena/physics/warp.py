@@ -5,6 +5,7 @@ does not fit is left out. Here that ends the run with an error. The engine is no
 """
 
 import contextlib
+import importlib
 import io
 
 import jax
@@ -12,36 +13,30 @@ import jax.numpy as jnp
 import mujoco
 import numpy as np
 
-from mjx_arena.physics.mjx import MjxPhysics
+from mjx_arena.physics.engine import Engine
+from mjx_arena.physics.mjx import MjxPhysics, load_mjx
 from mjx_arena.physics.settings import PhysicsSettings
 from mjx_arena.types import PhysicsState
-from mjx_arena.validation import SettingError
 
-with contextlib.redirect_stdout(io.StringIO()):  # the import prints a line when Warp is absent
-    from mujoco import mjx
-try:
-    import warp
-except ImportError:
-    warp = None
-
-_ROOM_FOR_ALL = PhysicsSettings(engine="warp")
 # Bits of Warp's `OverflowType`: the solver or its line search came to the last of its iterations, as it mostly does.
 _HARMLESS = 1 << 9 | 1 << 10
 _INPUTS = ("qpos", "qvel", "act", "qacc_warmstart", "ctrl", "qfrc_applied")
 
 
-class WarpPhysics:
-    """Steps `model` with `impl="warp"`; sensors come from MJX, which evaluates the same ones.
+class WarpPhysics(Engine):
+    """Steps `model` with `impl="warp"`; sensors come from MJX, which evaluates the same ones."""
 
-    Raises ValueError for a model that the engines would not simulate alike, SettingError where Warp is missing.
-    """
+    name = "warp"
+    title = "MuJoCo Warp"
+    device = "gpu"  # of NVIDIA alone
+    requires = ("warp",)
+    reproducible = False
 
-    def __init__(self, model: mujoco.MjModel, settings: PhysicsSettings = _ROOM_FOR_ALL):
-        if warp is None:
-            raise SettingError("physics.engine", "warp", "needs the extra: pip install -e '.[warp]'")
-        warp.config.log_level = warp.LOG_WARNING  # type: ignore[attr-defined] # what is below goes to stdout
-        self._jax = MjxPhysics(model)
-        self.model = model
+    def __init__(self, model: mujoco.MjModel, settings: PhysicsSettings):
+        super().__init__(model, settings)
+        warp, mjx = importlib.import_module("warp"), load_mjx()
+        warp.config.log_level = warp.LOG_WARNING  # what is below goes to stdout
+        self._mjx, self._jax = mjx, MjxPhysics(model, settings)
         bounds = mjx.make_data(model, impl="jax")._impl
         # MJX finds one contact where MuJoCo may find two, for capsules that lie side by side.
         self.max_contacts = settings.max_contacts or 2 * max(bounds.ncon, 1)
@@ -90,7 +85,8 @@ class WarpPhysics:
 
         def one(inputs, fields):
             model = self._warp_model.tree_replace(fields) if fields else self._warp_model
-            data = jax.lax.fori_loop(0, n_substeps, lambda _, data: mjx.step(model, data), template.replace(**inputs))
+            step = self._mjx.step
+            data = jax.lax.fori_loop(0, n_substeps, lambda _, data: step(model, data), template.replace(**inputs))
             return (data.qpos, data.qvel, data.act, data.qacc_warmstart), data._impl.overflow
 
         result, overflow = jax.vmap(one)(inputs, fields)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import mjx_arena
+from mjx_arena.physics import PhysicsSettings
 from mjx_arena.physics.native import NativePhysics
 
 NUM = 6
@@ -23,7 +24,7 @@ MODEL = """
 
 @pytest.fixture(scope="module")
 def physics():
-    return NativePhysics(mujoco.MjModel.from_xml_string(MODEL))
+    return NativePhysics(mujoco.MjModel.from_xml_string(MODEL), PhysicsSettings(engine="native"))
 
 
 @pytest.fixture

@@ -75,6 +75,6 @@ def test_nothing_is_printed_to_stdout():
 
 
 def test_without_the_extra_one_line_says_what_is_missing(balls, monkeypatch):
-    monkeypatch.setattr("mjx_arena.physics.warp.warp", None)
+    monkeypatch.setitem(sys.modules, "warp", None)
     with pytest.raises(SettingError, match=r"physics.engine=warp: needs the extra: pip install -e '.\[warp\]'"):
-        WarpPhysics(balls)
+        WarpPhysics(balls, PhysicsSettings(engine="warp"))
