@@ -58,7 +58,7 @@ def league(opponents: int, report: Report) -> None:
 
     # One slot more than there are opponents: the member that the next snapshot overwrites is no longer drawn.
     pool = LeagueSettings(
-        player_pool_length=opponents + 1, max_update_steps=1, mirror_fraction=0.0, matchmaker="uniform"
+        player_pool_length=opponents + 1, snapshot_interval=1, mirror_fraction=0.0, matchmaker="uniform"
     )
     physics = PhysicsSettings(engine="native")
     _train(RunSettings(HumanoidDuelSettings(), physics, league=pool, num_arenas=LEAGUE_ARENAS), report)

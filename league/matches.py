@@ -58,7 +58,7 @@ class StepStatistics(struct.PyTreeNode):
     exercises: jax.Array  # [] unrated matches that ended
     exercise_survivals: jax.Array  # [] of those, by time limit
     match_steps: jax.Array  # [] sum of the lengths of matches that ended, rated or not
-    parts: jax.Array  # [] agents for whom a match ended, because it did or because they were eliminated
+    agent_episodes: jax.Array  # [] agents for whom a match ended, because it did or because they were eliminated
     returns: jax.Array  # [] sum of their returns
     broken: jax.Array  # []
     reward: jax.Array  # [] mean over arenas and agents
@@ -220,7 +220,7 @@ class MatchRunner:
         on_side = jnp.array(game.sides)[carry.seat][:, None]
         by_side = [by_slot(counted & (on_side == side)) for side in range(len(game.names_of_sides))]
         alive = timestep.alive.astype(jnp.float32)
-        parted = carry.alive & (finished[:, None] | (~timestep.alive & ~transition.broken[:, None]))
+        episode_over = carry.alive & (finished[:, None] | (~timestep.alive & ~transition.broken[:, None]))
         # The step count of a match that ended is gone with its state: it is the old one plus this step.
         return StepStatistics(
             results=counts,
@@ -230,8 +230,8 @@ class MatchRunner:
             exercises=exercise.sum(),
             exercise_survivals=jnp.sum(exercise & timestep.truncated),
             match_steps=jnp.sum(jnp.where(finished, carry.arena.step_count + 1, 0)),
-            parts=parted.sum(),
-            returns=jnp.sum(jnp.where(parted, episode_return, 0)),
+            agent_episodes=episode_over.sum(),
+            returns=jnp.sum(jnp.where(episode_over, episode_return, 0)),
             broken=transition.broken.sum(),
             reward=jnp.sum(timestep.reward * alive) / jnp.maximum(alive.sum(), 1),
             metrics={

@@ -24,7 +24,7 @@ def latest(pool: Pool, record: Record, settings: LeagueSettings) -> jax.Array:
 def uniform(pool: Pool, record: Record, settings: LeagueSettings) -> jax.Array:
     """Every member alike: probabilities `[K]`."""
     del record, settings
-    return _shares(drawable(pool).astype(jnp.float32))
+    return _normalized(drawable(pool).astype(jnp.float32))
 
 
 def delta_uniform(pool: Pool, record: Record, settings: LeagueSettings) -> jax.Array:
@@ -35,7 +35,7 @@ def delta_uniform(pool: Pool, record: Record, settings: LeagueSettings) -> jax.A
     del record
     age_rank = jnp.sum(pool.occupied & (pool.iteration < pool.iteration[:, None]), 1)
     youngest = pool.occupied.sum() - 1
-    return _shares(drawable(pool) * (age_rank >= jnp.floor(settings.delta * youngest)))
+    return _normalized(drawable(pool) * (age_rank >= jnp.floor(settings.delta * youngest)))
 
 
 def pfsp(pool: Pool, record: Record, settings: LeagueSettings) -> jax.Array:
@@ -49,7 +49,7 @@ def pfsp(pool: Pool, record: Record, settings: LeagueSettings) -> jax.Array:
 
 def prioritized(record: Record, among: jax.Array, weight: str, power: float = 2.0) -> jax.Array:
     """`pfsp` by one of `PFSP_WEIGHTS` among some members `[K]` bool: probabilities `[K]`, 0 if there are none."""
-    return _shares(PFSP_WEIGHTS[weight](record.results.win_rate(), power) * among, instead=_shares(1.0 * among))
+    return _normalized(PFSP_WEIGHTS[weight](record.results.win_rate(), power) * among, instead=_normalized(1.0 * among))
 
 
 def openai_five(pool: Pool, record: Record, settings: LeagueSettings) -> jax.Array:
@@ -86,7 +86,7 @@ PFSP_WEIGHTS: dict[str, Callable[[jax.Array, float], jax.Array]] = {
 }
 
 
-def _shares(weight: jax.Array, instead: jax.Array | None = None) -> jax.Array:
+def _normalized(weight: jax.Array, instead: jax.Array | None = None) -> jax.Array:
     """`weight` `[K]` over its sum; `instead` where that is nothing."""
     total = weight.sum()
     shares = weight / jnp.maximum(total, 1e-10)

@@ -34,12 +34,12 @@ def by_settings(pool: Pool, record: Record, settings: LeagueSettings) -> jax.Arr
 
 def enough_wins(pool: Pool, record: Record, iteration: jax.Array, settings: LeagueSettings) -> jax.Array:
     """`[]` bool: the learner has won enough since its last snapshot, or that is long enough ago. TimeChamber's gate."""
-    waited = _waited(pool, record, iteration) >= settings.max_update_steps
-    if settings.update_win_rate is None:
+    waited = _waited(pool, record, iteration) >= settings.snapshot_interval
+    if settings.snapshot_win_rate is None:
         return waited
     games = record.since.sum()
     win_rate = (record.since[0] + record.since[1] / 2) / jnp.maximum(games, 1)
-    return waited | ((games >= max(settings.games_to_check, 1)) & (win_rate > settings.update_win_rate))
+    return waited | ((games >= max(settings.snapshot_min_games, 1)) & (win_rate > settings.snapshot_win_rate))
 
 
 def main(pool: Pool, record: Record, settings: LeagueSettings) -> jax.Array:
@@ -48,10 +48,10 @@ def main(pool: Pool, record: Record, settings: LeagueSettings) -> jax.Array:
     To verify means to play exploiters that beat it, or else its own past that it does not beat any more.
     """
     drawn, x = pools.drawable(pool), record.results.win_rate()
-    exploiters = drawn & _of(pool, settings, "main_exploiter")
-    past = drawn & _of(pool, settings, "main")
+    exploiters = drawn & _members_of_role(pool, settings, "main_exploiter")
+    past = drawn & _members_of_role(pool, settings, "main")
     newest = latest(pool, record, settings)
-    itself = jnp.where(x[record.newest] > _LOST, newest, _or(prioritized(record, past, "var"), newest))
+    itself = jnp.where(x[record.newest] > _LOST, newest, _fallback(prioritized(record, past, "var"), newest))
     verify = jnp.where(
         jnp.any(exploiters & (x < _LOST)),
         prioritized(record, exploiters, "hard"),
@@ -63,9 +63,9 @@ def main(pool: Pool, record: Record, settings: LeagueSettings) -> jax.Array:
 def main_exploiter(pool: Pool, record: Record, settings: LeagueSettings) -> jax.Array:
     """Probabilities `[K]`: the main agent's newest snapshot, or while that is hopeless, its past by `var`."""
     newest = main_now(pool, record, settings)
-    past = pools.drawable(pool) & _of(pool, settings, "main")
+    past = pools.drawable(pool) & _members_of_role(pool, settings, "main")
     hopeless = jnp.sum(record.results.win_rate() * newest) <= _HOPELESS
-    return jnp.where(hopeless, _or(prioritized(record, past, "var"), newest), newest)
+    return jnp.where(hopeless, _fallback(prioritized(record, past, "var"), newest), newest)
 
 
 def main_now(pool: Pool, record: Record, settings: LeagueSettings) -> jax.Array:
@@ -87,19 +87,19 @@ def league_exploiter(pool: Pool, record: Record, settings: LeagueSettings) -> ja
 
 
 def beats_all(opponents: Matchmaker) -> Callable[[Pool, Record, jax.Array, LeagueSettings], jax.Array]:
-    """The gate of AlphaStar: `max_update_steps` have passed, or half of them and all `opponents` are beaten.
+    """The gate of AlphaStar: `snapshot_interval` have passed, or half of them and all `opponents` are beaten.
 
-    Beaten is whom the learner wins more than `update_win_rate` against. Opponents are those of positive probability.
+    Beaten is whom the learner wins more than `snapshot_win_rate` against. Opponents are those of positive probability.
     """
 
     def due(pool: Pool, record: Record, iteration: jax.Array, settings: LeagueSettings) -> jax.Array:
         waited = _waited(pool, record, iteration)
-        if settings.update_win_rate is None:
-            return waited >= settings.max_update_steps
+        if settings.snapshot_win_rate is None:
+            return waited >= settings.snapshot_interval
         met = opponents(pool, record, settings) > 0
-        beaten = jnp.where(met, record.results.win_rate(), 1.0).min() > settings.update_win_rate
-        half = (waited >= settings.max_update_steps // 2) & (record.since.sum() >= settings.games_to_check)
-        return (waited >= settings.max_update_steps) | (half & beaten)
+        beaten = jnp.where(met, record.results.win_rate(), 1.0).min() > settings.snapshot_win_rate
+        half = (waited >= settings.snapshot_interval // 2) & (record.since.sum() >= settings.snapshot_min_games)
+        return (waited >= settings.snapshot_interval) | (half & beaten)
 
     return due
 
@@ -112,12 +112,12 @@ ROLES: dict[str, Role] = {
 }
 
 
-def _of(pool: Pool, settings: LeagueSettings, role: str) -> jax.Array:
+def _members_of_role(pool: Pool, settings: LeagueSettings, role: str) -> jax.Array:
     """`[K]` bool: snapshots of the learner in that role, of whom there may be none."""
     return pool.role == (settings.roles.index(role) if role in settings.roles else len(settings.roles))
 
 
-def _or(probability: jax.Array, instead: jax.Array) -> jax.Array:
+def _fallback(probability: jax.Array, instead: jax.Array) -> jax.Array:
     """`probability` `[K]`, or `instead` where it is nothing."""
     return jnp.where(probability.sum() > 0, probability, instead)
 

@@ -87,7 +87,7 @@ class SelfPlay:
         `members` join it, after the idle one if the settings want one: policies, and whether they stay for good.
         """
         self._check_metrics()
-        idle = [(self.policy.constant(self.arena.idle_action), True)] if self.settings.league.passive else []
+        idle = [(self.policy.constant(self.arena.idle_action), True)] if self.settings.league.idle else []
         state = self.in_phase(self._init(jax.random.key(self.settings.seed)), self.settings.phase or 1)
         for policy, anchor in (*idle, *members):
             add = functools.partial(pools.add, settings=self.settings.league, anchor=anchor)
@@ -182,13 +182,13 @@ class SelfPlay:
         league = self.settings.league
         key, k_learner, k_matches = jax.random.split(key, 3)
         learner = jax.vmap(self.learner.init)(jax.random.split(k_learner, len(league.roles)))
-        pool = pools.create(first(learner).policy, league, self.arena.num_sides)
+        pool = pools.create(first_learner(learner).policy, league, self.arena.num_sides)
         phase = self.phases.begin()
 
         def start(probability, key):
             k_bank, k_start = jax.random.split(_own_key(key))
             runner = self._runner(pool, probability, k_bank, Progress(jnp.float32(0), phase.phase))
-            if not self.settings.stagger:
+            if not self.settings.randomize_initial_episode_length:
                 return _with_device_axis(runner.start(k_start, self.arenas_per_device))
             # Split, and not folded: `fold_in(key, i)` is `split(key)[i]`, and `start` splits the key that it gets.
             k_start, k_count = jax.random.split(k_start)
@@ -225,7 +225,7 @@ class SelfPlay:
         same = phase.phase == state.phase.phase
         learner = learner.replace(learning_rate=jnp.where(same, learner.learning_rate, moved))
         on_first = jax.lax.axis_index(devices.AXIS) == 0
-        film = jax.tree.map(lambda x: jax.lax.psum(jnp.where(on_first, x, 0), devices.AXIS), first(frames))
+        film = jax.tree.map(lambda x: jax.lax.psum(jnp.where(on_first, x, 0), devices.AXIS), first_learner(frames))
         metrics["film"] = {"pose": film.pose, "ended": film.ended}
         iteration = state.iteration + 1
         in_play = jax.lax.psum(jnp.zeros(pool.occupied.shape, jnp.int32).at[matches.slot].add(1), devices.AXIS)
@@ -286,7 +286,7 @@ class SelfPlay:
         return (
             {
                 "reward": totals.reward / per_step,
-                "episode_return": totals.returns / totals.parts,
+                "episode_return": totals.returns / totals.agent_episodes,
                 "match_length": totals.match_steps / ended,
                 "matches": totals.matches,
                 "draw_rate": totals.draws / totals.matches,
@@ -311,7 +311,7 @@ class SelfPlay:
         return metrics
 
 
-def first(stacked: Any) -> Any:
+def first_learner(stacked: Any) -> Any:
     """Of the first learner."""
     return jax.tree.map(lambda x: x[0], stacked)
 
@@ -322,7 +322,7 @@ def _for_each(function: Callable, *arguments: Any) -> Any:
     Not all at once, since on a CPU matrix products with a batch axis are slow, and one rollout fills a GPU.
     """
     if jax.tree.leaves(arguments)[0].shape[0] == 1:  # no loop, for the compiler to see through
-        return jax.tree.map(lambda x: x[None], function(*first(arguments)))
+        return jax.tree.map(lambda x: x[None], function(*first_learner(arguments)))
     return jax.lax.map(lambda parts: function(*parts), arguments)
 
 

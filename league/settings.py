@@ -35,7 +35,7 @@ MATCHMAKERS = (*(each.name for each in fields(MixSettings)), "mix")
 
 @dataclass(frozen=True)
 class LeagueSettings:
-    """The keys `player_pool_length`, `update_win_rate` to `max_update_steps` and `op_checkpoint` are TimeChamber's."""
+    """The keys `player_pool_length`, `snapshot_win_rate` to `snapshot_interval` and `initial_opponents` are TimeChamber's."""
 
     roles: tuple[str, ...] = ("learner",)  # of the learners, each with arenas of its own; see `league.roles`
     player_pool_length: int = 32  # members that the pool holds, anchors included
@@ -46,21 +46,21 @@ class LeagueSettings:
     pfsp_power: float = 2.0  # of the weight `hard`, (1 - x)^power
     delta: float = 0.5  # of the matchmaker `delta_uniform`: 0 draws from all of history, 1 the newest alone
     quality_step: float = 0.01  # of the matchmaker `openai_five`: how fast a member that loses falls out of favour
-    update_win_rate: float | None = None  # a snapshot is taken above this win rate since the last one; null: never so
-    games_to_check: int = 400  # games since the last snapshot before that win rate counts
-    max_update_steps: int = 50  # iterations after which a snapshot is taken in any case
+    snapshot_win_rate: float | None = None  # a snapshot is taken above this win rate since the last one; null: never so
+    snapshot_min_games: int = 400  # games since the last snapshot before that win rate counts
+    snapshot_interval: int = 50  # iterations after which a snapshot is taken in any case
     eviction: str = "fifo"  # who goes from a full pool: the oldest (fifo), or the most beaten one (easiest)
     reset_share: float = 0.25  # of the snapshots of a league exploiter after which it starts anew
     keep_untrained: bool = True  # the untrained policy, the pool's first member, never goes
-    passive: bool = False  # a member that does nothing, or what the task takes for that; it never goes
-    op_checkpoint: tuple[str, ...] = ()  # first opponents: run folders, or files that scripts/export.py wrote
+    idle: bool = False  # a member that does nothing, by the game's own idle action; it never goes
+    initial_opponents: tuple[str, ...] = ()  # first opponents: run folders, or files that scripts/export.py wrote
     anchors: tuple[str, ...] = ()  # more of them, that never go
     result_decay: float = 0.99  # per game, of the decayed results
     tile_rows: int = 16  # opponents that share one gather of weights
 
     @property
     def num_anchors(self) -> int:
-        return self.keep_untrained + self.passive + len(self.anchors)
+        return self.keep_untrained + self.idle + len(self.anchors)
 
     def validate(self, prefix: str = "league") -> None:
         check = checker(self, prefix)
@@ -72,7 +72,7 @@ class LeagueSettings:
             "roles",
             "must be [learner], or main and its exploiters, each once",
         )
-        slots = self.num_anchors + len(self.op_checkpoint) + len(self.roles) + 1
+        slots = self.num_anchors + len(self.initial_opponents) + len(self.roles) + 1
         check(
             self.player_pool_length >= slots,
             "player_pool_length",
@@ -86,8 +86,8 @@ class LeagueSettings:
         check(0 <= self.delta <= 1, "delta", "must lie between 0 and 1")
         check(self.quality_step > 0, "quality_step", "must be positive")
         check(
-            self.update_win_rate is None or 0 <= self.update_win_rate < 1,
-            "update_win_rate",
+            self.snapshot_win_rate is None or 0 <= self.snapshot_win_rate < 1,
+            "snapshot_win_rate",
             "must lie in [0, 1), or be null",
         )
         check(0 <= self.reset_share <= 1, "reset_share", "must lie between 0 and 1")
@@ -96,8 +96,8 @@ class LeagueSettings:
             "mirror_fraction",
             "must be 0 with several roles: exploiters do not play themselves",
         )
-        check(self.games_to_check >= 0, "games_to_check", "must not be negative")
-        check(self.max_update_steps >= 1, "max_update_steps", "must be at least 1 iteration")
+        check(self.snapshot_min_games >= 0, "snapshot_min_games", "must not be negative")
+        check(self.snapshot_interval >= 1, "snapshot_interval", "must be at least 1 iteration")
         check(0 < self.result_decay <= 1, "result_decay", "must lie in (0, 1]")
         check(self.tile_rows >= 1, "tile_rows", "must be at least 1 row")
 
@@ -135,7 +135,9 @@ class RunSettings:
     total_arena_steps: int | None = None  # sets iterations by its arena steps instead, rounded up
     seed: int = 0
     devices: int | None = None  # how many to use; null: one per core on CPUs, all of them on GPUs
-    stagger: bool = False  # first matches begin anywhere within the time limit, for limits not to end all at once
+    randomize_initial_episode_length: bool = (
+        False  # first matches begin anywhere within the time limit, for limits not to end all at once
+    )
     phase: int | None = None  # of a task with phases: which to begin with, or to go on with, from 1; null: as it comes
     milestone_interval: int | None = None  # arena steps between full copies that no rotation deletes; null: none
     debug: str | None = None  # what it prints of itself: actions, reset, reward, learning, checkpoints, joined by +
@@ -169,7 +171,7 @@ class RunSettings:
         if self.physics.on_host and self.devices is None:
             changes["devices"] = 1
         if not all(phase.self_play for phase in self.task.phases):
-            changes["league"] = replace(self.league, passive=True)
+            changes["league"] = replace(self.league, idle=True)
         steps = self.total_arena_steps
         if steps is not None:
             require(steps >= 1, "total_arena_steps", steps, "must be at least 1, or null")

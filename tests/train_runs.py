@@ -15,7 +15,7 @@ TINY = (
     "league.roles=[main,main_exploiter]",
     "league.mirror_fraction=0",
     "league.player_pool_length=4",
-    "league.max_update_steps=3",
+    "league.snapshot_interval=3",
     f"devices={os.environ.get('MJX_ARENA_TEST_DEVICES', '1')}",
 )
 ALONE = "league.roles=[learner]"  # compiles in half the time

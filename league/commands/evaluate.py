@@ -106,17 +106,19 @@ def _tournament(own: EvaluationSettings, found: Sequence[Source], mesh: Mesh, ou
     from league.evaluation import tournament
     from league.evaluation.pictures import draw_ladder, draw_payoff
 
-    entrants = [entrant for source in found for entrant in source.spread(own.members)]
-    require(len(entrants) >= 2, "members", len(entrants), "a tournament needs two policies; this is all there are")
-    names, lines = names_of(entrants)
+    contestants = [contestant for source in found for contestant in source.sample_checkpoints(own.members)]
+    require(
+        len(contestants) >= 2, "members", len(contestants), "a tournament needs two policies; this is all there are"
+    )
+    names, lines = names_of(contestants)
     console, settings = Console(), found[0].settings
     arena = registry.build(_ladder_task(settings), settings.physics)
-    policies = [entrants[group[0]].policy for group in tournament.grouped(entrants)[0]]
+    policies = [contestants[group[0]].policy for group in tournament.grouped(contestants)[0]]
     evaluator = Evaluator(arena, policies, mesh, settings.physics.wanted_block, own.sampled)
-    with Console(stderr=True).status(f"playing {len(entrants)} policies against each other"):
-        lineups, records = tournament.play(evaluator, entrants, own.matches, own.seed)
+    with Console(stderr=True).status(f"playing {len(contestants)} policies against each other"):
+        lineups, records = tournament.play(evaluator, contestants, own.matches, own.seed)
     with Console(stderr=True).status("rating them"):
-        result = tournament.judge(lineups, records, len(entrants), own.seed, arena)
+        result = tournament.judge(lineups, records, len(contestants), own.seed, arena)
     console.print(ladder_table(result, names, settings.task_name))
     console.print(
         f"{result.matches} matches, {result.void} of them void · {result.cyclic_share:.1%} of the table is cyclic, "
@@ -125,9 +127,9 @@ def _tournament(own: EvaluationSettings, found: Sequence[Source], mesh: Mesh, ou
         soft_wrap=True,
     )
     report = {"task": settings.task_name, "versions": run_folder.versions()}
-    report |= {"settings": asdict(own)} | result.as_dict(entrants, names)
+    report |= {"settings": asdict(own)} | result.as_dict(contestants, names)
     _write(out / "ladder.json", report)
-    draw_ladder(out / "ladder.png", result, entrants, lines)
+    draw_ladder(out / "ladder.png", result, contestants, lines)
     draw_payoff(out / "payoff.png", result, names)
     console.print(f"wrote ladder.json, ladder.png and payoff.png to {out}", highlight=False, soft_wrap=True)
     return report

@@ -7,11 +7,11 @@ from typing import Any
 
 from league.evaluation import sources
 from league.evaluation.policy_file import SUFFIX
-from league.evaluation.sources import Entrant, RunSource
+from league.evaluation.sources import Contestant, RunSource
 from mjx_arena import devices
 from mjx_arena.validation import require
 
-PURPOSE = "Writes a run's policy to one small file, which evaluate, record and league.op_checkpoint take."
+PURPOSE = "Writes a run's policy to one small file, which evaluate, record and league.initial_opponents take."
 EXAMPLES = ("python scripts/export.py run=runs/ant_sumo/2026-01-31_12-00-00 out=champion.npz",)
 
 
@@ -31,15 +31,15 @@ class ExportSettings:
 SETTINGS = ExportSettings
 
 
-def export(settings: ExportSettings) -> Entrant:
+def export(settings: ExportSettings) -> Contestant:
     """Writes the policy and returns it. Raises SettingError, CheckpointError or PolicyFileError."""
     settings.validate()
     devices.configure(1)
     source = RunSource(str(settings.run), settings.checkpoint)
-    entrant = source.newest()
-    sources.export(entrant, source.settings, source.arena, settings.out)
-    print(f"wrote {settings.out}: {source.settings.task_name}, iteration {entrant.iteration}")
-    return entrant
+    contestant = source.newest()
+    sources.export(contestant, source.settings, source.arena, settings.out)
+    print(f"wrote {settings.out}: {source.settings.task_name}, iteration {contestant.iteration}")
+    return contestant
 
 
 def run(settings: ExportSettings, written: Mapping[str, Any]) -> None:

@@ -18,6 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from league.config.fields import Field, describe, fields_of, instance_of, unknown_key
 from league.config.overrides import Override, parse_overrides
+from league.config.renamed import current
 from league.matchmaking import MATCHMAKERS
 from league.settings import LeagueSettings, LoggerSettings, RunSettings
 from league.split import check_split
@@ -122,6 +123,7 @@ def from_mapping(mapping: Any, cls: type = RunSettings) -> Any:
     task = mapping.get("task") if isinstance(mapping, Mapping) else None
     if not isinstance(task, Mapping):
         raise SettingError("task", task, "the settings hold no task")
+    mapping = current(mapping)
     if mapping.get("game_file"):
         registry.register_file(mapping["game_file"])
     return instance_of(cls, mapping, open_fields={"task": registry.settings_type(str(task.get("name")))})

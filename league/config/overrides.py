@@ -6,6 +6,7 @@ from typing import NamedTuple
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from league.config.fields import Field, is_text
+from league.config.renamed import current_text
 from mjx_arena.validation import SettingError
 
 
@@ -24,7 +25,7 @@ def parse_overrides(overrides: Iterable[str], known: Mapping[str, Field], multir
     Raises SettingError for what is no `key=value`, for a value that needs quotes, and for several of them, unless
     `multirun`.
     """
-    return [_parsed(text, known, multirun) for text in overrides]
+    return [_parsed(current_text(text), known, multirun) for text in overrides]
 
 
 def _parsed(override: str, known: Mapping[str, Field], multirun: bool) -> Override:

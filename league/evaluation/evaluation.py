@@ -63,21 +63,23 @@ class Evaluation:
     def names(self, pairing: Pairing) -> list[str]:
         """Who sits in each seat of a film."""
         own = f"iteration {self.subject.iteration}"
-        others: dict[str | float, str] = {"self": own, "initial": "untrained", "passive": "nobody"}
-        other = others.get(pairing.opponent) or f"iteration {self.source.at(float(pairing.opponent)).iteration}"
+        others: dict[str | float, str] = {"self": own, "initial": "untrained", "idle": "nobody"}
+        other = (
+            others.get(pairing.opponent) or f"iteration {self.source.at_fraction(float(pairing.opponent)).iteration}"
+        )
         return [own] + [other] * (self.source.arena.num_agents - 1)
 
     def _member(self, opponent: str | float) -> PolicyState:
         if opponent == "self":
             return self.subject.state
         if opponent == "initial":
-            return self.source.at(0.0).state
-        if opponent == "passive":
+            return self.source.at_fraction(0.0).state
+        if opponent == "idle":
             return self.source.policy.constant(self.source.arena.idle_action)
         require(
-            isinstance(opponent, float), "opponent", opponent, "must be self, initial, passive, or a share such as 0.1"
+            isinstance(opponent, float), "opponent", opponent, "must be self, initial, idle, or a share such as 0.1"
         )
-        return self.source.at(float(opponent)).state
+        return self.source.at_fraction(float(opponent)).state
 
     def _evaluator(self, pairing: Pairing) -> Evaluator:
         """One program for each variant of the task on each engine."""

@@ -19,7 +19,7 @@ _DEFAULT_ALONE = {"run": {"opponent": "self"}}
 class Pairing:
     """Whom a run's policy plays, and where."""
 
-    opponent: str | float  # `self`, `initial` (untrained), `passive`, or the share of the run at which it was saved
+    opponent: str | float  # `self`, `initial` (untrained), `idle`, or the share of the run at which it was saved
     task: dict[str, Any] = dataclasses.field(default_factory=dict)  # settings in place of the run's own
     physics: PhysicsSettings | None = None  # in place of the run's own
 

@@ -11,17 +11,17 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from league.evaluation.payoff import win_rate
-from league.evaluation.sources import Entrant
+from league.evaluation.sources import Contestant
 from league.evaluation.tournament import Tournament
 from mjx_arena.trajectory import Film
 
-_MOST_NUMBERS = 20  # entrants up to which the cells of the heat map are labelled
+_MOST_NUMBERS = 20  # contestants up to which the cells of the heat map are labelled
 
 
-def draw_ladder(path: Path, tournament: Tournament, entrants: Sequence[Entrant], labels: Sequence[str]) -> None:
-    """Rating against training step with 95 % intervals, a line for each of `labels` (one for each entrant)."""
+def draw_ladder(path: Path, tournament: Tournament, contestants: Sequence[Contestant], labels: Sequence[str]) -> None:
+    """Rating against training step with 95 % intervals, a line for each of `labels` (one for each contestant)."""
     figure, axis = plt.subplots(figsize=(7, 4.2), layout="constrained")
-    steps = np.array([entrant.arena_steps for entrant in entrants]) / 1e6
+    steps = np.array([contestant.arena_steps for contestant in contestants]) / 1e6
     rating, low, high = tournament.ratings
     for label in dict.fromkeys(labels):
         own = np.array([index for index, other in enumerate(labels) if other == label])

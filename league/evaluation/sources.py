@@ -21,7 +21,7 @@ from mjx_arena.validation import SettingError, require
 from ppo.policy import Policy, PolicyState
 
 
-class Entrant(NamedTuple):
+class Contestant(NamedTuple):
     """One policy, and where it comes from."""
 
     source: str  # run folder or file
@@ -37,15 +37,15 @@ class Source(Protocol):
     arena: Arena
     policy: Policy
 
-    def newest(self) -> Entrant:
+    def newest(self) -> Contestant:
         """The policy that counts; of a run with several roles, the first one's."""
         ...
 
-    def at(self, share: float) -> Entrant:
+    def at_fraction(self, share: float) -> Contestant:
         """That from about a share of the way to the newest; 0 is the untrained one. Raises SettingError."""
         ...
 
-    def spread(self, count: int) -> list[Entrant]:
+    def sample_checkpoints(self, count: int) -> list[Contestant]:
         """Up to `count`, spread over training, the newest last."""
         ...
 
@@ -65,14 +65,14 @@ class RunSource:
             self.step = step if step is not None else self._steps[-1]
         self._learner: dict[int, PolicyState] = {}
 
-    def newest(self) -> Entrant:
+    def newest(self) -> Contestant:
         return self._of_learner(self.step, 0)
 
-    def at(self, share: float) -> Entrant:
+    def at_fraction(self, share: float) -> Contestant:
         wanted = share * self.step
         return self._of_learner(min(self._steps, key=lambda step: abs(step - wanted)), 0)
 
-    def spread(self, count: int) -> list[Entrant]:
+    def sample_checkpoints(self, count: int) -> list[Contestant]:
         members = self._pool()
         roles = range(len(self.settings.league.roles))
         found: dict[tuple[int, int], int | None] = {
@@ -82,25 +82,25 @@ class RunSource:
             found[int(members.iteration[slot]), -int(members.role[slot])] = int(slot)
         order = sorted(found)
         chosen = np.unique(np.linspace(0, len(order) - 1, min(count, len(order))).round().astype(int))
-        entrants = []
+        contestants = []
         for step, role in (order[index] for index in chosen):
             slot = found[step, role]
             if slot is None:
-                entrants.append(self._of_learner(step, -role))
+                contestants.append(self._of_learner(step, -role))
             else:
                 state = jax.tree.map(lambda x, slot=slot: x[slot], members.policies)
-                entrants.append(self._entrant(step, -role, state))
-        return entrants
+                contestants.append(self._entrant(step, -role, state))
+        return contestants
 
-    def _of_learner(self, step: int, role: int) -> Entrant:
+    def _of_learner(self, step: int, role: int) -> Contestant:
         if step not in self._learner:
             self._learner[step] = self._restore("learner.policy", self._stacked(), step)
         return self._entrant(step, role, jax.tree.map(lambda x: x[role], self._learner[step]))
 
-    def _entrant(self, step: int, role: int, state: PolicyState) -> Entrant:
+    def _entrant(self, step: int, role: int, state: PolicyState) -> Contestant:
         name = self.settings.league.roles[role]
         steps = step * self.settings.arena_steps_per_iteration
-        return Entrant(str(self.folder), name, step, steps, self.policy, state)
+        return Contestant(str(self.folder), name, step, steps, self.policy, state)
 
     def _pool(self) -> pool.Pool:
         untrained = jax.eval_shape(self.policy.init, jax.random.key(0))
@@ -143,14 +143,14 @@ class FileSource:
         if (self.policy.observation_size, self.policy.action) != needed:
             raise PolicyFileError(f"{path} does not fit the task that it names, {self.settings.task_name}")
 
-    def newest(self) -> Entrant:
+    def newest(self) -> Contestant:
         role, iteration = self._where
-        return Entrant(str(self.path), str(role), int(iteration), self._arena_steps, self.policy, self._state)
+        return Contestant(str(self.path), str(role), int(iteration), self._arena_steps, self.policy, self._state)
 
-    def at(self, share: float) -> Entrant:
+    def at_fraction(self, share: float) -> Contestant:
         raise SettingError("run", self.path, "holds one policy; its past is in the run's folder")
 
-    def spread(self, count: int) -> list[Entrant]:
+    def sample_checkpoints(self, count: int) -> list[Contestant]:
         del count
         return [self.newest()]
 
@@ -172,7 +172,10 @@ def foreign_members(league: LeagueSettings, policy: Policy, task: str) -> list[t
     Raises SettingError, CheckpointError or PolicyFileError for one that cannot be used.
     """
     found = []
-    for key, paths, anchor in (("anchors", league.anchors, True), ("op_checkpoint", league.op_checkpoint, False)):
+    for key, paths, anchor in (
+        ("anchors", league.anchors, True),
+        ("initial_opponents", league.initial_opponents, False),
+    ):
         for path in paths:
             source = open_source(path)
             played = source.settings.task_name
@@ -209,14 +212,14 @@ def open_all(paths: Iterable[str], engine: str | None = None) -> list[Source]:
     return found
 
 
-def export(entrant: Entrant, settings: RunSettings, arena: Arena, path: str | Path) -> None:
-    """Writes `entrant`, a policy of a run with `settings`, to a file for `open_source`. Raises PolicyFileError."""
+def export(contestant: Contestant, settings: RunSettings, arena: Arena, path: str | Path) -> None:
+    """Writes `contestant`, a policy of a run with `settings`, to a file for `open_source`. Raises PolicyFileError."""
     about = {
         "task": to_mapping(settings)["task"],
         "task_version": arena.version,
-        "role": entrant.role,
-        "iteration": entrant.iteration,
-        "arena_steps": entrant.arena_steps,
+        "role": contestant.role,
+        "iteration": contestant.iteration,
+        "arena_steps": contestant.arena_steps,
         "versions": run_folder.versions(),
     }
-    policy_file.save(path, entrant.policy, entrant.state, about)
+    policy_file.save(path, contestant.policy, contestant.state, about)

@@ -7,22 +7,22 @@ from rich.table import Table
 
 from league.evaluation.evaluation import Score
 from league.evaluation.payoff import wilson
-from league.evaluation.sources import Entrant
+from league.evaluation.sources import Contestant
 from league.evaluation.tournament import Tournament
 
 _ALONE = ("success", "95 %", "survival", "return", "length")
 _AGAINST_OTHERS = ("wins", "draws", "losses", "of decided", "survival", "length", "rank")
 
 
-def names_of(entrants: Sequence[Entrant]) -> tuple[list[str], list[str]]:
-    """Returns a short name of each entrant, and of the line that it belongs to: its run, and its role of several."""
-    runs = len({entrant.source for entrant in entrants}) > 1
-    roles = len({entrant.role for entrant in entrants}) > 1
+def names_of(contestants: Sequence[Contestant]) -> tuple[list[str], list[str]]:
+    """Returns a short name of each contestant, and of the line that it belongs to: its run, and its role of several."""
+    runs = len({contestant.source for contestant in contestants}) > 1
+    roles = len({contestant.role for contestant in contestants}) > 1
     lines = [
         " ".join([*([Path(e.source).stem] if runs else []), *([e.role.replace("_", " ")] if roles or not runs else [])])
-        for e in entrants
+        for e in contestants
     ]
-    steps = [str(entrant.iteration) if entrant.iteration else "untrained" for entrant in entrants]
+    steps = [str(contestant.iteration) if contestant.iteration else "untrained" for contestant in contestants]
     return [f"{line} {step}" if runs or roles else step for line, step in zip(lines, steps, strict=True)], lines
 
 

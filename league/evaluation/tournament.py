@@ -12,12 +12,12 @@ from league.evaluation.evaluation import ranks
 from league.evaluation.evaluator import Evaluator, Records, stack
 from league.evaluation.policy_file import architecture
 from league.evaluation.ratings import Ratings
-from league.evaluation.sources import Entrant
+from league.evaluation.sources import Contestant
 from mjx_arena.arena import Arena
 
 
 class Tournament(NamedTuple):
-    """Of K entrants, as they stood in the list."""
+    """Of K contestants, as they stood in the list."""
 
     results: np.ndarray  # [K, K, 3] wins, draws and losses of row against column
     ratings: Ratings
@@ -36,17 +36,17 @@ class Tournament(NamedTuple):
         """S of `[K]`: mean win rates on each side."""
         return [_score(results) for results in self.by_side]
 
-    def as_dict(self, entrants: Sequence[Entrant], names: Sequence[str]) -> dict[str, Any]:
+    def as_dict(self, contestants: Sequence[Contestant], names: Sequence[str]) -> dict[str, Any]:
         """What JSON can hold."""
         rate = payoff.win_rate(self.results)
         low, high = payoff.wilson(rate, self.results.sum(-1))
         members = [
             {
                 "name": name,
-                "source": entrant.source,
-                "role": entrant.role,
-                "iteration": entrant.iteration,
-                "arena_steps": entrant.arena_steps,
+                "source": contestant.source,
+                "role": contestant.role,
+                "iteration": contestant.iteration,
+                "arena_steps": contestant.arena_steps,
                 "rating": self.ratings.rating[place],
                 "rating_low": self.ratings.low[place],
                 "rating_high": self.ratings.high[place],
@@ -55,7 +55,7 @@ class Tournament(NamedTuple):
                 "win_rate_against_nash": self.against_nash[place],
                 "mean_rank": None if self.mean_rank is None else self.mean_rank[place],
             }
-            for place, (entrant, name) in enumerate(zip(entrants, names, strict=True))
+            for place, (contestant, name) in enumerate(zip(contestants, names, strict=True))
         ]
         for side, results in zip(self.side_names, self.by_side, strict=True):
             for member, score in zip(members, _score(results), strict=True):
@@ -64,27 +64,29 @@ class Tournament(NamedTuple):
         whole = {"matches": self.matches, "void": self.void, "cyclic_share": self.cyclic_share}
         sides = zip(self.side_names, self.by_side, strict=True)
         whole["results_by_side"] = {side: results.tolist() for side, results in sides}
-        whole["rating_step_correlation"] = rating_step_correlation(entrants, self.ratings)
+        whole["rating_step_correlation"] = rating_step_correlation(contestants, self.ratings)
         return whole | {"members": members} | {name: np.round(values, 6).tolist() for name, values in table.items()}
 
 
-def play(evaluator: Evaluator, entrants: Sequence[Entrant], matches: int, seed: int) -> tuple[np.ndarray, Records]:
+def play(
+    evaluator: Evaluator, contestants: Sequence[Contestant], matches: int, seed: int
+) -> tuple[np.ndarray, Records]:
     """Line-ups `[M, A]` of a schedule with `matches` for each pair, and their records; a group of A has one start.
 
     Matches that are not rated count for nothing.
     """
-    groups, place = grouped(entrants)
-    lineups = schedule(len(entrants), evaluator.arena.num_agents, matches, seed)
-    stacks = [stack([entrants[index].state for index in group]) for group in groups]
+    groups, place = grouped(contestants)
+    lineups = schedule(len(contestants), evaluator.arena.num_agents, matches, seed)
+    stacks = [stack([contestants[index].state for index in group]) for group in groups]
     records = evaluator.play(stacks, place[lineups], jax.random.key(seed), repeated=True)
     return lineups, records.replace(valid=records.valid & records.rated)
 
 
-def grouped(entrants: Sequence[Entrant]) -> tuple[list[list[int]], np.ndarray]:
-    """Entrants of one architecture each, and the number of every entrant if they are counted through these groups."""
+def grouped(contestants: Sequence[Contestant]) -> tuple[list[list[int]], np.ndarray]:
+    """Entrants of one architecture each, and the number of every contestant if they are counted through these groups."""
     groups: dict[str, list[int]] = {}
-    for index, entrant in enumerate(entrants):
-        groups.setdefault(str(architecture(entrant.policy)), []).append(index)
+    for index, contestant in enumerate(contestants):
+        groups.setdefault(str(architecture(contestant.policy)), []).append(index)
     order = [index for group in groups.values() for index in group]
     return list(groups.values()), np.argsort(order)
 
@@ -167,12 +169,16 @@ def _score(results: np.ndarray) -> np.ndarray:
     return np.sum(payoff.win_rate(results) * met, 1) / np.maximum(met.sum(1), 1)
 
 
-def rating_step_correlation(entrants: Sequence[Entrant], rated: Ratings) -> dict[str, float]:
-    """Spearman's correlation of rating with training step, for every source and role with three entrants or more."""
+def rating_step_correlation(contestants: Sequence[Contestant], rated: Ratings) -> dict[str, float]:
+    """Spearman's correlation of rating with training step, for every source and role with three contestants or more."""
     found = {}
-    for source, role in dict.fromkeys((entrant.source, entrant.role) for entrant in entrants):
-        own = [index for index, entrant in enumerate(entrants) if (entrant.source, entrant.role) == (source, role)]
+    for source, role in dict.fromkeys((contestant.source, contestant.role) for contestant in contestants):
+        own = [
+            index
+            for index, contestant in enumerate(contestants)
+            if (contestant.source, contestant.role) == (source, role)
+        ]
         if len(own) >= 3:
-            steps = [entrants[index].arena_steps for index in own]
+            steps = [contestants[index].arena_steps for index in own]
             found[f"{source} {role}"] = float(np.asarray(spearmanr(steps, rated.rating[own]))[0])
     return found

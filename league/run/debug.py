@@ -10,7 +10,7 @@ import numpy as np
 
 from league.run import folder as run_folder
 from league.run.logs import Row
-from league.selfplay import RunState, SelfPlay, first
+from league.selfplay import RunState, SelfPlay, first_learner
 from mjx_arena.batch import BatchedArena
 from mjx_arena.types import Discrete, Progress
 
@@ -27,7 +27,7 @@ class Debug:
 
     def show(self, state: RunState) -> None:
         """Fresh matches and their first steps, played by the learner as it is now."""
-        arena, policy = self._trainer.arena, first(state.learner).policy
+        arena, policy = self._trainer.arena, first_learner(state.learner).policy
         describe, explain = arena.describe, arena.explain
 
         def play(matches, seen, key):

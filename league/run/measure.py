@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from jax.sharding import PartitionSpec as P
 
 from league import opponents
-from league.selfplay import RUN_STATE_SPEC, RunState, SelfPlay, first
+from league.selfplay import RUN_STATE_SPEC, RunState, SelfPlay, first_learner
 from league.settings import RunSettings
 from league.split import learner_rows
 from mjx_arena import devices
@@ -110,7 +110,7 @@ class _Parts:
                 controls = jax.random.uniform(key, (local, arena.mj_model.nu), minval=-1)
                 return batch.blockwise(step, carry, controls), None
 
-            return jax.lax.scan(body, first(state.matches.arena.physics), jax.random.split(key, horizon))[0]
+            return jax.lax.scan(body, first_learner(state.matches.arena.physics), jax.random.split(key, horizon))[0]
 
         def arena_steps(state: RunState, key):
             bank = batch.make_bank(key, trainer.bank_size)
@@ -120,13 +120,13 @@ class _Parts:
                 carry, transition = batch.step(carry, action, bank, key)
                 return carry, (transition.timestep, transition.observation)
 
-            return jax.lax.scan(body, first(state.matches.arena), jax.random.split(key, horizon))
+            return jax.lax.scan(body, first_learner(state.matches.arena), jax.random.split(key, horizon))
 
         def update(state: RunState, trajectory, key):
-            return trainer.learner.update(first(state.learner), trajectory, key, jnp.float32(0))
+            return trainer.learner.update(first_learner(state.learner), trajectory, key, jnp.float32(0))
 
         def rollout(state: RunState, key):
-            learner, matches, probability = first(
+            learner, matches, probability = first_learner(
                 (state.learner, state.matches, trainer.probability(state.pool, state.phase.phase))
             )
             return trainer.local_rollout(state, learner, matches, probability, key)[1]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from rock_paper_scissors import RockPaperScissors, exploitability, probabilities
 
-from league.selfplay import SelfPlay, first
+from league.selfplay import SelfPlay, first_learner
 from league.settings import LeagueSettings, RunSettings
 from mjx_arena import registry
 from mjx_arena.arena import TaskSettings
@@ -16,15 +16,15 @@ from ppo.settings import PPOSettings
 
 ITERATIONS, LAST = 200, 50
 LEAGUES = {
-    "latest": LeagueSettings(player_pool_length=64, mirror_fraction=0.0, matchmaker="latest", max_update_steps=5),
-    "pfsp": LeagueSettings(player_pool_length=64, mirror_fraction=0.0, matchmaker="pfsp", max_update_steps=5),
+    "latest": LeagueSettings(player_pool_length=64, mirror_fraction=0.0, matchmaker="latest", snapshot_interval=5),
+    "pfsp": LeagueSettings(player_pool_length=64, mirror_fraction=0.0, matchmaker="pfsp", snapshot_interval=5),
     "alphastar": LeagueSettings(
         roles=("main", "main_exploiter", "league_exploiter"),
         player_pool_length=64,
         mirror_fraction=0.0,
-        update_win_rate=0.6,
-        games_to_check=100,
-        max_update_steps=10,
+        snapshot_win_rate=0.6,
+        snapshot_min_games=100,
+        snapshot_interval=10,
     ),
 }
 
@@ -74,7 +74,7 @@ def train(league):
 
 
 def _exploitability(trainer, state):
-    return exploitability(probabilities(trainer.policy, first(jax.device_get(state.learner.policy))))
+    return exploitability(probabilities(trainer.policy, first_learner(jax.device_get(state.learner.policy))))
 
 
 def test_exploitability_by_hand():

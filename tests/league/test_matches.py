@@ -234,7 +234,7 @@ def test_matches_drills_lengths_and_returns_are_counted(played):
     alive = ~(drill[..., None] & (before.arena.memory.dummy[..., None] == np.arange(agents)))
     returns = ((action * alive).sum(2) * (before.arena.step_count + 1) * ended).sum(1)
     np.testing.assert_allclose(statistics.returns, returns, rtol=1e-5)
-    np.testing.assert_array_equal(statistics.parts, (alive * ended[..., None]).sum((1, 2)))
+    np.testing.assert_array_equal(statistics.agent_episodes, (alive * ended[..., None]).sum((1, 2)))
     np.testing.assert_allclose(statistics.reward, (action * alive).sum((1, 2)) / alive.sum((1, 2)), rtol=1e-5)
     np.testing.assert_allclose(statistics.metrics["toy"], action.mean((1, 2)), rtol=1e-5)
 
@@ -340,7 +340,7 @@ def test_an_elimination_ends_the_match_for_the_agent_alone(toy_arena):
     pool = pools.create(player.learner, SETTINGS)
     start = player.start(pool, jax.random.key(0))
     _, (_, _, view, rows, statistics) = player.play(pool, start, jax.random.key(1), 12)
-    assert np.asarray(statistics.parts).tolist() == [8 * part for part in (0, 0, 1, 0, 0, 2) * 2]
+    assert np.asarray(statistics.agent_episodes).tolist() == [8 * part for part in (0, 0, 1, 0, 0, 2) * 2]
     terminated = np.asarray(rows.terminated).reshape(12, MIRROR + LEAGUE, 3)
     steps = [np.flatnonzero(terminated[:, :, agent].all(1)).tolist() for agent in range(3)]
     assert steps == [[2, 5, 8, 11], [5, 11], [5, 11]]

@@ -110,7 +110,7 @@ def test_the_member_to_be_overwritten_next_retires():
     ]
 
 
-GATE = LeagueSettings(update_win_rate=0.7, games_to_check=20, max_update_steps=5)
+GATE = LeagueSettings(snapshot_win_rate=0.7, snapshot_min_games=20, snapshot_interval=5)
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_a_snapshot_is_due_after_enough_wins_or_in_any_case_after_a_while(counts
 
 
 def test_without_a_win_rate_only_time_counts():
-    settings = LeagueSettings(update_win_rate=None, max_update_steps=5)
+    settings = LeagueSettings(snapshot_win_rate=None, snapshot_interval=5)
     filled = pool.create(policy_of(1.0), settings)
     record = filled.record(0).replace(since=jnp.array([1000, 0, 0]))
     assert [bool(enough_wins(filled, record, jnp.int32(i), settings)) for i in (1, 4, 5)] == [False, False, True]

@@ -18,9 +18,9 @@ SETTINGS = LeagueSettings(
     roles=("main", "main_exploiter", "league_exploiter"),
     player_pool_length=9,
     mirror_fraction=0.0,
-    update_win_rate=0.7,
-    games_to_check=10,
-    max_update_steps=20,
+    snapshot_win_rate=0.7,
+    snapshot_min_games=10,
+    snapshot_interval=20,
 )
 # Slot 0 is untrained, then main, main, main exploiter, league exploiter, main; three slots are empty.
 TAKEN = ((MAIN, 10), (MAIN, 20), (EXPLOITER, 25), (LEAGUE, 26), (MAIN, 30))

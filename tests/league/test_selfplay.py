@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from league.selfplay import SelfPlay, first
+from league.selfplay import SelfPlay, first_learner
 from league.settings import LeagueSettings, RunSettings
 from mjx_arena import registry
 from mjx_arena.arena import TaskSettings
@@ -25,7 +25,7 @@ class ToySettings(TaskSettings):
 SETTINGS = RunSettings(
     task=ToySettings(),
     ppo=PPOSettings(horizon=6, epochs=1, num_minibatches=2, actor_hidden=(4,), critic_hidden=(4,)),
-    league=LeagueSettings(player_pool_length=SLOTS, max_update_steps=INTERVAL, keep_untrained=False, tile_rows=4),
+    league=LeagueSettings(player_pool_length=SLOTS, snapshot_interval=INTERVAL, keep_untrained=False, tile_rows=4),
     num_arenas=12,
     iterations=10,
     devices=1,
@@ -113,7 +113,7 @@ def test_snapshots_are_taken_when_due_and_never_change_afterwards(run):
             if member is None:
                 continue
             assert int(pool.iteration[slot]) == member
-            then = first(states[member].learner.policy)
+            then = first_learner(states[member].learner.policy)
             for stacked, leaf in zip(jax.tree.leaves(pool.policies), jax.tree.leaves(then), strict=True):
                 np.testing.assert_array_equal(stacked[slot], leaf)
     assert states[6].pool.generation.tolist() == [2, 1, 1]
@@ -164,7 +164,7 @@ def test_a_dump_holds_the_last_broken_arena(trainer, run, tmp_path):
 
 def test_no_opponent_changes_inside_a_match(toy_arena):
     """Snapshots fall due in every iteration, and the pool is small: they have to wait until their slot is free."""
-    league = dataclasses.replace(SETTINGS.league, player_pool_length=3, max_update_steps=1)
+    league = dataclasses.replace(SETTINGS.league, player_pool_length=3, snapshot_interval=1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(registry, "build", lambda settings, physics: toy_arena(drill_share=0.2))
         trainer = SelfPlay(dataclasses.replace(SETTINGS, league=league, num_arenas=48))
@@ -173,7 +173,7 @@ def test_no_opponent_changes_inside_a_match(toy_arena):
     for _ in range(150):
         state, report = trainer.iterate(state)
         after = jax.device_get(state)
-        then, now = first(before.matches), first(after.matches)
+        then, now = first_learner(before.matches), first_learner(after.matches)
         assert (now.generation == after.pool.generation[now.slot]).all(), "a slot in play has a new tenant"
         goes_on = now.arena.step_count[trainer.num_mirror :] > SETTINGS.ppo.horizon
         assert (now.slot[goes_on] == then.slot[goes_on]).all() and (now.seat[goes_on] == then.seat[goes_on]).all()
@@ -186,8 +186,8 @@ def test_no_opponent_changes_inside_a_match(toy_arena):
 def test_staggered_matches_begin_anywhere_within_the_time_limit(toy_arena):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(registry, "build", lambda settings, physics: toy_arena(time_limit=100))
-        trainer = SelfPlay(dataclasses.replace(SETTINGS, stagger=True, num_arenas=512))
-    count = np.asarray(first(trainer.init().matches).arena.step_count)
+        trainer = SelfPlay(dataclasses.replace(SETTINGS, randomize_initial_episode_length=True, num_arenas=512))
+    count = np.asarray(first_learner(trainer.init().matches).arena.step_count)
     assert count.min() >= 0 and count.max() < 100
     assert np.histogram(count, 4, (0, 100))[0].min() > 90
 
@@ -201,7 +201,9 @@ def test_staggering_draws_with_another_key_than_the_starts(toy_arena, monkeypatc
 
     monkeypatch.setattr(jax.random, "randint", spied)
     monkeypatch.setattr(registry, "build", lambda settings, physics: toy_arena())
-    starts = first(SelfPlay(dataclasses.replace(SETTINGS, stagger=True)).init().matches).arena.key
+    starts = first_learner(
+        SelfPlay(dataclasses.replace(SETTINGS, randomize_initial_episode_length=True)).init().matches
+    ).arena.key
     jax.effects_barrier()
     assert len(keys) == 2  # of the step counts, and of the learner's seats
     for key in keys:

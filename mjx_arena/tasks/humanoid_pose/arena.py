@@ -17,7 +17,7 @@ from mjx_arena.pushes import draw_pushes, push_at
 from mjx_arena.reward_terms import pay
 from mjx_arena.shaping import Ramp
 from mjx_arena.tasks.humanoid_pose import body as humanoid
-from mjx_arena.tasks.humanoid_pose.body import CONTACTS, NUM_MOTORS, NV, Moment
+from mjx_arena.tasks.humanoid_pose.body import CONTACTS, NUM_MOTORS, NV, HumanoidState
 from mjx_arena.tasks.humanoid_pose.rewards import REWARDS
 from mjx_arena.tasks.humanoid_pose.starts import STARTS, Starts
 from mjx_arena.types import ArenaState, Box, Progress, TimeStep, View
@@ -91,7 +91,7 @@ class HumanoidPose(Arena):
         self.mj_model = self.physics.model
         self.control_dt = float(self.mj_model.opt.timestep) * self.substeps
         self._weight = float(self.mj_model.body_mass.sum() * -self.mj_model.opt.gravity[2])
-        self._reader, self._starts = humanoid.Reader(self.mj_model), Starts(self.mj_model)
+        self._reader, self._starts = humanoid.HumanoidSensors(self.mj_model), Starts(self.mj_model)
 
     def reset(self, key: chex.PRNGKey, phase: jax.Array | None = None) -> tuple[ArenaState, TimeStep]:
         del phase
@@ -138,7 +138,7 @@ class HumanoidPose(Arena):
         del state
         return action[0]
 
-    def _timestep(self, state: ArenaState, moment: Moment, started: bool = True) -> TimeStep:
+    def _timestep(self, state: ArenaState, moment: HumanoidState, started: bool = True) -> TimeStep:
         reward, terms = self.reward.function(moment)
         in_pose = state.memory.in_pose
         lowest = jnp.where(state.memory.practice, max(self.reward.lowest, _PRACTISED), self.reward.lowest)

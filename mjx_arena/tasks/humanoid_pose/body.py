@@ -34,7 +34,7 @@ _SENSED = ("foot_right", "foot_left", "shin_right", "shin_left")  # a shin's ori
 
 
 def build(contacts: str, iterations: int = 4) -> mujoco.MjSpec:
-    """The humanoid on its floor, with one of `CONTACTS`, sensors for `Moment`, and a solver of so many iterations."""
+    """The humanoid on its floor, with one of `CONTACTS`, sensors for `HumanoidState`, and a solver of so many iterations."""
     spec = mujoco.MjSpec.from_file(str(_ASSET))
     spec.option.iterations, spec.option.ls_iterations = iterations, 2 * iterations
     spec.option.disableflags |= mujoco.mjtDisableBit.mjDSBL_EULERDAMP  # MJX would invert a matrix for it in every step
@@ -52,7 +52,7 @@ def build(contacts: str, iterations: int = 4) -> mujoco.MjSpec:
     return spec
 
 
-class Moment(struct.PyTreeNode):
+class HumanoidState(struct.PyTreeNode):
     """How a humanoid stands and moves, in world coordinates unless said otherwise; what rewards are made of."""
 
     position: jax.Array  # [3] of the torso
@@ -95,18 +95,18 @@ class Moment(struct.PyTreeNode):
         return vector @ self.rotation
 
 
-class Reader:
-    """Reads `Moment`s of a model that `build` made."""
+class HumanoidSensors:
+    """Reads `HumanoidState`s of a model that `build` made."""
 
     def __init__(self, model: mujoco.MjModel):
         joints = model.actuator_trnid[:, 0]
         self._speed_of_motor = model.jnt_dofadr[joints] - 6  # motors are not in the order of the hinges
         self._gear = model.actuator_gear[:, 0]
 
-    def read(self, physics: PhysicsState, action: jax.Array, time: jax.Array) -> Moment:
+    def read(self, physics: PhysicsState, action: jax.Array, time: jax.Array) -> HumanoidState:
         com, com_velocity, *bodies = physics.sensordata.reshape(2 + len(_SENSED), 3)
         torque, speeds = jnp.asarray(self._gear) * action, physics.qvel[6:]
-        return Moment(
+        return HumanoidState(
             position=physics.qpos[:3],
             rotation=rotation_matrix(physics.qpos[3:7]),
             velocity=physics.qvel[:3],
@@ -124,7 +124,7 @@ class Reader:
         )
 
 
-def observation(m: Moment) -> jax.Array:
+def observation(m: HumanoidState) -> jax.Array:
     """What the humanoid feels `[67]`: its posture and speeds in the torso's coordinates, where up and world's x are."""
     parts = [
         m.height[None],

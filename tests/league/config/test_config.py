@@ -14,6 +14,7 @@ from league.config import compose as config
 from league.config.compose import CONF, compose, known_fields
 from league.config.fields import describe, fields_of, unknown_key
 from league.config.overrides import parse_overrides
+from league.config.renamed import RENAMED
 from league.run.resume import resumed
 from league.settings import RunSettings
 from mjx_arena.registry import settings_type
@@ -286,3 +287,30 @@ def test_a_key_with_one_letter_missing_is_recognised(key, data):
     known = fields_of(RunSettings, {"task": settings_type("humanoid_duel")})
     if typo not in known:
         assert "did you mean" in str(unknown_key(typo, 1, known))
+
+
+def test_names_of_before_still_work_on_the_command_line_and_in_saved_settings():
+    settings = compose(
+        ["league.update_win_rate=0.6", "league.max_update_steps=7", "stagger=true", "league.passive=true"]
+    )
+    assert (settings.league.snapshot_win_rate, settings.league.snapshot_interval) == (0.6, 7)
+    assert settings.randomize_initial_episode_length and settings.league.idle
+    saved = as_plain(settings)
+    for old, new in RENAMED.items():
+        group, _, name = old.rpartition(".")
+        where = saved[group] if group else saved
+        where[name] = where.pop(new.rpartition(".")[2])
+    assert config.from_mapping(saved) == settings
+
+
+@pytest.mark.parametrize(
+    "typed", ["1e5", "007", "off", "1:30", "runs/exp (1)", "/data/a=b", "a b", "it's", "[x]", "{y}"]
+)
+def test_text_is_what_was_typed(typed):
+    assert compose([f"run_dir={typed}"]).run_dir == typed
+
+
+def test_text_keeps_hydras_own_quotes_null_and_interpolations(monkeypatch):
+    monkeypatch.setenv("PLACE", "there")
+    assert compose(["run_dir='a b'"]).run_dir == "a b" and compose(["run_dir=null"]).run_dir is None
+    assert compose(["run_dir=${oc.env:PLACE}/x"]).run_dir == "there/x"

@@ -59,9 +59,9 @@ SETTINGS = RunSettings(
         roles=ROLES,
         player_pool_length=7,
         mirror_fraction=0.0,
-        games_to_check=5,
-        update_win_rate=0.5,
-        max_update_steps=2,
+        snapshot_min_games=5,
+        snapshot_win_rate=0.5,
+        snapshot_interval=2,
         tile_rows=4,
         reset_share=0.5,
     ),
@@ -131,23 +131,23 @@ def test_the_newest_and_the_past_of_a_run_are_found(run):
     newest = source.newest()
     assert (newest.role, newest.iteration, newest.arena_steps) == ("main", 8, 8 * 12 * 6 * 3)
     equal(newest.state, of_role(states[8], 0))
-    equal(source.at(0.0).state, of_role(states[0], 0))
-    equal(source.at(0.6).state, of_role(states[4], 0))
+    equal(source.at_fraction(0.0).state, of_role(states[0], 0))
+    equal(source.at_fraction(0.6).state, of_role(states[4], 0))
     equal(sources.open_source(folder, step=4).newest().state, of_role(states[4], 0))
 
 
 def test_a_spread_has_members_of_every_role_the_untrained_first_and_the_newest_last(run):
     folder, _, states = run
-    found = sources.open_source(folder).spread(100)
+    found = sources.open_source(folder).sample_checkpoints(100)
     assert (found[0].iteration, found[0].role) == (0, "main") and (found[-1].iteration, found[-1].role) == (8, "main")
-    assert {entrant.role for entrant in found} == set(ROLES)
-    assert [entrant.iteration for entrant in found] == sorted(entrant.iteration for entrant in found)
+    assert {contestant.role for contestant in found} == set(ROLES)
+    assert [contestant.iteration for contestant in found] == sorted(contestant.iteration for contestant in found)
     members = states[8].pool
     for slot in np.flatnonzero(members.role != pool.FOREIGN):
         name, step = ROLES[members.role[slot]], members.iteration[slot]
-        [entrant] = [each for each in found if (each.role, each.iteration) == (name, step)]
-        equal(entrant.state, jax.tree.map(lambda x, slot=slot: x[slot], members.policies))
-    few = sources.open_source(folder).spread(3)
+        [contestant] = [each for each in found if (each.role, each.iteration) == (name, step)]
+        equal(contestant.state, jax.tree.map(lambda x, slot=slot: x[slot], members.policies))
+    few = sources.open_source(folder).sample_checkpoints(3)
     assert len(few) == 3 and few[0].iteration == 0 and few[-1].iteration == 8
 
 
@@ -165,7 +165,7 @@ def test_an_exported_policy_is_the_same_without_its_run(run, exported):
     equal(found.newest().state, of_role(run[2][8], 0))
     assert found.newest()[1:4] == ("main", 8, 8 * 12 * 6 * 3) and found.settings.task == ToySettings()
     with pytest.raises(SettingError, match=r"policy8\.npz: holds one policy"):
-        found.at(0.0)
+        found.at_fraction(0.0)
     both = sources.open_all([str(exported)])
     assert [source.newest().iteration for source in both] == [4, 8]
 
@@ -177,13 +177,13 @@ def test_a_policy_for_another_version_of_the_game_is_refused(exported, monkeypat
 
 
 def with_members(**changes):
-    league = LeagueSettings(player_pool_length=8, max_update_steps=1, tile_rows=4, **changes)
+    league = LeagueSettings(player_pool_length=8, snapshot_interval=1, tile_rows=4, **changes)
     return dataclasses.replace(SETTINGS, league=league)
 
 
 def test_members_from_elsewhere_join_the_first_pool_and_anchors_stay(run, exported):
     anchors, first = (str(exported / "policy4.npz"),), (str(run[0]),)
-    trainer = SelfPlay(with_members(anchors=anchors, op_checkpoint=first, passive=True))
+    trainer = SelfPlay(with_members(anchors=anchors, initial_opponents=first, idle=True))
     state = trainer.init()
     members = jax.device_get(state.pool)
     assert members.occupied.sum() == 4 and members.anchor.tolist()[:4] == [True, True, True, False]
@@ -211,8 +211,8 @@ def test_members_from_elsewhere_join_the_first_pool_and_anchors_stay(run, export
 )
 def test_members_that_do_not_fit_are_refused_by_name(exported, changes, expected):
     path = str(exported / "policy8.npz")
-    settings = dataclasses.replace(with_members(op_checkpoint=(path,)), **changes)
-    with pytest.raises(SettingError, match=f"league.op_checkpoint={path}: {expected}"):
+    settings = dataclasses.replace(with_members(initial_opponents=(path,)), **changes)
+    with pytest.raises(SettingError, match=f"league.initial_opponents={path}: {expected}"):
         SelfPlay(settings).init()
 
 

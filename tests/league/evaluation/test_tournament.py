@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from league.evaluation import evaluator, tournament
 from league.evaluation.evaluator import Evaluator, Records
-from league.evaluation.sources import Entrant
+from league.evaluation.sources import Contestant
 from mjx_arena import devices
 from ppo.policy import Policy
 from ppo.settings import PPOSettings
@@ -73,7 +73,7 @@ def _entrants(arena, hidden=((), (), (), (), ())):
         state = jax.tree.map(jnp.zeros_like, policy.init(jax.random.key(0)))
         last = state.params["actor"]["params"][f"Dense_{len(layers)}"]
         state.params["actor"]["params"][f"Dense_{len(layers)}"] = last | {"bias": jnp.array([strength])}
-        found.append(Entrant("run", "learner", index, index * 100, policy, state))
+        found.append(Contestant("run", "learner", index, index * 100, policy, state))
     return found
 
 
@@ -84,21 +84,21 @@ def test_ratings_recover_who_is_stronger(toy_arena, monkeypatch, agents, hidden)
     """In one program with a queue, also for policies of several architectures."""
     monkeypatch.setattr(evaluator, "_ARENAS", 48)
     arena = toy_arena(agents)
-    entrants = _entrants(arena, hidden)
-    policies = [entrants[group[0]].policy for group in tournament.grouped(entrants)[0]]
+    contestants = _entrants(arena, hidden)
+    policies = [contestants[group[0]].policy for group in tournament.grouped(contestants)[0]]
     assert len(policies) == len(set(hidden))
     lineups, records = tournament.play(
-        Evaluator(arena, policies, devices.make_mesh(), 16, sampled=True), entrants, 60, seed=3
+        Evaluator(arena, policies, devices.make_mesh(), 16, sampled=True), contestants, 60, seed=3
     )
     assert len(lineups) >= 200 and records.valid.all() and (records.length >= 2).all()
-    result = tournament.judge(lineups, records, len(entrants), seed=3)
+    result = tournament.judge(lineups, records, len(contestants), seed=3)
     assert np.argsort(result.ratings.rating).tolist() == np.argsort(STRENGTHS).tolist()
     assert result.results.sum() == len(lineups) * agents * (agents - 1) - _met_themselves(lineups)
     # Against the next weaker one by 0.6 to 1 of noise sqrt(2), the strongest wins most: it is the equilibrium.
     assert np.argmax(result.nash) == 4 and result.nash[4] > 0.9 and result.cyclic_share < 0.1
-    correlation = tournament.rating_step_correlation(entrants, result.ratings)
+    correlation = tournament.rating_step_correlation(contestants, result.ratings)
     assert correlation == {"run learner": pytest.approx(0.7)}  # ranks 1 4 2 3 5 against 1 2 3 4 5: 1 - 6 * 6 / 120
-    assert result.as_dict(entrants, list("abcde"))["members"][4]["name"] == "e"
+    assert result.as_dict(contestants, list("abcde"))["members"][4]["name"] == "e"
 
 
 def _met_themselves(lineups):
@@ -108,8 +108,8 @@ def _met_themselves(lineups):
 
 def test_the_same_seed_gives_the_same_table(toy_arena):
     arena = toy_arena(2)
-    entrants = _entrants(arena)
-    played = Evaluator(arena, [entrants[0].policy], devices.make_mesh(), 16, sampled=True)
-    one, two, other = (tournament.play(played, entrants, 10, seed) for seed in (1, 1, 2))
+    contestants = _entrants(arena)
+    played = Evaluator(arena, [contestants[0].policy], devices.make_mesh(), 16, sampled=True)
+    one, two, other = (tournament.play(played, contestants, 10, seed) for seed in (1, 1, 2))
     np.testing.assert_array_equal(one[1].outcome, two[1].outcome)
     assert np.any(one[1].outcome != other[1].outcome)

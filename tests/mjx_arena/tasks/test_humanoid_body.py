@@ -79,7 +79,7 @@ def test_a_moment_agrees_with_mujoco(engine, models):
     mujoco.mj_forward(model, data)
     mujoco.mj_subtreeVel(model, data)
 
-    physics, reader = engine_of(engine, model), humanoid.Reader(model)
+    physics, reader = engine_of(engine, model), humanoid.HumanoidSensors(model)
     state = jax.jit(physics.init)(jnp.asarray(qpos, jnp.float32), jnp.asarray(qvel, jnp.float32))
     moment = reader.read(state, jnp.asarray(action, jnp.float32), jnp.float32(0))
 

@@ -6,14 +6,14 @@ import pytest
 
 from mjx_arena import SettingError
 from mjx_arena.tasks.humanoid_pose import rewards
-from mjx_arena.tasks.humanoid_pose.body import Moment
+from mjx_arena.tasks.humanoid_pose.body import HumanoidState
 from mjx_arena.tasks.humanoid_pose.rewards import REWARDS, poses, seed, terms
 
 
 def moment(tilt=0.0, **changes):
     """Standing straight and at rest; `tilt` rad forwards."""
     cos, sin = np.cos(tilt), np.sin(tilt)
-    standing = Moment(
+    standing = HumanoidState(
         position=jnp.array([0, 0, 1.282]),
         rotation=jnp.array([[cos, 0, sin], [0, 1, 0], [-sin, 0, cos]]),
         velocity=jnp.zeros(3),

@@ -1,4 +1,4 @@
-"""What a humanoid is paid for. A reward is a small pure function of a `Moment` and a name in `REWARDS`.
+"""What a humanoid is paid for. A reward is a small pure function of a `HumanoidState` and a name in `REWARDS`.
 
 It returns what a control step is worth and the named terms that this is made of, which are logged.
 """
@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import jax
 
-from mjx_arena.tasks.humanoid_pose.body import Moment
+from mjx_arena.tasks.humanoid_pose.body import HumanoidState
 from mjx_arena.tasks.humanoid_pose.rewards import dm_control, poses, seed
 from mjx_arena.validation import SettingError
 
@@ -20,8 +20,8 @@ Terms = dict[str, jax.Array]
 class Reward(NamedTuple):
     """A reward, what counts as success, and in which circumstances it is learned unless settings say otherwise."""
 
-    function: Callable[[Moment], tuple[jax.Array, Terms]]  # the reward [] and its terms {name: []}
-    goal: Callable[[Moment], jax.Array]  # [] bool: in the pose that is wanted
+    function: Callable[[HumanoidState], tuple[jax.Array, Terms]]  # the reward [] and its terms {name: []}
+    goal: Callable[[HumanoidState], jax.Array]  # [] bool: in the pose that is wanted
     hold: int  # last control steps of an episode, all of which must meet the goal for it to be a success
     lowest: float = 0.0  # m, of the torso; below it an episode ends as a failure
     start: str = "standing"  # one of `mjx_arena.tasks.humanoid_pose.starts.STARTS`

@@ -8,13 +8,13 @@ import functools
 import jax
 import jax.numpy as jnp
 
-from mjx_arena.tasks.humanoid_pose.body import Moment
+from mjx_arena.tasks.humanoid_pose.body import HumanoidState
 
 _HEAD_HEIGHT = 1.4  # m
 _WALK, _RUN = 1.0, 10.0  # m/s
 
 
-def _reward(m: Moment, speed: float) -> tuple[jax.Array, dict[str, jax.Array]]:
+def _reward(m: HumanoidState, speed: float) -> tuple[jax.Array, dict[str, jax.Array]]:
     over = jnp.linalg.norm(m.com_velocity[:2] + 1e-9)
     factors = {
         "standing": _near(_HEAD_HEIGHT - m.head_height, margin=_HEAD_HEIGHT / 4),

@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from mjx_arena.tasks.humanoid_pose.body import STANDING_HEIGHT, Moment
+from mjx_arena.tasks.humanoid_pose.body import STANDING_HEIGHT, HumanoidState
 from mjx_arena.tasks.humanoid_pose.rewards import terms
 
 KNEELING_HEIGHT = 0.89  # m, of the torso above knees and upright thighs
@@ -11,7 +11,7 @@ WALKING_SPEED = 1.0  # m/s that a walk must reach; the reward asks for more
 _HEAD_HEIGHT = STANDING_HEIGHT + 0.19
 
 
-def stand(m: Moment) -> tuple[jax.Array, dict[str, jax.Array]]:
+def stand(m: HumanoidState) -> tuple[jax.Array, dict[str, jax.Array]]:
     """Tall, upright, over both feet and at rest, with little effort."""
     return _summed(
         height=0.35 * terms.height(m, STANDING_HEIGHT, 0.1),
@@ -24,12 +24,12 @@ def stand(m: Moment) -> tuple[jax.Array, dict[str, jax.Array]]:
     )
 
 
-def standing(m: Moment) -> jax.Array:
+def standing(m: HumanoidState) -> jax.Array:
     """Within 10 cm of the standing height `[]` bool."""
     return jnp.abs(m.height - STANDING_HEIGHT) < 0.1
 
 
-def kneel(m: Moment) -> tuple[jax.Array, dict[str, jax.Array]]:
+def kneel(m: HumanoidState) -> tuple[jax.Array, dict[str, jax.Array]]:
     """On both knees, upright, at rest, with little effort."""
     return _summed(
         knees=0.35 * terms.low_knees(m),
@@ -41,12 +41,12 @@ def kneel(m: Moment) -> tuple[jax.Array, dict[str, jax.Array]]:
     )
 
 
-def kneeling(m: Moment) -> jax.Array:
+def kneeling(m: HumanoidState) -> jax.Array:
     """Both knees down and the torso within 20 degrees of upright `[]` bool."""
     return (m.knees[:, 2] < 0.1).all() & (m.tilt < jnp.deg2rad(20))
 
 
-def walk(m: Moment) -> tuple[jax.Array, dict[str, jax.Array]]:
+def walk(m: HumanoidState) -> tuple[jax.Array, dict[str, jax.Array]]:
     """Forwards along the world's x axis, upright and facing that way."""
     return _summed(
         forward=0.6 * terms.forward(m, 1.5 * WALKING_SPEED),
@@ -58,12 +58,12 @@ def walk(m: Moment) -> tuple[jax.Array, dict[str, jax.Array]]:
     )
 
 
-def fast_enough(m: Moment) -> jax.Array:
+def fast_enough(m: HumanoidState) -> jax.Array:
     """Has come along the world's x axis at `WALKING_SPEED` on average, so far `[]` bool."""
     return m.position[0] >= WALKING_SPEED * m.time
 
 
-def getup(m: Moment) -> tuple[jax.Array, dict[str, jax.Array]]:
+def getup(m: HumanoidState) -> tuple[jax.Array, dict[str, jax.Array]]:
     """The higher the head the better; and, the higher it is, upright, over the feet and at rest."""
     rise = jnp.clip(m.head_height / _HEAD_HEIGHT, 0, 1)
     return _summed(

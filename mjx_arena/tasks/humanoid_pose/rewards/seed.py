@@ -7,10 +7,10 @@ the forces of feet and the velocity of the centre of mass were always zero, for 
 import jax
 import jax.numpy as jnp
 
-from mjx_arena.tasks.humanoid_pose.body import STANDING_HEIGHT, Moment
+from mjx_arena.tasks.humanoid_pose.body import STANDING_HEIGHT, HumanoidState
 
 
-def stand(m: Moment) -> tuple[jax.Array, dict[str, jax.Array]]:
+def stand(m: HumanoidState) -> tuple[jax.Array, dict[str, jax.Array]]:
     """Nothing below 0.8 m."""
     parts = {
         "velocity": 0.4 * jnp.exp(-2 * jnp.square(m.velocity[0] - 1)),
@@ -23,7 +23,7 @@ def stand(m: Moment) -> tuple[jax.Array, dict[str, jax.Array]]:
     return jnp.stack(list(parts.values())).sum(), parts
 
 
-def kneel(m: Moment) -> tuple[jax.Array, dict[str, jax.Array]]:
+def kneel(m: HumanoidState) -> tuple[jax.Array, dict[str, jax.Array]]:
     """The square of the height below 0.85 m."""
     posture = 0.7 * jnp.exp(-5 * _lean(m) / (jnp.pi / 6) ** 2) + 0.3 * jnp.exp(
         -5 * jnp.square(m.height - STANDING_HEIGHT)
@@ -43,7 +43,7 @@ def kneel(m: Moment) -> tuple[jax.Array, dict[str, jax.Array]]:
     return jnp.stack(list(parts.values())).sum(), parts
 
 
-def _lean(m: Moment) -> jax.Array:
+def _lean(m: HumanoidState) -> jax.Array:
     """roll^2 + pitch^2 `[]` of the torso, rad^2."""
     roll = jnp.arctan2(m.rotation[2, 1], m.rotation[2, 2])
     pitch = jnp.arcsin(jnp.clip(-m.rotation[2, 0], -1, 1))
