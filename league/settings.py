@@ -35,7 +35,7 @@ MATCHMAKERS = (*(each.name for each in fields(MixSettings)), "mix")
 
 @dataclass(frozen=True)
 class LeagueSettings:
-    """The keys `player_pool_length`, `snapshot_win_rate` to `snapshot_interval` and `initial_opponents` are TimeChamber's."""
+    """Whom a learner plays, and who joins the pool; `league.config.renamed` has TimeChamber's names of some keys."""
 
     roles: tuple[str, ...] = ("learner",)  # of the learners, each with arenas of its own; see `league.roles`
     player_pool_length: int = 32  # members that the pool holds, anchors included
@@ -135,9 +135,7 @@ class RunSettings:
     total_arena_steps: int | None = None  # sets iterations by its arena steps instead, rounded up
     seed: int = 0
     devices: int | None = None  # how many to use; null: one per core on CPUs, all of them on GPUs
-    randomize_initial_episode_length: bool = (
-        False  # first matches begin anywhere within the time limit, for limits not to end all at once
-    )
+    randomize_initial_episode_length: bool = False  # so that time limits do not end all first matches at once
     phase: int | None = None  # of a task with phases: which to begin with, or to go on with, from 1; null: as it comes
     milestone_interval: int | None = None  # arena steps between full copies that no rotation deletes; null: none
     debug: str | None = None  # what it prints of itself: actions, reset, reward, learning, checkpoints, joined by +

@@ -89,15 +89,15 @@ class RunSource:
                 contestants.append(self._of_learner(step, -role))
             else:
                 state = jax.tree.map(lambda x, slot=slot: x[slot], members.policies)
-                contestants.append(self._entrant(step, -role, state))
+                contestants.append(self._contestant(step, -role, state))
         return contestants
 
     def _of_learner(self, step: int, role: int) -> Contestant:
         if step not in self._learner:
             self._learner[step] = self._restore("learner.policy", self._stacked(), step)
-        return self._entrant(step, role, jax.tree.map(lambda x: x[role], self._learner[step]))
+        return self._contestant(step, role, jax.tree.map(lambda x: x[role], self._learner[step]))
 
-    def _entrant(self, step: int, role: int, state: PolicyState) -> Contestant:
+    def _contestant(self, step: int, role: int, state: PolicyState) -> Contestant:
         name = self.settings.league.roles[role]
         steps = step * self.settings.arena_steps_per_iteration
         return Contestant(str(self.folder), name, step, steps, self.policy, state)

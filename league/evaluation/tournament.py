@@ -83,7 +83,7 @@ def play(
 
 
 def grouped(contestants: Sequence[Contestant]) -> tuple[list[list[int]], np.ndarray]:
-    """Entrants of one architecture each, and the number of every contestant if they are counted through these groups."""
+    """Returns groups of one architecture each, and the number of every contestant if counted through these groups."""
     groups: dict[str, list[int]] = {}
     for index, contestant in enumerate(contestants):
         groups.setdefault(str(architecture(contestant.policy)), []).append(index)

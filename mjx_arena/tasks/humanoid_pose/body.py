@@ -34,7 +34,7 @@ _SENSED = ("foot_right", "foot_left", "shin_right", "shin_left")  # a shin's ori
 
 
 def build(contacts: str, iterations: int = 4) -> mujoco.MjSpec:
-    """The humanoid on its floor, with one of `CONTACTS`, sensors for `HumanoidState`, and a solver of so many iterations."""
+    """Builds the humanoid on its floor, with one of `CONTACTS`, sensors, and a solver of so many iterations."""
     spec = mujoco.MjSpec.from_file(str(_ASSET))
     spec.option.iterations, spec.option.ls_iterations = iterations, 2 * iterations
     spec.option.disableflags |= mujoco.mjtDisableBit.mjDSBL_EULERDAMP  # MJX would invert a matrix for it in every step

@@ -64,7 +64,7 @@ def test_results_and_ranks_by_hand():
     np.testing.assert_allclose(result.score, [(3.5 / 4 + 1 / 2) / 2, (0.5 / 4 + 1 / 2) / 2, 1 / 2])
 
 
-def _entrants(arena, hidden=((), (), (), (), ())):
+def _contestants(arena, hidden=((), (), (), (), ())):
     """Policies who play their strength with noise of size 1; the higher action wins a match."""
     found = []
     for index, (strength, layers) in enumerate(zip(STRENGTHS, hidden, strict=True)):
@@ -84,7 +84,7 @@ def test_ratings_recover_who_is_stronger(toy_arena, monkeypatch, agents, hidden)
     """In one program with a queue, also for policies of several architectures."""
     monkeypatch.setattr(evaluator, "_ARENAS", 48)
     arena = toy_arena(agents)
-    contestants = _entrants(arena, hidden)
+    contestants = _contestants(arena, hidden)
     policies = [contestants[group[0]].policy for group in tournament.grouped(contestants)[0]]
     assert len(policies) == len(set(hidden))
     lineups, records = tournament.play(
@@ -108,7 +108,7 @@ def _met_themselves(lineups):
 
 def test_the_same_seed_gives_the_same_table(toy_arena):
     arena = toy_arena(2)
-    contestants = _entrants(arena)
+    contestants = _contestants(arena)
     played = Evaluator(arena, [contestants[0].policy], devices.make_mesh(), 16, sampled=True)
     one, two, other = (tournament.play(played, contestants, 10, seed) for seed in (1, 1, 2))
     np.testing.assert_array_equal(one[1].outcome, two[1].outcome)
