@@ -1,6 +1,7 @@
 """Going on with a run: which one `resume` means, and which of its settings may change."""
 
 import dataclasses
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,6 +24,7 @@ WHAT = (
     *("ppo.target_kl", "ppo.target_kl_decay", "ppo.stop_kl", "ppo.entropy_coefficient"),
     *("league.matchmaker", "league.mix", "league.pfsp_weight", "league.pfsp_power", "league.delta"),
 )
+_ROW = re.compile(r"\.\d+(?:\.|$)")  # of a list, which changes as a whole
 _CHOOSING = ("resume", "resume_step", "run_dir")
 
 
@@ -42,6 +44,7 @@ def resumed(saved: RunSettings, wanted: RunSettings, written: Mapping[str, str])
     settings = saved
     may_change = (*HOW, *WHAT, *(f"task.{key}" for key in saved.task.weights))
     for key in written:
+        key = _ROW.split(key)[0]
         if key in _CHOOSING:
             continue
         if key == "experiment":

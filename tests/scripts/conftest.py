@@ -1,20 +1,22 @@
-"""Starts `scripts/train.py` as a person does. Starts of one module share a compilation cache."""
+"""Starts `scripts/train.py` as a person does. All starts of a test run share a compilation cache."""
 
 import os
 import subprocess
 import sys
 
 import pytest
-from train_runs import ROOT
+from train_runs import QUICK, ROOT
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def environment(tmp_path_factory):
+    own = tmp_path_factory.getbasetemp()
+    folder = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own  # the workers' folders lie beside one another
     cache = {
-        "JAX_COMPILATION_CACHE_DIR": str(tmp_path_factory.mktemp("cache")),
+        "JAX_COMPILATION_CACHE_DIR": str(folder / "cache"),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
     }
-    return os.environ | cache | {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
+    return os.environ | QUICK | cache | {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
 
 
 @pytest.fixture

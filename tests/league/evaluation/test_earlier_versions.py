@@ -13,15 +13,13 @@ from functools import reduce
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from train_runs import ROOT, finished_steps, rows_of
+from train_runs import QUICK, ROOT, finished_steps, rows_of
 
 from league.evaluation.sources import open_source
 
 DATA = ROOT / "tests" / "data" / "version_0_1"
 EXPECTED = json.loads((DATA / "expected.json").read_text())["tasks"]
 FAST = ("qwop", "ant_sumo")  # the others take longer to compile
-# Nearly all of the time goes into compiling one iteration.
-QUICK = {"XLA_FLAGS": "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"}
 
 
 def assert_settings(settings, expected):
