@@ -145,7 +145,7 @@ class RunSettings:
     checkpoint_interval: int = 25  # iterations between two checkpoints; the newest two are kept
     checkpoint_keep_interval: int = 100  # checkpoints at multiples of it, in iterations, are kept for good
     compilation_cache: bool = True  # keep compiled programs in the user's cache folder, to start sooner next time
-    objective: str = "episode_return"  # metric that a run returns to a sweep, for sweepers that optimise
+    objective: str = "reward"  # metric that a run returns to a sweep, for sweepers that optimise
 
     @property
     def task_name(self) -> str:

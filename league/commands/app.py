@@ -1,6 +1,7 @@
 """The command line of every command: a Hydra application whose bad input ends with one message, before it runs."""
 
 import itertools
+import logging
 import sys
 from collections.abc import Callable
 from importlib import import_module
@@ -63,6 +64,7 @@ def main(name: str, arguments: list[str] | None = None) -> None:
             for each in sweep.jobs(written) if multirun else [overrides]:
                 compose(each, chosen.settings, name, extra_dir=_extra_dir(flags))
         extra = sweep.arguments(name, written) if multirun else []
+        logging.root.handlers.clear()  # of imported packages: each line of --info would come twice
         sys.argv[1:] = [*flags, *(each.quoted for each in written), *extra]
         hydra.main(version_base="1.3", config_path=str(CONF), config_name=name)(_job)()
         if multirun:

@@ -41,7 +41,9 @@ def folder_of(name: str, written: Sequence[Override]) -> Path:
 
 def arguments(name: str, written: Sequence[Override]) -> list[str]:
     """Returns what Hydra has to know besides: the sweep's folder, and that a run's is named after what varies."""
-    fixed = ",".join(each.key for each in written if not each.sweeps and not each.key.startswith("hydra"))
+    own = [each for each in written if not each.key.startswith("hydra")]
+    varies = any(each.sweeps for each in own)
+    fixed = ",".join(each.key for each in own if varies and not each.sweeps)
     naming = f"hydra.job.config.override_dirname.exclude_keys=[{fixed}]"
     return [f"hydra.sweep.dir='{folder_of(name, written)}'", naming]
 
@@ -73,7 +75,7 @@ def run(function: Callable[[Any, dict[str, Override]], Any], settings: Any, writ
 def report(name: str, written: Sequence[Override]) -> None:
     """Prints a table of a sweep's runs, their last metrics and folders, and writes all metrics to `sweep.csv`."""
     folder = folder_of(name, written)
-    rows = [_row(path, written) for path in sorted(folder.glob("*")) if path.is_dir()]
+    rows = [_row(path, written) for path in sorted(folder.glob("[!.]*")) if path.is_dir()]
     if not rows:
         return
     columns = list(dict.fromkeys(key for row in rows for key in row))

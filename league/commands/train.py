@@ -221,7 +221,8 @@ def _differing(settings: RunSettings) -> dict[str, str]:
 
 
 def _last_row(folder: Path) -> dict[str, Any]:
-    lines = (folder / run_folder.METRICS).read_text(encoding="utf-8").splitlines()
+    log = folder / run_folder.METRICS
+    lines = log.read_text(encoding="utf-8").splitlines() if log.is_file() else []
     return json.loads(lines[-1]) if lines else {}
 
 

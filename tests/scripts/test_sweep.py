@@ -1,9 +1,13 @@
 """A sweep as a person runs it, killed in the middle and started again."""
 
 import csv
+import json
 import signal
+import subprocess
+import sys
 
-from train_runs import ALONE, TINY, finished_steps, rows_of, wait_until
+import pytest
+from train_runs import ALONE, ROOT, TINY, finished_steps, rows_of, wait_until
 
 SWEEP = ("-m", *TINY, ALONE, "seed=0,1,2", "iterations=8", "hydra/launcher=joblib", "hydra.launcher.n_jobs=1")
 
@@ -25,3 +29,19 @@ def test_a_sweep_that_is_killed_goes_on_and_ends_with_its_table(start, train, tm
         str(path.relative_to(tmp_path)) for path in sorted(first.parent.glob("seed*"))
     ]
     assert rows_of(first) != rows_of(first.parent / "seed=1")
+
+
+@pytest.mark.parametrize("launcher", ["joblib", "submitit_local"])
+def test_every_command_sweeps_by_other_launchers(environment, tmp_path, launcher):
+    rows = [{"iteration": step, "arena_steps": step, "entropy": 1 / step} for step in range(1, 9)]
+    (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    arguments = ("-m", f"runs=[{tmp_path}]", "keys=[entropy]", "smoothing=1,4", f"hydra/launcher={launcher}")
+    command = [sys.executable, str(ROOT / "scripts" / "plot.py"), *arguments]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "curves.png").stat().st_size > 1000
+    assert (
+        "2 runs in" in done.stdout
+        and "smoothing=4" in done.stdout
+        and "submitit" not in done.stdout.split("runs in")[1]
+    )
