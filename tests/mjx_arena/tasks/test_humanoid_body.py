@@ -8,6 +8,7 @@ import pytest
 from engines import ENGINES
 from engines import build as engine_of
 
+from mjx_arena.physics.mjx import load_mjx
 from mjx_arena.tasks.humanoid_pose import body as humanoid
 from mjx_arena.tasks.humanoid_pose.body import CONTACTS, NUM_MOTORS
 
@@ -45,9 +46,7 @@ def test_it_is_mujocos_humanoid(models):
 
 
 def test_sets_differ_in_what_meets_the_floor_alone(models):
-    from mjx_arena.physics.mjx import mjx  # quiet about Warp
-
-    rows = {name: mjx.make_data(model, impl="jax")._impl.contact.dist.shape[0] for name, model in models.items()}
+    rows = {name: load_mjx().make_data(model, impl="jax")._impl.contact.dist.shape[0] for name, model in models.items()}
     assert rows == {"feet": 8, "limbs": 17, "floor": 35, "full": 175}
 
 
