@@ -1,7 +1,7 @@
-"""The duel on a GPU: `python benchmarks/gpu.py [--markdown FILE]`, a table by engine and number of arenas.
+"""Speed of the duel on a GPU, by engine and number of arenas: `python benchmarks/gpu.py [--markdown FILE]`.
 
-Every row is `scripts/benchmark.py` in a process of its own; one that fails (out of memory, say) is a row that says so.
-On a CPU, `--engines mjx --arenas 64` shows that it works and nothing else.
+Every row comes from `scripts/benchmark.py` in its own process; if that fails, say out of memory, the row says so. On a
+CPU, `--engines mjx --arenas 64` shows that the script works, and nothing else.
 """
 
 import argparse
@@ -32,7 +32,7 @@ COLUMNS = {
 
 
 def measure(engine: str, arenas: int, rounds: int, overrides: list[str]) -> dict[str, Any]:
-    """The figures of `league.benchmark.Report` with the machine, or `{"problem": its last words}`."""
+    """Runs one row; returns the figures of `league.benchmark.Report` with the machine, or `{"problem": last line}`."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "figures.json"
         keys = (f"physics={engine}", f"num_arenas={arenas}", f"rounds={rounds}", f"out={out}", *overrides)
@@ -44,7 +44,7 @@ def measure(engine: str, arenas: int, rounds: int, overrides: list[str]) -> dict
 
 
 def as_rows(found: dict[tuple[str, int], dict[str, Any]]) -> list[list[str]]:
-    """Cells of the table, its head first."""
+    """Returns the cells of the table, its head first."""
     rows = [["engine", "arenas", *COLUMNS]]
     for (engine, arenas), figures in found.items():
         if "problem" in figures:
@@ -56,6 +56,7 @@ def as_rows(found: dict[tuple[str, int], dict[str, Any]]) -> list[list[str]]:
 
 
 def as_markdown(rows: list[list[str]], machine: dict[str, Any], command: str) -> str:
+    """Returns a page of Markdown with the table, the machine and the command."""
     packages = ", ".join(f"{name} {machine[name]}" for name in ("jax", "mujoco", "mujoco-mjx"))
     lines = [f"# The duel on {machine['devices']}", "", f"`{command}`; {machine['system']}; {packages}.", ""]
     for index, row in enumerate(rows):

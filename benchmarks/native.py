@@ -1,7 +1,7 @@
-"""What an arena costs over the engine alone: `python benchmarks/native.py [--arenas 1024] [--json FILE]`.
+"""Cost of an arena compared with its engine alone: `python benchmarks/native.py [--arenas 1024] [--json FILE]`.
 
-Steps the duel on the engine `native` beside a bare loop over `mujoco.batch.Batch.step`, which meets the same states
-and controls, in turn. Random actions, drawn beforehand.
+The duel on the engine `native` and a bare loop over `mujoco.batch.Batch.step`, with the same states and controls, take
+turns. Actions are random and drawn in advance.
 """
 
 import argparse
@@ -20,11 +20,11 @@ from mjx_arena import devices
 from mjx_arena.batch import BatchedArena
 
 STEPS = 24  # control steps of one round
-WARM_UP = 4  # rounds, after which standing and falling bodies are mixed as they stay
+WARM_UP = 4  # rounds, after which the mix of standing and falling bodies stays the same
 
 
 def measure(num_arenas: int, rounds: int) -> dict[str, float]:
-    """Medians of arena steps per second: of the loop over the engine, of the arenas; and the second's share."""
+    """Returns median arena steps per second of the loop over the engine and of the arenas, and their ratio."""
     arena = mjx_arena.make("humanoid_duel", "native")
     batch = BatchedArena(arena, num_arenas)
 

@@ -1,7 +1,7 @@
-"""This project beside the trainers that people use today, on one arena: `python benchmarks/peers.py [--json FILE]`.
+"""Comparison of this project with other trainers, on one arena: `python benchmarks/peers.py [--json FILE]`.
 
-Needs the extra `peers`. Every figure comes from a process of its own; the trainers take turns, round by round. With
-`qwop` as its first argument it measures QWOP beside Box2D instead, and with `car_soccer` car soccer beside RLGym.
+Needs the extra `peers`. Every measurement has its own process; the trainers take turns, round by round. With `qwop` as
+its first argument it compares QWOP with Box2D instead, and with `car_soccer` car soccer with RLGym.
 """
 
 import argparse
@@ -29,7 +29,10 @@ Point = dict[str, Any]
 
 
 def play(name: str, log: Path, least: int = 3, **limits: float) -> list[Point]:
-    """The progress of one trainer in one process, of `least` updates or more; `limits` are those of `trainers.py`."""
+    """Runs one trainer in a process; returns its progress. `limits` are options of `trainers.py`.
+
+    Exits the program if the process fails or makes fewer than `least` updates.
+    """
     options = [f"--{limit}={value}" for limit, value in limits.items()]
     command = [sys.executable, str(WORKER), name, *options]
     with log.open("w", encoding="utf-8") as errors:
@@ -42,23 +45,26 @@ def play(name: str, log: Path, least: int = 3, **limits: float) -> list[Point]:
 
 
 def speed(points: list[Point], warm_up: int = 2) -> float:
-    """Arena steps per second after the first updates, which compile and warm up."""
+    """Returns arena steps per second after the first updates, which compile and warm up."""
     first, last = points[warm_up - 1], points[-1]
     return (last["arena_steps"] - first["arena_steps"]) / (last["seconds"] - first["seconds"])
 
 
 def start_up(points: list[Point]) -> float:
-    """Seconds before the trainer runs at its speed: imports, building and compiling."""
+    """Returns the seconds that a trainer needs on top of its speed: to import, build and compile."""
     return points[1]["seconds"] - points[1]["arena_steps"] / speed(points)
 
 
 def time_to(goal: float, points: list[Point]) -> float | None:
-    """Wall-clock seconds until the mean return reaches the goal; None if it never does."""
+    """Returns the wall-clock seconds until the mean return reaches the goal; None if it never does."""
     return next((p["seconds"] for p in points if (p["episode_return"] or 0) >= goal), None)
 
 
 def measure_speed(rounds: int, steps: float, logs: Path, say) -> dict[str, Any]:
-    """All over the same arena steps: what a step costs depends on how much of it the bodies spend on their feet."""
+    """Returns speed and start-up of all trainers.
+
+    They play equally many arena steps, since the cost of a step depends on how much the bodies stand.
+    """
     found: dict[str, dict[str, list[float]]] = {name: {"speed": [], "start_up": []} for name in TRAINERS}
     for index in range(rounds):
         for name in TRAINERS:
@@ -81,6 +87,7 @@ def measure_speed(rounds: int, steps: float, logs: Path, say) -> dict[str, Any]:
 
 
 def measure_learning(rounds: int, patience: float, goal: float, sb3: str, logs: Path, say) -> dict[str, Any]:
+    """Returns the seconds until each trainer reaches a mean return of `goal`, infinite if it never does."""
     workers = {"native": "native", "mjx": "mjx", "brax": "brax", SB3: f"sb3-{sb3}"}
     found: dict[str, list[float | None]] = {name: [] for name in workers}
     for index in range(rounds):
@@ -95,7 +102,7 @@ def measure_learning(rounds: int, patience: float, goal: float, sb3: str, logs: 
 
 
 def measure_league(rounds: int, logs: Path, say) -> dict[str, Any]:
-    """Seconds of an iteration by the number of opponents, once as many are in the pool."""
+    """Returns the seconds of an iteration by the number of opponents, once the pool is full."""
     found: dict[str, list[float]] = {name: [] for name in LEAGUES}
     for index in range(rounds):
         for name, count in zip(LEAGUES, OPPONENTS, strict=True):

@@ -1,6 +1,6 @@
-"""QWOP on Box2D, from the tables of `mjx_arena.tasks.qwop.body`; and how fast it and our arenas play random keys.
+"""QWOP on Box2D, from the tables of `mjx_arena.tasks.qwop.body`, as a reference for physics and speed.
 
-`python benchmarks/peers.py qwop [--json FILE]` measures. Needs the extra `peers`.
+`python benchmarks/peers.py qwop [--json FILE]` compares its speed with that of our arenas. Needs the extra `peers`.
 """
 
 import time
@@ -11,18 +11,18 @@ import numpy as np
 from mjx_arena.tasks.qwop.arena import ACTION_SETS
 from mjx_arena.tasks.qwop.body import FRAME, GROUND, JOINTS, PARTS
 
-DENSITY, FRICTION = {"foot": 3.0}, {"foot": 1.5}  # of parts whose names end so; 1 and 0.2 of the others
+DENSITY, FRICTION = {"foot": 3.0}, {"foot": 1.5}  # of parts whose names end so; others have 1 and 0.2
 _SWING = {"right_hip": 2.5, "left_hip": -2.5, "right_shoulder": -2.0, "left_shoulder": 2.0}
 _BEND = {"right_knee": 2.5, "left_knee": -2.5}
 _HIPS = {
     "O": {"left_hip": (-1.0, 1.0), "right_hip": (-1.3, 0.7)},
     "P": {"left_hip": (-1.5, 0.5), "right_hip": (-0.8, 1.2)},
 }
-SKIP = 4  # frames of a step
+SKIP = 4  # frames of a control step
 
 
 class Runner:
-    """One runner in a world of its own, with the observation of the task before it is scaled."""
+    """A runner in its own world, which observes what the task's runner does, unscaled."""
 
     def __init__(self):
         self.reset()
@@ -59,7 +59,7 @@ class Runner:
         return self.observe()
 
     def step(self, keys: str) -> tuple[np.ndarray, bool]:
-        """The observation after `SKIP` frames, and whether the runner has fallen."""
+        """Plays `SKIP` frames; returns the observation `[60]`, and whether the runner has fallen."""
         swing = 1 if "Q" in keys else -1 if "W" in keys else 0
         bend = 1 if "O" in keys else -1 if "P" in keys else 0
         for speeds, sign in ((_SWING, swing), (_BEND, bend)):
@@ -87,7 +87,7 @@ class Runner:
 
 
 def box2d_steps(seconds: float) -> int:
-    """Control steps of one process in so many seconds."""
+    """Plays random keys for `seconds`; returns the number of control steps."""
     runner, rng, steps = Runner(), np.random.default_rng(0), 0
     keys = ACTION_SETS["full"]
     until = time.perf_counter() + seconds

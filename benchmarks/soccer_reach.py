@@ -1,8 +1,8 @@
-"""How many random starts of car soccer leave time for a touch: `python benchmarks/soccer_reach.py`.
+"""Share of random starts of car soccer that leave time for a touch: `python benchmarks/soccer_reach.py`.
 
-An estimate that favours the car. It turns at once and at no cost, lands before it drives, then accelerates along the
+The estimate favours the car: it turns at once and at no cost, lands before it drives, then accelerates along the
 straight line to where it meets the ball, with boost while there is some and a dodge every 1.25 s, and touches all balls
-up to 5 m high. What it does not do is fly.
+up to 5 m high. But it does not fly.
 """
 
 import argparse
@@ -14,14 +14,14 @@ from mjx_arena.tasks.car_soccer import ball, car, starts
 from mjx_arena.tasks.car_soccer.rigid import Rigid
 from mjx_arena.tasks.car_soccer.units import GRAVITY, TICK
 
-TOUCH, HIGHEST = 160.0, 500.0  # uu between the centres, and of the ball's height
-THROTTLE, COASTS_AT = 1600.0, 1410.0  # uu/s^2 at rest, and uu/s at which there is nothing left of it
+TOUCH, HIGHEST = 160.0, 500.0  # uu between the centres; uu of the ball's height
+THROTTLE, COASTS_AT = 1600.0, 1410.0  # uu/s^2 at rest; uu/s at which it has fallen to 0
 BRAKE, DODGE, DODGE_EVERY = 3500.0, 500.0, 1.25  # uu/s^2, uu/s, s
 BOOST = 991.67  # uu/s^2
 
 
 def ball_path(start: starts.Start, ticks: int) -> jax.Array:
-    """Positions `[ticks, 3]` that nobody changes."""
+    """Returns positions `[ticks, 3]` uu of a ball that no car hits."""
 
     def step(body: Rigid, _):
         body = ball.before_step(body)
@@ -34,7 +34,7 @@ def ball_path(start: starts.Start, ticks: int) -> jax.Array:
 
 
 def travelled(start: starts.Start, direction: jax.Array, ticks: int) -> jax.Array:
-    """How far the first car has come along a horizontal `direction` `[2]` after each tick: `[ticks]` uu."""
+    """Returns how far the first car gets along a horizontal `direction` `[2]` after each tick: `[ticks]` uu."""
     fall, height = start.velocity[1, 2], jnp.maximum(start.position[1, 2] - car.REST_HEIGHT, 0)
     lands = (fall + jnp.sqrt(fall**2 + 2 * GRAVITY * height)) / GRAVITY
 
@@ -56,7 +56,7 @@ def travelled(start: starts.Start, direction: jax.Array, ticks: int) -> jax.Arra
 
 
 def can_touch(start: starts.Start, seconds: float) -> jax.Array:
-    """`[]` bool, from where the ball is on every tenth of a second."""
+    """Returns whether the first car can meet the ball within `seconds`, `[]` bool, checked every 0.1 s."""
     ticks = round(seconds / TICK)
     path = ball_path(start, ticks)[11::12]
     offset = path[:, :2] - start.position[1, :2]

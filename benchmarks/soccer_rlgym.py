@@ -1,6 +1,6 @@
 """Car soccer of one against one in RLGym on RocketSim, as its users set it up: the table's actions, 8 ticks a step.
 
-RLGym's Rocket League package asks for a NumPy before 2, but runs with 2, so it is installed beside this project by
+RLGym's Rocket League package asks for a NumPy before 2, but runs with 2, so it is installed next to this project by
 `pip install --no-deps rlgym==2.0.1 rlgym-api==2.0.0 rlgym-rocket-league==2.0.1 rocketsim`.
 """
 
@@ -12,7 +12,7 @@ NO_TOUCH, LIMIT = 15.0, 300.0  # s
 
 
 def rlgym_steps(seconds: float) -> int:
-    """Control steps of random actions of both cars in so many seconds, kick-offs and resets included."""
+    """Plays random actions of both cars for `seconds`, resets included; returns the number of control steps."""
     from rlgym.api import RLGym
     from rlgym.rocket_league import action_parsers, done_conditions, obs_builders, reward_functions, state_mutators
     from rlgym.rocket_league.sim import RocketSimEngine

@@ -1,6 +1,6 @@
-"""The arena that every trainer gets: one agent moves two duelists, 1 m apart, and is paid while both stand.
+"""The arena that all compared trainers get: one agent moves two duelists, 1 m apart, and is paid while both stand.
 
-Its formulas are written once, for NumPy and JAX arrays alike, so that what is compared is engines and trainers.
+Its formulas are written once, for NumPy and JAX arrays alike, so that only engines and trainers differ.
 """
 
 from dataclasses import dataclass
@@ -26,31 +26,33 @@ NOISE = 0.05  # m, rad, m/s and rad/s of the start
 
 
 def observe(qpos, qvel, xp):
-    """Everything there is `[42]`."""
+    """Returns the observation `[42]`, all of `qpos` and `qvel`; `xp` is `jnp` or `np`."""
     return xp.concatenate([qpos, qvel])
 
 
 def pay(qpos, action, xp):
-    """Reward `[]` and whether one of the two has fallen."""
+    """Returns the reward `[]`, and whether one of the two has fallen, `[]` bool; `xp` is `jnp` or `np`."""
     height = qpos.reshape(2, NQ)[:, 2]
     upright = xp.clip((height - FALL_HEIGHT) / (STANDING_HEIGHT - FALL_HEIGHT), 0, 1).mean()
     return upright - 0.1 * xp.square(action).mean(), (height < FALL_HEIGHT).any()
 
 
 def standing() -> np.ndarray:
-    """Both upright, 1 m apart and face to face `[nq]`."""
+    """Returns `qpos` `[22]` with both upright, 1 m apart and face to face."""
     left, right = np.array([-0.5, 0, STANDING_HEIGHT]), np.array([0.5, 0, STANDING_HEIGHT])
     return np.concatenate([left, [1, 0, 0, 0], np.zeros(4), right, [0, 0, 0, 1], np.zeros(4)])
 
 
 @dataclass(frozen=True)
 class StandSettings(TaskSettings):
-    name: str = "benchmark_stand"
-    substeps: int = SUBSTEPS
+    """Settings of `Stand`."""
+
+    name: str = "benchmark_stand"  # name of the game
+    substeps: int = SUBSTEPS  # engine steps in one control step
 
 
 class Stand(Arena):
-    """`Arena` of one agent."""
+    """The `Arena` of one agent, which moves both bodies."""
 
     settings_type = StandSettings
     version = 1
@@ -94,7 +96,7 @@ class Stand(Arena):
 
 
 class StandEnv(gymnasium.Env):
-    """The same for Gymnasium, on MuJoCo's C engine."""
+    """The same game for Gymnasium, on MuJoCo in C."""
 
     observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (OBSERVATIONS,), np.float32)
     action_space = gymnasium.spaces.Box(-1, 1, (CONTROLS,), np.float32)

@@ -1,7 +1,7 @@
-"""Arena steps per second of one engine, alone: `python benchmarks/steps.py car_soccer mjx 4096`.
+"""Arena steps per second without a learner: `python benchmarks/steps.py car_soccer mjx 4096`.
 
-Compiles two short programs where `scripts/benchmark.py` compiles eight: for a GPU that one has for minutes.
-Observations and rewards are part of a step, new matches are not; random actions.
+Compiles two short programs where `scripts/benchmark.py` compiles eight, for a GPU that is only available for minutes.
+Actions are random; a step includes observations and rewards, but no new matches.
 """
 
 import argparse
@@ -18,7 +18,7 @@ STEPS = 24  # control steps of a round
 
 
 def measure(task: str, engine: str, arenas: int, rounds: int) -> float:
-    """The median over rounds, after one that warms up."""
+    """Returns median arena steps per second over `rounds`, after one that warms up."""
     arena = mjx_arena.make(task, engine)
     batch = BatchedArena(arena, arenas)
 

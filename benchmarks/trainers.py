@@ -1,8 +1,8 @@
-"""One trainer in one process: `python benchmarks/trainers.py NAME [--steps N] [--goal RETURN]` prints its progress.
+"""Runs one trainer and prints its progress: `python benchmarks/trainers.py NAME [--steps N] [--goal RETURN]`.
 
-A line of JSON, `{"seconds", "arena_steps", "episode_return"}`, after each update; seconds count from the trainer's
-start, compilation included. It ends after so many arena steps, once the mean return of the latest 100 or so episodes
-reaches the goal, or after so many seconds in any case.
+Prints a line of JSON, `{"seconds", "arena_steps", "episode_return"}`, after each update; seconds count from the
+trainer's start, compilation included. Ends after `--steps` arena steps, after `--seconds`, or once the mean return of
+the latest 100 or so episodes reaches `--goal`.
 """
 
 import argparse
@@ -23,11 +23,12 @@ OPPONENTS = (1, 8, 64)
 LEAGUE_ARENAS = 1024
 LEAGUE_STEPS = LEAGUE_ARENAS * HORIZON  # arena steps of an iteration of the league
 
-# Takes the arena steps so far and the mean return; ends the process when it is due.
+# Takes the arena steps so far and the mean return; ends the process at a limit.
 Report = Callable[[int, float | None], None]
 
 
 def ours(engine: str, report: Report) -> None:
+    """Trains `Stand` with this project."""
     from mjx_arena import devices, registry
     from mjx_arena.physics import PhysicsSettings
 
@@ -48,7 +49,7 @@ def ours(engine: str, report: Report) -> None:
 
 
 def league(opponents: int, report: Report) -> None:
-    """The duel, the learner in one seat of every arena and one of so many members in the other."""
+    """Trains the duel, the learner in one seat of every arena and one of `opponents` members in the other."""
     from mjx_arena import devices
 
     devices.configure(1)
@@ -83,6 +84,7 @@ def _train(settings, report: Report) -> None:
 
 
 def brax(report: Report, learning: bool = False) -> None:
+    """Trains `Stand` with brax; `learning` makes it log returns, which costs it speed."""
     import jax
     import numpy as np
     from jax.sharding import Mesh, NamedSharding, PartitionSpec
@@ -102,7 +104,7 @@ def brax(report: Report, learning: bool = False) -> None:
     arena = Stand(StandSettings(), PhysicsSettings())
 
     class BraxStand(Env):
-        """The physics of the arena under brax's own batching, resets and time limit."""
+        """The arena's physics, with brax's own batching, resets and time limit."""
 
         observation_size, action_size, backend = OBSERVATIONS, CONTROLS, "mjx"
 
@@ -135,6 +137,7 @@ def brax(report: Report, learning: bool = False) -> None:
 
 
 def stable_baselines3(environments: int, report: Report) -> None:
+    """Trains `StandEnv` with Stable-Baselines3, in so many environments."""
     import torch
     from stable_baselines3 import PPO
     from stable_baselines3.common.callbacks import BaseCallback
@@ -146,7 +149,7 @@ def stable_baselines3(environments: int, report: Report) -> None:
         def _on_step(self) -> bool:
             return True
 
-        def _on_rollout_start(self) -> None:  # so the update before it is done
+        def _on_rollout_start(self) -> None:  # called when the update before it is done
             returns = [episode["r"] for episode in self.model.ep_info_buffer or ()]
             if self.num_timesteps:
                 report(self.num_timesteps, sum(returns) / len(returns) if returns else None)
@@ -184,10 +187,10 @@ def main() -> None:
         print(json.dumps({"seconds": now, "arena_steps": arena_steps, "episode_return": episode_return}), flush=True)
         learned = episode_return is not None and episode_return >= wanted.goal
         if learned or arena_steps >= wanted.steps or now >= wanted.seconds:
-            os._exit(0)  # from within a trainer, some of which would turn an exception into an error of their own
+            os._exit(0)  # some trainers turn an exception into an error of their own
 
     if wanted.name == "brax" and wanted.goal < math.inf:
-        brax(report, learning=True)  # what it needs to log returns costs it speed
+        brax(report, learning=True)  # logging returns costs it speed
     else:
         (TRAINERS | LEAGUES)[wanted.name](report)
 

@@ -1,4 +1,4 @@
-"""Arenas of this project and another simulator's environments in turn, with random actions, observations included."""
+"""Speed of our arenas and of another simulator, which take turns: random actions, observations included."""
 
 import concurrent.futures
 import multiprocessing
@@ -18,7 +18,7 @@ from mjx_arena.physics import PhysicsSettings
 
 
 def own_play(task: str, physics: str, num_arenas: int, steps: int, settings: dict[str, Any]):
-    """A function that plays so many control steps of random choices, compiled and warm."""
+    """Returns a compiled, warm function that plays `steps` control steps of random actions in all arenas."""
     arena, mesh = mjx_arena.make(task, physics, **settings), devices.make_mesh()
     share = num_arenas // mesh.size
     batch = BatchedArena(arena, devices.safe_block_size(share, PhysicsSettings(engine=physics).wanted_block))
@@ -55,16 +55,16 @@ def own_play(task: str, physics: str, num_arenas: int, steps: int, settings: dic
 
 
 def own(key: jax.Array) -> jax.Array:
-    """The key of the device that asks."""
+    """Returns the key of the device on which it runs."""
     return jax.random.fold_in(key, jax.lax.axis_index(devices.AXIS))
 
 
 def measure(
     name: str, other: Callable[[float], int], task: str, settings: dict[str, Any], rounds: int, num_arenas: int
 ) -> dict[str, Any]:
-    """Control steps per second: of the simulator `name` in one process and in one on each core, and of our arenas.
+    """Returns control steps per second of the simulator `name`, in one process and in one per core, and of our arenas.
 
-    `other` plays for so many seconds in a process of its own, and returns how many control steps it made.
+    `other` plays for the given seconds in its own process, and returns the number of control steps.
     """
     cores, seconds, steps = devices.available_cores(), 2.0, 32
     found: dict[str, list[float]] = {name: [], f"{name}_all_cores": [], "native": []}
@@ -85,6 +85,7 @@ def measure(
 
 
 def show(name: str, figures: dict[str, Any], console: Console) -> None:
+    """Prints the figures of `measure`."""
     one, all_cores, own = (figures[f"{key}_steps_per_second"] for key in (name, f"{name}_all_cores", "native"))
     console.print(f"{name}: {one:,.0f} steps/s in one process, {all_cores:,.0f} in {figures['cores']}", highlight=False)
     console.print(f"native: {own:,.0f} steps/s, x {own / one:.2f} and x {own / all_cores:.2f}", highlight=False)

@@ -1,6 +1,6 @@
-"""Physics arenas for agents that learn by competing: bodies, games, engines, and many matches as one program."""
+"""Physics arenas for agents that learn by competing: bodies, games, engines, and many matches in one program."""
 
-from mjx_arena import opengl as opengl  # before all that imports MuJoCo
+from mjx_arena import opengl as opengl  # must come before every import of MuJoCo
 from mjx_arena import registry
 from mjx_arena.arena import Arena, TaskSettings
 from mjx_arena.check import check_arena
@@ -34,7 +34,7 @@ __all__ = [
 
 
 def make(task: str, physics: PhysicsSettings | str = "mjx", **overrides) -> Arena:
-    """Builds the arena of one match of `task`; `overrides` replace fields of its settings, mappings parts of groups.
+    """Builds an arena of the game `task`. `overrides` replace settings of it; a mapping replaces parts of a group.
 
     Raises SettingError, which names the key, for an unknown task or setting and for values that cannot work.
     """

@@ -1,4 +1,4 @@
-"""The base classes of a game and of its settings: what every game must have, and what it may have, with defaults.
+"""Base classes of a game and of its settings: what every game must define, and what it may, with defaults.
 
 A game is a folder `mjx_arena/tasks/<name>/`, or a file of the user's own, with a subclass of `TaskSettings` and one of
 `Arena`. Everything is written for one match; `jax.vmap` adds the batch axis. `mjx_arena.check_arena` proves the rest.
@@ -21,35 +21,35 @@ from mjx_arena.types import ArenaState, Box, Discrete, Physics, Progress, TimeSt
 
 @dataclass(frozen=True)
 class TaskSettings:
-    """Settings of a game: a frozen dataclass with a default and a comment for every field, the only place of both.
+    """Settings of a game: a frozen dataclass that gives every field its default and its comment, which `--help` shows.
 
-    A subclass gives `name` its default and adds fields; it has `num_agents` as a field or a property, and validates.
+    A subclass gives `name` its default, adds fields, has `num_agents` as a field or a property, and checks its values.
     """
 
-    name: str = ""
+    name: str = ""  # name of the game
 
     @property
     def num_agents(self) -> int:
-        """Number of players in a match."""
+        """Returns the number of players in a match."""
         return 1
 
     @property
     def phases(self) -> tuple[Phase, ...]:
-        """Phases that a run goes through; none for a game that is taught as a whole."""
+        """Returns the phases that a run goes through; none for a game that is taught as a whole."""
         return ()
 
     @property
     def num_dofs(self) -> int | None:
-        """Degrees of freedom of one arena, if they are few; see `mjx_arena.devices.configure`."""
+        """Returns the degrees of freedom of one arena, or None if unknown; see `mjx_arena.devices.configure`."""
         return None
 
     @property
     def weights(self) -> tuple[str, ...]:
-        """Fields with weights of rewards, which a run that is resumed may change."""
+        """Returns the names of the fields with reward weights, which may change when a run is resumed."""
         return ()
 
     def validate(self, prefix: str = "task") -> None:
-        """Raises SettingError for the first value that cannot work; begin with `check = checker(self, prefix)`."""
+        """Raises SettingError for the first value that cannot work; start with `check = checker(self, prefix)`."""
 
 
 class Arena(ABC):
@@ -67,9 +67,9 @@ class Arena(ABC):
     time_limit: int  # control steps of the longest match
     physics: Physics
     mj_model: mujoco.MjModel
-    mj_spec: mujoco.MjSpec | None = None  # what `mj_model` was compiled from; None: there is no model to save
-    view: View = View()  # from where pictures are taken
-    side_names: tuple[str, ...] = ()  # of a game of several sides
+    mj_spec: mujoco.MjSpec | None = None  # the source of `mj_model`; None: there is no model to save
+    view: View = View()  # the camera of pictures
+    side_names: tuple[str, ...] = ()  # names of the sides, for a game of several
 
     def __init__(self, settings: Any, physics: PhysicsSettings):
         settings.validate()
@@ -77,7 +77,7 @@ class Arena(ABC):
 
     @abstractmethod
     def reset(self, key: chex.PRNGKey, phase: jax.Array | None = None) -> tuple[ArenaState, TimeStep]:
-        """Starts a match, in phase `phase` `[]` int32, from 0, if the game has phases; None: as in the last one."""
+        """Starts a match. `phase` `[]` int32 counts from 0, for games with phases; None means the last phase."""
 
     @abstractmethod
     def step(self, state: ArenaState, action: jax.Array) -> tuple[ArenaState, TimeStep]:
@@ -85,53 +85,53 @@ class Arena(ABC):
 
     @property
     def sides(self) -> tuple[int, ...]:
-        """Side of each seat, from 0. Seats of one side are interchangeable; for several sides see `SidedArena`."""
+        """Returns the side of each seat, from 0. Seats of a side are interchangeable. For several see `SidedArena`."""
         return (0,) * self.num_agents
 
     @property
     def num_sides(self) -> int:
-        """Number of sides."""
+        """Returns the number of sides."""
         return max(self.sides) + 1
 
     @property
     def names_of_sides(self) -> tuple[str, ...]:
-        """Names of the sides of a game of several; none for a symmetric game, whose sides need not be told apart."""
+        """Returns the names of the sides; none for a game of one side, whose seats are all alike."""
         if self.num_sides == 1:
             return ()
         return self.side_names or tuple(f"side {side}" for side in range(self.num_sides))
 
     @property
     def idle_action(self) -> np.ndarray:
-        """One agent's action `[n]`, or choice `[]`, that does nothing: controls of 0, or the first choice."""
+        """Returns an action of one agent that does nothing: by default controls of 0 `[n]` or the first choice `[]`."""
         is_box = isinstance(self.action, Box)
         return np.zeros(self.action.size, np.float32) if is_box else np.zeros((), np.int32)
 
     def progressed(self, state: ArenaState, progress: Progress) -> ArenaState:
-        """Returns the same match at that stage of a run, for games that change over training."""
+        """Returns the same match as it is after `progress` of a run, for games that change during training."""
         del progress
         return state
 
     def controls(self, state: ArenaState, action: jax.Array) -> jax.Array:
-        """Returns what the motors get `[nu]` while `action`, clipped, is played in `state`; for films."""
+        """Returns the motor controls `[nu]` while the clipped `action` is played in `state`; films record them."""
         del state, action
         return jnp.zeros(0)
 
     def pose(self, state: ArenaState) -> jax.Array:
-        """Returns the pose `[nq]` in which pictures show the match; games without a model return `[0]`."""
+        """Returns the pose `[nq]` that pictures show; `[0]` for a game without a model."""
         return state.physics.qpos
 
     def describe(self, state: ArenaState) -> list[str]:
-        """Describes a match in lines for a person."""
+        """Returns lines of text that describe a match."""
         return [f"qpos {np.round(np.asarray(self.pose(state)), 2)}"]
 
     def explain(self, action: np.ndarray) -> str:
-        """Describes one agent's action for a person."""
+        """Returns a text that describes one agent's action."""
         return str(np.round(action, 2))
 
     def report(self, outcome: np.ndarray, length: np.ndarray, metrics: dict[str, np.ndarray]) -> dict[str, float]:
-        """Sums up M matches in the game's own terms, `{name: number}`.
+        """Returns a summary of M matches in the game's own terms, `{name: number}`.
 
-        Given are the first agent's outcomes `[M]`, control steps `[M]` and metrics `{name: [M]}`.
+        Takes the first agent's outcomes `[M]`, lengths in control steps `[M]` and metrics `{name: [M]}`.
         """
         del outcome, length, metrics
         return {}

@@ -1,4 +1,4 @@
-"""Many arenas as one: vmapped stepping in blocks, auto-reset from a bank of fresh states, and a guard against NaN.
+"""Many arenas as one: vmapped steps in blocks, automatic reset from a bank of fresh states, and a guard against NaN.
 
 Axes: N arenas, F bank entries, A agents.
 """
@@ -17,21 +17,21 @@ from mjx_arena.types import ArenaState, Progress, TimeStep
 
 
 class Bank(struct.PyTreeNode):
-    """Fresh reset states, made once per iteration; a match that ends continues with one of them."""
+    """F fresh reset states, made once per iteration; an arena whose match ends continues with one of them."""
 
     state: ArenaState  # [F, ...]
     timestep: TimeStep  # [F, ...]
 
 
 class Transition(struct.PyTreeNode):
-    """One control step of N arenas."""
+    """The result of one control step of N arenas."""
 
-    timestep: TimeStep  # [N, ...] as the step left it; its observation is the final one where the match ended
-    observation: jax.Array  # [N, A, O] to act on next: the reset one where the match ended
-    alive: jax.Array  # [N, A] of `observation`
-    action_mask: jax.Array | None  # [N, A, n] of `observation`
+    timestep: TimeStep  # [N, ...] of the step itself: its observation is the final one if the match ended
+    observation: jax.Array  # [N, A, O] to act on next: that of the fresh match if one ended
+    alive: jax.Array  # [N, A] bool, belongs to `observation`
+    action_mask: jax.Array | None  # [N, A, n] bool, belongs to `observation`
     ended: jax.Array  # [N] bool: decided, out of time, or broken
-    broken: jax.Array  # [N] bool: the step was not finite; the match is annulled (not rated, nobody alive)
+    broken: jax.Array  # [N] bool: the step was not finite; the match is annulled (not rated, no agent alive)
 
 
 class BatchedArena:
@@ -41,11 +41,11 @@ class BatchedArena:
         self.arena, self.block_size = arena, block_size
 
     def reset(self, key: chex.PRNGKey, num_arenas: int) -> tuple[ArenaState, TimeStep]:
-        """Fresh matches `[N, ...]`."""
+        """Starts fresh matches `[N, ...]`."""
         return self.blockwise(jax.vmap(self.arena.reset), jax.random.split(key, num_arenas))
 
     def make_bank(self, key: chex.PRNGKey, size: int, progress: Progress | None = None) -> Bank:
-        """`size` fresh reset states `[F, ...]`, at a stage of a run if one is given."""
+        """Makes a bank of `size` fresh reset states, at the stage `progress` of a run if given."""
         if progress is None:
             return Bank(*self.reset(key, size))
         start = jax.vmap(lambda key: self.arena.reset(key, progress.phase))
@@ -53,17 +53,17 @@ class BatchedArena:
         return Bank(self.progressed(state, progress), timestep)
 
     def progressed(self, state: ArenaState, progress: Progress) -> ArenaState:
-        """Returns states `[N, ...]` at a stage of a run."""
+        """Returns states `[N, ...]` as they are after `progress` of a run."""
         return jax.vmap(self.arena.progressed, in_axes=(0, None))(state, progress)
 
     def step_without_reset(self, state: ArenaState, action: jax.Array) -> tuple[ArenaState, TimeStep]:
-        """Plays `action` `[N, A, ...]` and leaves matches that end as they are."""
+        """Plays `action` `[N, A, ...]` and leaves ended matches as they are."""
         return self.blockwise(jax.vmap(self.arena.step), state, action)
 
     def step(
         self, state: ArenaState, action: jax.Array, bank: Bank, key: chex.PRNGKey
     ) -> tuple[ArenaState, Transition]:
-        """Plays `action` `[N, A, ...]`; matches that end go on with entries of `bank`, drawn with `key`."""
+        """Plays `action` `[N, A, ...]`; arenas whose match ends continue with entries of `bank`, drawn with `key`."""
 
         def draw(after: ArenaState, ended: jax.Array) -> tuple[ArenaState, TimeStep]:
             index = jax.random.randint(key, ended.shape, 0, bank.state.step_count.shape[0])
@@ -79,9 +79,9 @@ class BatchedArena:
         action: jax.Array,
         fresh_for: Callable[[ArenaState, jax.Array], tuple[ArenaState, TimeStep]],
     ) -> tuple[ArenaState, Transition]:
-        """Plays `action` `[N, A, ...]`; arenas that end go on with what `fresh_for` gives for them.
+        """Plays `action` `[N, A, ...]`; arenas whose match ends continue with what `fresh_for` returns.
 
-        It is called with the states after the step and with which of them have ended, `[N]` bool.
+        `fresh_for` gets the states after the step and which matches ended, `[N]` bool; it returns N fresh matches.
         """
         state, timestep = self.step_without_reset(state, action)
         broken = ~_finite_per_arena((state.physics, timestep.observation, timestep.reward))
@@ -110,7 +110,10 @@ class BatchedArena:
         return jax.tree.map(lambda new, old: where(ended, new, old), fresh_state, state), transition
 
     def blockwise(self, function, *args: Any) -> Any:
-        """`function` of blocks of the leading axis, one block after another: small blocks stay in a CPU's cache."""
+        """Applies `function` to one block of the leading axis after another: small blocks fit a CPU's cache.
+
+        Raises ValueError if the blocks do not divide the axis.
+        """
         size = jax.tree.leaves(args)[0].shape[0]
         if size <= self.block_size:
             return function(*args)
@@ -123,12 +126,12 @@ class BatchedArena:
 
 
 def where(condition: jax.Array, new: jax.Array, old: jax.Array) -> jax.Array:
-    """`jnp.where` with a condition `[N]` over leaves `[N, ...]`."""
+    """Applies `jnp.where` with a condition `[N]` to arrays `[N, ...]`."""
     return jnp.where(condition.reshape(condition.shape + (1,) * (new.ndim - 1)), new, old)
 
 
 def _finite_per_arena(tree: Any) -> jax.Array:
-    """`[N]` bool: every number of the arena is finite."""
+    """Returns `[N]` bool: every number of the arena is finite."""
     leaves = jax.tree.leaves(tree)
     checks = [jnp.isfinite(leaf).reshape(leaf.shape[0], math.prod(leaf.shape[1:])).all(1) for leaf in leaves]
     return jnp.stack(checks).all(0)

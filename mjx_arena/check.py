@@ -1,4 +1,4 @@
-"""What every arena must do, as one call that a stranger's task can make too."""
+"""Checks of the contract that every arena keeps, for this project's games and for those of other people."""
 
 from typing import Any
 
@@ -11,14 +11,14 @@ from mjx_arena.batch import Bank, BatchedArena
 from mjx_arena.sides import SidedArena
 from mjx_arena.types import Box, TimeStep
 
-_SEAT_ROUNDS = 64  # of `num_arenas` matches each, for the comparison of the seats
+_SEAT_ROUNDS = 64  # rounds of `num_arenas` matches that compare the seats
 
 
 def check_arena(arena: Arena, num_arenas: int = 8, num_steps: int = 64, seed: int = 0) -> None:
-    """Plays `num_arenas` matches of random and of extreme actions; raises AssertionError saying what is wrong.
+    """Plays matches of random and of extreme actions; raises AssertionError with a message about the first fault.
 
-    Checks shapes, dtypes and ranges, that equal inputs give equal bits, that actions are clipped, that all seats see
-    and get the same on average, that ended matches go on from the bank, and that all stays finite.
+    Checks shapes, dtypes and ranges; that equal inputs give equal bits, that actions are clipped, that the seats of a
+    side observe and earn the same on average, that ended matches continue from the bank, and that all stays finite.
     """
     _check_structure(arena)
     # Split, and not folded: `fold_in(key, i)` is `split(key)[i]`, and `reset` splits the key that it gets.
@@ -65,7 +65,7 @@ def check_arena(arena: Arena, num_arenas: int = 8, num_steps: int = 64, seed: in
 
 
 def _check_structure(arena: Arena) -> None:
-    """Shapes and dtypes of one arena, without running it; `step` must return what `reset` does."""
+    """Checks shapes and dtypes of one arena without running it, and that `step` returns the same ones as `reset`."""
     assert isinstance(arena, Arena), "a game is a subclass of mjx_arena.Arena"
     assert isinstance(getattr(arena, "version", None), int), "an arena needs a version, a whole number"
     sides = arena.sides
@@ -116,7 +116,7 @@ def _describe(value: Any) -> str:
 
 
 def _check_values(timestep: TimeStep) -> None:
-    """Ranges of a batch of time steps `[N, ...]`."""
+    """Checks the ranges of a batch of time steps `[N, ...]`."""
     for name in ("observation", "reward", "outcome"):
         assert bool(jnp.isfinite(getattr(timestep, name)).all()), f"{name} is not finite"
     for name, value in timestep.metrics.items():
@@ -135,7 +135,7 @@ def _random_action(arena: Arena, key: jax.Array, num_arenas: int, extreme: bool)
 
 
 def _check_seats(arena: Arena, reset, step, bank: Bank, key: jax.Array) -> None:
-    """Asserts that seats of a side are interchangeable: over many starts and random actions they see and get the same.
+    """Asserts that the seats of a side observe and earn the same on average, over many starts and random actions.
 
     Compares means and mean squares of every observation and of the reward between the first seat of a side and each
     other one, within a match, in standard errors.

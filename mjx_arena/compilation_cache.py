@@ -1,4 +1,4 @@
-"""Compiled programs, kept from run to run in the user's cache folder."""
+"""The cache of compiled programs, which are kept from run to run in the user's cache folder."""
 
 import hashlib
 import platform
@@ -9,9 +9,9 @@ import platformdirs
 
 
 def enable() -> Path | None:
-    """Has JAX keep the programs that it compiles. Returns the folder; None where there is no place for one.
+    """Lets JAX keep the programs that it compiles. Returns the folder, or None if it cannot be created.
 
-    A folder that the user has chosen, as with `JAX_COMPILATION_CACHE_DIR`, stays. Must come before the first program.
+    A folder that the user chose, as with `JAX_COMPILATION_CACHE_DIR`, stays. Must be called before the first program.
     """
     if jax.config.jax_compilation_cache_dir:  # type: ignore[attr-defined]
         return Path(jax.config.jax_compilation_cache_dir)  # type: ignore[attr-defined]
@@ -25,7 +25,7 @@ def enable() -> Path | None:
 
 
 def _machine() -> str:
-    """A name for this kind of processor: a program compiled for one can crash another, say in a shared home folder."""
+    """Returns a name for this kind of processor: programs of another kind, say from a shared home folder, can crash."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         features = next(line for line in lines if line.lower().startswith(("flags", "features")))

@@ -1,4 +1,4 @@
-"""Which devices a program runs on, and how many arenas they step at a time."""
+"""Choice of the devices that a program runs on, and of how many arenas each steps at a time."""
 
 import os
 
@@ -14,16 +14,16 @@ AXIS = "arena"
 MAX_CPU_BLOCK = 64
 
 
-# Arenas with more degrees of freedom do so in any block (27 of them in blocks of 64 and of 32), unless XLA's pool has
-# threads to spare. These cost speed, so the duel, whose 20 do not need them, goes without.
+# Arenas with more degrees of freedom than this wait in blocks of any size (with 27, in blocks of 64 and of 32), unless
+# XLA's pool has spare threads. Those cost speed, so the duel, whose 20 do not need them, goes without.
 _MAX_DOFS = 20
 
 
 def configure(devices: int | None, num_dofs: int | None = None) -> None:
-    """Chooses the number of virtual CPU devices: `devices`, or one per core. Other backends ignore it.
+    """Sets the number of virtual CPU devices: `devices`, or one per core if None. Other backends ignore it.
 
-    `num_dofs` are the degrees of freedom of one arena, None where they are not known yet. Must come before the backend
-    starts; raises SettingError for an impossible count.
+    `num_dofs` are the degrees of freedom of one arena, None if not known yet. Must be called before the backend starts.
+    Raises SettingError for a count below 1.
     """
     require(devices is None or devices >= 1, "devices", devices, "must be at least 1, or null for all there are")
     count = devices or available_cores()
@@ -33,12 +33,12 @@ def configure(devices: int | None, num_dofs: int | None = None) -> None:
 
 
 def available_cores() -> int:
-    """Cores that this process may use."""
+    """Returns the number of CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def make_mesh(devices: int | None = None) -> Mesh:
-    """One axis, `arena`, over `devices` devices (all, if None)."""
+    """Builds a mesh of one axis, `arena`, over `devices` devices, all if None. Raises SettingError for too many."""
     found = jax.devices()
     require(
         devices is None or devices <= len(found),
@@ -50,9 +50,9 @@ def make_mesh(devices: int | None = None) -> Mesh:
 
 
 def safe_block_size(arenas_per_device: int, wanted: int | None) -> int:
-    """How many arenas to step together: all of them where `wanted` is None, and where the backend is not a CPU.
+    """Returns how many arenas to step together: all if `wanted` is None, or if the backend is not a CPU.
 
-    There it is the largest divisor of `arenas_per_device` that is at most `wanted` and at most `MAX_CPU_BLOCK`.
+    On a CPU it is the largest divisor of `arenas_per_device` that is at most `wanted` and at most `MAX_CPU_BLOCK`.
     """
     if wanted is None or jax.default_backend() != "cpu":
         return arenas_per_device  # an accelerator wants every arena at once

@@ -8,9 +8,9 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def draft_of(path: Path) -> Iterator[Path]:
-    """Gives the block a path beside `path` to write to, with the same suffix, and moves that file to `path` afterwards.
+    """Yields a path next to `path`, with the same suffix, to write to, and moves that file to `path` afterwards.
 
-    Where the block raises, the draft is deleted, and what `path` held before stays. Raises OSError.
+    If the block raises, the draft is deleted and `path` stays as it was. Raises OSError.
     """
     draft = path.with_name(f".{path.stem}.draft{path.suffix}")
     try:

@@ -1,4 +1,4 @@
-"""Phases of a run: what is taught in which order, and when the next one begins. People count them from 1."""
+"""Phases of a run: what is taught in which order, and when the next phase begins. Texts count phases from 1."""
 
 from dataclasses import dataclass
 
@@ -7,20 +7,20 @@ from mjx_arena.validation import checker
 
 @dataclass(frozen=True)
 class Phase:
-    """What every task's phases have; a task adds weights and starts of its own, which it keeps as arrays by phase.
+    """A phase with the fields that all tasks share; a task adds its own weights and starts.
 
-    It ends once `metric` has been at least `above` on average over `window` iterations, or after `arena_steps` of all
-    arenas, whichever is first; without either it lasts until `phase=` names another one.
+    A phase ends once `metric` averages at least `above` over `window` iterations, or after `arena_steps` of all arenas,
+    whichever comes first; without either it lasts until `phase=` names another one.
     """
 
-    name: str = "All"
-    goal: str = ""  # for people
-    self_play: bool = True  # members of the pool play the other seats; else they do nothing
-    learning_rate: float | None = None  # to begin the phase with; null: as it is
-    metric: str | None = None
-    above: float = 0.0
-    window: int = 20
-    arena_steps: int | None = None
+    name: str = "All"  # a word, which also names a folder
+    goal: str = ""  # what is taught, in words
+    self_play: bool = True  # true: members of the pool play the other seats; false: these do nothing
+    learning_rate: float | None = None  # learning rate that the phase begins with; null keeps the current one
+    metric: str | None = None  # metric whose mean ends the phase; null: none does
+    above: float = 0.0  # mean of `metric` from which on the phase ends
+    window: int = 20  # iterations that the mean of `metric` is taken over
+    arena_steps: int | None = None  # arena steps, of all arenas together, after which the phase ends; null: no limit
 
     def validate(self, prefix: str) -> None:
         check = checker(self, prefix)

@@ -1,4 +1,4 @@
-"""Random pushes: velocities that a body is given now and then, to learn and to show that it keeps its balance."""
+"""Random pushes: sudden changes of velocity at regular intervals, against which a body has to keep its balance."""
 
 import chex
 import jax
@@ -6,7 +6,10 @@ import jax.numpy as jnp
 
 
 def draw_pushes(key: chex.PRNGKey, num_bodies: int, steps: int, interval: int, speed: tuple[float, float]) -> jax.Array:
-    """`[K, n, 2]` m/s in random horizontal directions, uniform in `speed`, for as many as `steps` have time for."""
+    """Draws K pushes for each of n bodies, `[K, n, 2]` m/s: as many as `steps` have time for.
+
+    Directions are horizontal and uniform; sizes are uniform between the two of `speed`.
+    """
     count = max(1, -(-(steps - interval // 2) // interval))
     k_angle, k_speed = jax.random.split(key)
     angle = jax.random.uniform(k_angle, (count, num_bodies), maxval=2 * jnp.pi)
@@ -15,6 +18,6 @@ def draw_pushes(key: chex.PRNGKey, num_bodies: int, steps: int, interval: int, s
 
 
 def push_at(pushes: jax.Array, step: jax.Array, interval: int) -> jax.Array:
-    """What `pushes` `[K, n, 2]` add in this control step `[n, 2]` m/s: one every `interval`, the first after half."""
+    """Returns the push `[n, 2]` m/s of control step `step`, or 0: one every `interval`, the first after half of it."""
     due = step % interval == interval // 2
     return jnp.where(due, pushes[step // interval], 0)

@@ -1,4 +1,4 @@
-"""Where games are found: the folders of `mjx_arena/tasks`, entry points of installed packages, files of the user's own.
+"""The registry of games: folders of `mjx_arena/tasks`, entry points of installed packages, and files of the user's own.
 
 A package offers a game by an entry point of the group `mjx_arena.games`, such as `catch = "my_package.catch:Catch"`.
 """
@@ -18,17 +18,17 @@ from mjx_arena.physics import PhysicsSettings
 from mjx_arena.validation import SettingError, require_finite
 
 _GROUP = "mjx_arena.games"
-_registered: dict[str, type[Arena]] = {}  # by `register`, so also from files
+_registered: dict[str, type[Arena]] = {}  # by `register`, which also serves files
 
 
 def list_tasks() -> tuple[str, ...]:
-    """Returns the names that `make` takes."""
+    """Returns the names of all games, as `make` takes them."""
     own = [module.name for module in pkgutil.iter_modules(tasks.__path__)]
     return tuple(sorted({*own, *(point.name for point in _entry_points()), *_registered}))
 
 
 def arena_type(name: str) -> type[Arena]:
-    """Returns the class of a game. Raises SettingError for a name that is not there."""
+    """Returns the class of a game. Raises SettingError for an unknown name."""
     if name in _registered:
         return _registered[name]
     if name not in list_tasks():
@@ -42,19 +42,19 @@ def arena_type(name: str) -> type[Arena]:
 
 
 def settings_type(name: str) -> type[TaskSettings]:
-    """Returns the settings dataclass of a game. Raises SettingError for a name that is not there."""
+    """Returns the settings dataclass of a game. Raises SettingError for an unknown name."""
     return arena_type(name).settings_type
 
 
 def build(settings: TaskSettings, physics: PhysicsSettings) -> Arena:
-    """Builds the arena of a game's settings on the engine that `physics` names. Raises SettingError."""
+    """Builds an arena with `settings` on the engine that `physics` names. Raises SettingError for bad values."""
     require_finite(settings, "task")
     require_finite(physics, "physics")
     return arena_type(settings.name)(settings, physics)
 
 
 def register(arena: type[Arena]) -> None:
-    """Makes a game known by the name that its settings carry. Raises SettingError where another one has that name."""
+    """Registers a game under the name in its settings. Raises SettingError if another game has that name."""
     name = arena.settings_type().name
     taken = _registered.get(name, arena) is not arena or (name not in _registered and name in list_tasks())
     if taken:
@@ -63,9 +63,9 @@ def register(arena: type[Arena]) -> None:
 
 
 def register_file(path: str | Path) -> str:
-    """Runs a Python file that holds one game and registers it; returns its name. Reading it again changes nothing.
+    """Runs a Python file that holds one game, registers it and returns its name. Running it twice does no harm.
 
-    Raises SettingError where there is no such file, it cannot be run, or holds no game or several.
+    Raises SettingError if the file is missing, fails, or holds no game or several.
     """
     path = Path(path).expanduser().resolve()
     if not (path.suffix == ".py" and path.is_file()):
@@ -91,12 +91,12 @@ def register_file(path: str | Path) -> str:
 
 
 def source_file(name: str) -> Path:
-    """Returns the Python file that holds a game's class, beside which a game from elsewhere has its YAML."""
+    """Returns the Python file that holds a game's class; a game from outside this project keeps its YAML next to it."""
     return Path(str(sys.modules[arena_type(name).__module__].__file__))
 
 
 def _arena_of(module: ModuleType) -> type[Arena]:
-    """The one class of a game that a module holds. Raises ValueError where there are none or several."""
+    """Returns the only game class in a module. Raises ValueError if there is none or several."""
     found: list[Any] = [
         value
         for value in vars(module).values()

@@ -28,7 +28,7 @@ _SHORTEST = 0.02  # s of a GIF's frame; browsers show shorter ones for 0.1 s
 
 
 class RenderError(RuntimeError):
-    """No way to render was found. `str()` names what would help."""
+    """No renderer works on this machine. `str()` says what would help."""
 
 
 def render(
@@ -39,11 +39,11 @@ def render(
     view: View = FOLLOWING,
     captions: Iterable[Caption] | None = None,
 ) -> Generator[np.ndarray]:
-    """Yields an RGB frame `[height, width, 3]` uint8 of each of `poses` `[nq]`, seen from the side.
+    """Yields an RGB frame `[height, width, 3]` uint8 of each of `poses` `[nq]`, seen as `view` says.
 
-    `captions`, one for each pose, go into the upper left corner, and their keys below.
+    `captions`, one for each pose, are written in the upper left corner, their keys at the bottom of the frame.
 
-    The platform is the one that the environment variable MUJOCO_GL names, or the first that works. Raises RenderError.
+    Uses the platform that the environment variable MUJOCO_GL names, or else the first that works. Raises RenderError.
     """
     model.vis.global_.offwidth, model.vis.global_.offheight = width, height
     window, context = _open_context(model, width, height)
@@ -51,7 +51,7 @@ def render(
     data, scene, option = mujoco.MjData(model), mujoco.MjvScene(model, maxgeom=1000), mujoco.MjvOption()
     camera, viewport = mujoco.MjvCamera(), mujoco.MjrRect(0, 0, width, height)
     camera.distance, camera.azimuth = view.distance, view.azimuth
-    from_above = -12 if view.lookat is None else -30  # of a place, to see how things lie on the ground
+    from_above = -12 if view.lookat is None else -30  # degrees; steeper for a place, to show where bodies stand
     camera.elevation = from_above if view.elevation is None else view.elevation
     roots = [body for body in range(1, model.nbody) if model.body_parentid[body] == 0]
     followed = roots if view.follow is None else [model.body(view.follow).id]
@@ -91,9 +91,9 @@ def write_film(
 ) -> None:
     """Writes `poses` `[T, nq]`, `control_dt` seconds apart, as `.mp4` or `.gif`, which plays as long as they took.
 
-    Frames show every so many poses, to come closest to `frames_per_second`; an `.mp4`, whose frames all last the same,
-    may play on for a part of the last one. They are drawn and written one at a time, and `captions`, one for each pose,
-    are taken as they are needed. Raises RenderError and OSError.
+    Shows every k-th pose, with the k that comes closest to `frames_per_second`. The last frame of an `.mp4` may last
+    too long, since all its frames last the same. Draws and writes one frame at a time, and takes `captions`, one for
+    each pose, only when they are needed. Raises RenderError and OSError.
     """
     is_gif = path.suffix == ".gif"
     every = max(1, round(1 / control_dt / frames_per_second))
@@ -125,29 +125,29 @@ def write_stills(path: Path, model: mujoco.MjModel, poses: np.ndarray, view: Vie
 
 
 def _hundredths(times: np.ndarray) -> list[int]:
-    """Between `times` `[N + 1]`, s, in 1/100 s `[N]`, the unit of GIFs; their sum is rounded but once."""
+    """Returns the gaps between `times` `[N + 1]` s in 1/100 s `[N]`, the unit of GIFs; only their sum is rounded."""
     return np.diff(np.round(100 * times)).astype(int).tolist()
 
 
 def _write_gif(path: Path, frames: Iterable[np.ndarray], delays: Iterable[int]) -> None:
-    """Writes `frames`, each shown for so many 1/100 s. Pillow's and imageio's own writers would hold all of them."""
+    """Writes `frames`, each shown for its delay in 1/100 s. Pillow's and imageio's writers would keep all in memory."""
     with path.open("wb") as file:
         for index, (frame, delay) in enumerate(zip(frames, delays, strict=True)):
             image = Image.fromarray(frame).convert("P", palette=Image.Palette.ADAPTIVE)
             if index == 0:
                 header, _ = GifImagePlugin.getheader(image, info={"loop": 0})
                 file.writelines(header)
-            own_colours = index > 0  # those of the first frame are in the header
+            own_colours = index > 0  # the first frame's are in the header
             file.writelines(GifImagePlugin.getdata(image, duration=10 * delay, include_color_table=own_colours))
         file.write(b";")
 
 
 def _write_mp4(path: Path, frames: Iterable[np.ndarray], rate: float) -> None:
-    """Writes `frames` at `rate` a second. Raises OSError."""
-    path.touch()  # which says what stands in the way; the encoder would only end
+    """Writes `frames` at `rate` frames per second. Raises OSError."""
+    path.touch()  # its error says what is wrong with the path; the encoder would just exit
     written = 0
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "os.fork")  # JAX's threads have no part in the encoder that is started
+        warnings.filterwarnings("ignore", "os.fork")  # the child only runs the encoder, so JAX's threads do not matter
         writer: Any = imageio.v2.get_writer(path, fps=rate, ffmpeg_log_level="quiet")
         with writer:
             for frame in frames:
@@ -165,9 +165,9 @@ def _write_mp4(path: Path, frames: Iterable[np.ndarray], rate: float) -> None:
 
 
 def _open_context(model: mujoco.MjModel, width: int, height: int) -> tuple[Any, mujoco.MjrContext]:
-    """A current OpenGL context, and the model's drawing context in it.
+    """Opens an OpenGL context, makes it current and returns it with the model's drawing context.
 
-    MuJoCo's own renderer would have fixed its platform when it was imported.
+    MuJoCo's own `Renderer` is no use here: it fixes its platform when MuJoCo is imported.
     """
     try:
         platforms = opengl.platforms()

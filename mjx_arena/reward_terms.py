@@ -1,4 +1,4 @@
-"""Rewards out of named terms: weighed, summed and logged alike in every game."""
+"""Rewards as sums of named terms, weighted and logged in the same way in every game."""
 
 from collections.abc import Mapping
 
@@ -11,11 +11,11 @@ def pay(
     weights: Mapping[str, float | jax.Array] | None = None,
     alive: jax.Array | None = None,
 ) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """Returns the reward `[A]`, a sum of `terms` `{name: [A]}`, and metrics `{"reward/<name>": []}`.
+    """Returns the reward `[A]`, a weighted sum of `terms` `{name: [A]}`, and metrics `{"reward/<name>": []}`.
 
     Args:
-      terms: what each agent has done; or `{name: []}`, for a game of one agent and a reward `[]`.
-      weights: of every term by its name; None for terms that are weighed already. Raises KeyError for a missing one.
+      terms: by name, for each agent; or `{name: []}`, for a game of one agent and a reward `[]`.
+      weights: by name of the term; None if the terms are weighted already. Raises KeyError for a missing name.
       alive: `[A]` bool, the agents that metrics are means over; None for all.
     """
     paid = {name: term if weights is None else weights[name] * term for name, term in terms.items()}

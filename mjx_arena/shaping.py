@@ -1,4 +1,4 @@
-"""What eases a game early in training and is taken away in a straight line, such as rewards on the way to a result."""
+"""Quantities that change linearly over training, such as the weight of shaping: rewards on the way to the result."""
 
 from dataclasses import dataclass
 
@@ -11,14 +11,14 @@ from mjx_arena.validation import require
 
 @dataclass(frozen=True)
 class Ramp:
-    """From `start` in a straight line to `end` after `steps` arena steps, and then `end`."""
+    """A quantity that goes linearly from `start` to `end` in the first `steps` arena steps of a run, and then stays."""
 
-    start: float = 0.0
-    end: float = 0.0
-    steps: int = 20_000_000  # arena steps of all arenas together
+    start: float = 0.0  # value when the run begins
+    end: float = 0.0  # value after `steps` arena steps
+    steps: int = 20_000_000  # arena steps from start to end, those of all arenas together
 
     def at(self, arena_steps: jax.Array) -> jax.Array:
-        """The value `[]` in a run after `arena_steps` `[]`."""
+        """Returns the value `[]` after `arena_steps` `[]` of a run."""
         return jnp.float32(self.start + (self.end - self.start) * jnp.clip(arena_steps / self.steps, 0, 1))
 
     def validate(self, prefix: str) -> None:
@@ -29,16 +29,16 @@ class Ramp:
 
 @dataclass(frozen=True)
 class ShapingSettings(Ramp):
-    """Weight of a task's shaping. `end` is a floor above 0, as rl_games' notes on self-play in DMC soccer have it."""
+    """The weight of a task's shaping. By default `end` is above 0, as rl_games' notes on DMC soccer have it."""
 
-    start: float = 1.0
-    end: float = 0.1
+    start: float = 1.0  # weight when the run begins
+    end: float = 0.1  # weight after `steps` arena steps
 
     def progressed(self, state: ArenaState, arena_steps: jax.Array) -> ArenaState:
-        """`state` with the weight, which it holds as `memory.shaping` `[]`, of a run after `arena_steps` `[]`."""
+        """Returns `state` with `memory.shaping` `[]` set to the weight after `arena_steps` `[]` of a run."""
         return state.replace(memory=state.memory.replace(shaping=self.at(arena_steps)))
 
     def check_result(self, key: str, value: float, most: float) -> None:
-        """Raises SettingError unless the result, `value`, is worth more than shaping of weight 1 can pay, `most`."""
+        """Raises SettingError unless the result pays more, `value`, than shaping can; `most` is its sum at weight 1."""
         most *= max(self.start, self.end)
         require(value > most, key, value, f"must exceed what shaping can add up to in a match, {most:g}")

@@ -1,4 +1,4 @@
-"""Games of several sides, which observe and act differently, in arrays of one width: `[A, O]` and `[A, n]`."""
+"""Games whose sides observe and act differently, with arrays of one width for all: `[A, O]` and `[A, n]`."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -12,7 +12,7 @@ from mjx_arena.types import Box, Discrete
 
 
 class SideSpace(NamedTuple):
-    """What an agent of one side observes and does."""
+    """The size of the observations and the kind of action that agents of one side have."""
 
     observation_size: int
     action: Box | Discrete
@@ -23,26 +23,26 @@ class SidedArena(Arena):
 
     Observations are padded with zeros to the widest side and end with a one-hot of the side, so that one policy serves
     every seat; actions are padded too. The subclass calls `join` on what each side observes and `split` on actions, and
-    gives `own_actions` as `TimeStep.action_mask`: so padding neither reaches its motors nor counts in what is learned.
+    passes `own_actions` as `TimeStep.action_mask`, so that padding reaches neither the motors nor the learner.
     """
 
     side_spaces: tuple[SideSpace, ...]
 
     @property
     def observation_size(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """That of the widest side, and one for each side."""
+        """Returns the size of the widest side plus the number of sides, for the one-hot."""
         return max(space.observation_size for space in self.side_spaces) + self.num_sides
 
     @property
     def action(self) -> Box | Discrete:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """That of the widest side. Raises ValueError where some sides have a `Box` and others a `Discrete` action."""
+        """Returns the action of the widest side. Raises ValueError if sides mix `Box` and `Discrete` actions."""
         actions = [space.action for space in self.side_spaces]
         if len({type(action) for action in actions}) > 1:
             raise ValueError("all sides must have Box actions, or all of them Discrete ones")
         return max(actions, key=lambda action: action.size)
 
     def join(self, by_side: Sequence[jax.Array]) -> jax.Array:
-        """Returns observations `[A, O]` of what the seats of each side observe, `[seats of the side, its size]`."""
+        """Returns padded observations `[A, O]`, from those of each side `[seats of the side, its size]`."""
         width, observation = self.observation_size - self.num_sides, jnp.zeros((self.num_agents, self.observation_size))
         for side, own in enumerate(by_side):
             seats = self._seats(side)
@@ -50,7 +50,7 @@ class SidedArena(Arena):
         return observation
 
     def split(self, action: jax.Array) -> list[jax.Array]:
-        """Returns the actions of each side, `[seats of the side, its size]` in [-1, 1], or choices `[seats]`."""
+        """Returns unpadded actions of each side: `[seats of the side, its size]` in [-1, 1], or choices `[seats]`."""
         by_side = []
         for side, space in enumerate(self.side_spaces):
             own = action[self._seats(side)]
@@ -59,7 +59,7 @@ class SidedArena(Arena):
 
     @property
     def own_actions(self) -> jax.Array:
-        """Controls, or choices, `[A, n]` bool that a seat has; the others are padding."""
+        """Returns which controls or choices each seat has, `[A, n]` bool; the others are padding."""
         sizes = np.array([self.side_spaces[side].action.size for side in self.sides])
         return jnp.asarray(np.arange(self.action.size) < sizes[:, None])
 

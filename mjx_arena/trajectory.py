@@ -1,4 +1,4 @@
-"""A recorded episode, and how it is saved: as a MuJoCo model with keyframes, or as arrays."""
+"""Recorded episodes, saved as a MuJoCo model with keyframes or as arrays that can be replayed."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -14,46 +14,46 @@ from mjx_arena.drafts import draft_of
 
 
 class Caption(NamedTuple):
-    """What is written into a picture."""
+    """Text and keys that are drawn into a picture."""
 
-    names: str  # a line each
-    values: str  # as many lines
-    keys: tuple[tuple[str, bool], ...] = ()  # of a keyboard, and whether each is held
+    names: str  # one name a line
+    values: str  # one value a line, in the order of `names`
+    keys: tuple[tuple[str, bool], ...] = ()  # names of keyboard keys, and whether each is held
 
 
 @dataclass(frozen=True)
 class Film:
-    """One episode of T control steps: its T + 1 states, from the start on."""
+    """An episode of T control steps: its T + 1 states, the start included."""
 
     time: np.ndarray  # [T + 1] s
     qpos: np.ndarray  # [T + 1, nq]
     qvel: np.ndarray  # [T + 1, nv]
     act: np.ndarray  # [T + 1, na]
     qacc_warmstart: np.ndarray  # [T + 1, nv] acceleration that the constraint solver starts from
-    ctrl: np.ndarray  # [T + 1, nu] what the motors get from this state on
-    reward: np.ndarray  # [T + 1, A] that the step into this state paid
-    metrics: dict[str, np.ndarray]  # {name: [T + 1]} what the task measured of it
+    ctrl: np.ndarray  # [T + 1, nu] motor controls from this state on
+    reward: np.ndarray  # [T + 1, A] paid by the step that led to this state
+    metrics: dict[str, np.ndarray]  # {name: [T + 1]} the task's metrics in this state
 
     def __len__(self) -> int:
-        """Its control steps."""
+        """Returns the number of control steps, T."""
         return len(self.time) - 1
 
     @property
     def control_dt(self) -> float:
-        """Seconds of a control step."""
+        """Returns the length of a control step, s."""
         return float(self.time[1] - self.time[0])
 
     def first(self, seconds: float) -> "Film":
-        """Its beginning, up to so many s."""
+        """Returns the beginning of the film, up to `seconds`; at least one control step."""
         steps = max(int(np.searchsorted(self.time, seconds + 1e-6)), 2)
         metrics = {name: values[:steps] for name, values in self.metrics.items()}
         arrays = {name: array[:steps] for name, array in vars(self).items() if name != "metrics"}
         return Film(**arrays, metrics=metrics)
 
     def caption(self, step: int, players: Sequence[tuple[str, str]] = (), keys: Sequence[str] = ()) -> Caption:
-        """Who plays, time, the first agent's return, the terms of the reward and which of `keys` are held in `step`.
+        """Returns the caption of `step`: players, time, the first agent's return, reward terms, and keys held.
 
-        Terms that pay nothing in all of the film are left out.
+        Leaves out terms that are 0 in the whole film.
         """
         lines = [*players, ("time", f"{self.time[step]:.2f} s"), ("return", f"{self.reward[: step + 1, 0].sum():.1f}")]
         for name, values in self.metrics.items():
@@ -66,12 +66,12 @@ class Film:
 
 
 def save(path: Path, film: Film, spec: mujoco.MjSpec, played: mujoco.MjModel, engine: str) -> np.ndarray:
-    """Writes `film`, which `engine` played on the model `played`, to `.npz` or `.xml`. Returns `replay_error`s `[T]`.
+    """Writes `film`, which `engine` played on the model `played`, as `.npz` or `.xml`. Returns `replay_error` `[T]`.
 
     An `.npz` holds the arrays of `film`, its metrics as `metrics/<name>`, and what a replay needs: `model`, the bytes
     of `played` as MuJoCo saves a model, `timestep` and `control_dt` (s), `substeps` in a control step, `engine`, the
     version `mujoco`, `joint_names` and `actuator_names`. This replays what was played with `physics=native`, to the
-    last bit, because that engine keeps states as float32 between control steps, and prints how far it is off:
+    last bit, since that engine keeps states as float32 between control steps, and prints the difference:
 
         import mujoco
         import numpy as np
@@ -91,12 +91,12 @@ def save(path: Path, film: Film, spec: mujoco.MjSpec, played: mujoco.MjModel, en
     version of MuJoCo may not read `model`; the task's arena has it as `physics.model`.
 
     MuJoCo alone does not replay what a task adds to its controls: pushes and kicks, forces that are no motor's, joint
-    ranges or contacts that change during an episode, bodies that are put elsewhere. Nor does it repeat the rounding of
-    the engines mjx and warp. `replay_error`, which the file holds too, says for each step how far it comes.
+    ranges or contacts that change during an episode, bodies that are moved. Nor does it repeat the rounding of the
+    engines mjx and warp. `replay_error`, which the file holds too, is the resulting difference in each step.
 
-    An `.xml` is the model of `spec`, as it is drawn, with the options of `played` and a keyframe of time, qpos, qvel,
-    act and ctrl for each state. MuJoCo's viewer shows it. It does not replay: a keyframe cannot hold what the solver
-    starts from. The errors returned are then those of steps from the keyframes.
+    An `.xml` is the model of `spec`, which is the one that pictures show, with the options of `played` and a keyframe
+    of time, qpos, qvel, act and ctrl for each state, for MuJoCo's viewer. It does not replay: a keyframe cannot hold
+    qacc_warmstart. The errors returned are then those of steps from the keyframes.
 
     Raises OSError.
     """
@@ -106,7 +106,7 @@ def save(path: Path, film: Film, spec: mujoco.MjSpec, played: mujoco.MjModel, en
 
 
 def replay_error(model: mujoco.MjModel, film: Film) -> np.ndarray:
-    """Returns how far MuJoCo, from each state, misses the next one `[T]`: the largest difference in qpos."""
+    """Steps MuJoCo from each state and returns how far it misses the next one `[T]`: the largest difference in qpos."""
     data, substeps = mujoco.MjData(model), _substeps(film, model)
     error = np.zeros(len(film))
     for step in range(len(film)):

@@ -1,6 +1,6 @@
-"""The data that games, engines, batching and learners exchange; the base class of a game is in `mjx_arena.arena`.
+"""Data types that games, engines, batching and learners exchange; the base class of a game is in `mjx_arena.arena`.
 
-Axes: A agents of an arena, n actions, O observations. All is written for one arena; `jax.vmap` adds the batch axis.
+Axes: A agents of an arena, n actions, O observations. Shapes are those of one arena; `jax.vmap` adds the batch axis.
 """
 
 from typing import Any, NamedTuple, Protocol
@@ -17,48 +17,50 @@ class Box(NamedTuple):
     size: int
 
     def sample(self, key: chex.PRNGKey, shape: tuple[int, ...]) -> jax.Array:
-        """Random actions `[*shape, size]`, uniform."""
+        """Draws uniform random actions `[*shape, size]` float32."""
         return jax.random.uniform(key, (*shape, self.size), minval=-1)
 
 
 class Discrete(NamedTuple):
-    """One choice out of `size` per agent."""
+    """A choice out of `size` per agent."""
 
     size: int
 
     def sample(self, key: chex.PRNGKey, shape: tuple[int, ...]) -> jax.Array:
-        """Random choices `[*shape]`, uniform."""
+        """Draws uniform random choices `[*shape]` int32."""
         return jax.random.randint(key, shape, 0, self.size)
 
 
 class View(NamedTuple):
-    """From where a picture of an arena is taken."""
+    """The camera of an arena's pictures, and the labels in them."""
 
     distance: float = 3.6  # m
-    lookat: tuple[float, float, float] | None = None  # a place in the world; None follows the bodies
-    follow: str | None = None  # the body to look at instead
+    lookat: tuple[float, float, float] | None = None  # m, the point to look at; None follows the bodies
+    follow: str | None = None  # name of the body to follow; None: all bodies, at their mean place
     azimuth: float = 115.0  # degrees; 90 looks along the world's y axis
     elevation: float | None = None  # degrees; None looks slightly down on bodies, and more so on a place
-    seats: tuple[str, ...] = ()  # how a person tells the agents apart
-    keys: tuple[str, ...] = ()  # of a keyboard, to be lit where the metric `key/<name>` is not 0
+    seats: tuple[str, ...] = ()  # names by which a viewer tells the agents apart, such as colours
+    keys: tuple[str, ...] = ()  # keyboard keys to draw, lit while the metric `key/<name>` is not 0
 
 
 class PhysicsState(struct.PyTreeNode):
-    """What an engine needs to go on, and nothing that it can compute."""
+    """The state that an engine continues from, and its sensor values; all else is computed from it."""
 
     qpos: jax.Array  # [nq]
     qvel: jax.Array  # [nv]
     act: jax.Array  # [na]
     warmstart: jax.Array  # [nv] acceleration that the constraint solver starts from
-    sensordata: jax.Array  # [nsensordata] of this state, not of the one before
+    sensordata: jax.Array  # [nsensordata] measured in this state, not in the one before
 
 
 class Physics(Protocol):
-    """A physics engine for one model. Pure: same inputs, same bits."""
+    """A physics engine for one model. Its methods are pure functions, to the last bit if it is `reproducible`."""
 
     model: mujoco.MjModel
 
-    def init(self, qpos: jax.Array, qvel: jax.Array, fields: dict[str, jax.Array] | None = None) -> PhysicsState: ...
+    def init(self, qpos: jax.Array, qvel: jax.Array, fields: dict[str, jax.Array] | None = None) -> PhysicsState:
+        """Returns the state at `qpos` `[nq]` and `qvel` `[nv]`, with sensors evaluated and no warm start."""
+        ...
 
     def step(
         self,
@@ -68,14 +70,16 @@ class Physics(Protocol):
         applied: jax.Array | None = None,
         fields: dict[str, jax.Array] | None = None,
     ) -> PhysicsState:
-        """Advances by `n_substeps` engine steps under controls `[nu]` and generalised forces `applied` `[nv]`.
+        """Advances `n_substeps` engine steps under the controls `ctrl` `[nu]` and generalised forces `applied` `[nv]`.
 
-        `fields` replaces model fields by name for this arena alone (joint ranges, masses, friction).
+        `fields` replaces fields of the model by name, for this arena alone (joint ranges, masses, friction).
         """
         ...
 
 
 class ArenaState(struct.PyTreeNode):
+    """The state of one match."""
+
     physics: PhysicsState
     key: chex.PRNGKey  # the arena's own random stream
     step_count: jax.Array  # [] control steps since the match began
@@ -83,6 +87,8 @@ class ArenaState(struct.PyTreeNode):
 
 
 class TimeStep(struct.PyTreeNode):
+    """What `reset` or a control step shows and pays the A agents of one match."""
+
     observation: jax.Array  # [A, O]
     reward: jax.Array  # [A]
     terminated: jax.Array  # [] bool: the match was decided
@@ -90,12 +96,12 @@ class TimeStep(struct.PyTreeNode):
     outcome: jax.Array  # [A] +1 win, 0 draw, -1 loss; meaningful where the match has ended
     alive: jax.Array  # [A] bool: the agent acts and learns; false once eliminated, or where it is a held dummy
     rated: jax.Array  # [] bool: the match counts in the league; false in a drill
-    action_mask: jax.Array | None  # [A, n] bool, legal choices of a Discrete action, or controls that a seat has
-    metrics: dict[str, jax.Array]  # {name: []}; of a match counts the mean, or for names in `last/` the last value
+    action_mask: jax.Array | None  # [A, n] bool: legal choices of a Discrete action, or the controls that each seat has
+    metrics: dict[str, jax.Array]  # {name: []}; a match is logged by its mean, for names in `last/` by its last value
 
 
 class Progress(NamedTuple):
-    """How far a run has come."""
+    """The stage that a run has reached."""
 
-    arena_steps: jax.Array  # [] that it has played, in all its arenas together
+    arena_steps: jax.Array  # [] steps of all arenas together so far
     phase: jax.Array  # [] int32, from 0; see `mjx_arena.phases`

@@ -1,4 +1,4 @@
-"""Checks that the settings of every part share: one message that names the key, its value and what would do."""
+"""Checks for all settings; their error names the key, its value and what would do instead."""
 
 import dataclasses
 import math
@@ -7,7 +7,7 @@ from typing import Any
 
 
 class SettingError(ValueError):
-    """A setting that cannot work. `str()` gives one line for the person who set it."""
+    """An error about a setting that cannot work. `str()` gives one line: `key=value: remedy`."""
 
     def __init__(self, key: str, value: Any, remedy: str):
         super().__init__(f"{key}={value}: {remedy}")
@@ -32,9 +32,9 @@ def require_not_negative(group: Any, prefix: str, remedy: str) -> None:
 
 
 def require_finite(settings: Any, key: str = "") -> None:
-    """Raises SettingError for the first infinite number or NaN in the dataclass `settings`, which `key` names.
+    """Raises SettingError for the first infinite number or NaN in the dataclass `settings`, whose own key is `key`.
 
-    It may stand in dataclasses, mappings, tuples and lists inside, as `task.phases[0].rewards.goal` does.
+    Looks into nested dataclasses, mappings, tuples and lists, as in `task.phases[0].rewards.goal`.
     """
     if isinstance(settings, float):
         require(math.isfinite(settings), key, settings, "must be a finite number")
@@ -47,9 +47,9 @@ def require_finite(settings: Any, key: str = "") -> None:
 
 
 def replace_nested(group: Any, changes: Mapping[str, Any], prefix: str) -> Any:
-    """Returns the dataclass `group` with `changes` by field; a mapping changes parts of a field that is a dataclass.
+    """Returns the dataclass `group` with some fields changed; a mapping changes parts of a field that is a dataclass.
 
-    Raises SettingError for a field that is not there; `prefix` is the key of the group.
+    Raises SettingError for an unknown field; `prefix` is the key of the group.
     """
     known, parts = {field.name for field in dataclasses.fields(group)}, {}
     for key, value in changes.items():

@@ -1,7 +1,7 @@
 """The ant: a round torso on four legs of two hinges each, moved by position targets. Units: m, kg, rad.
 
-Sizes and gains are those of TimeChamber's ant (MIT), as far as they are numbers; the density is not: at its 5 kg/m^3 an
-ant of 0.9 kg carried motors of 85 Nm/rad.
+Sizes and gains are those of TimeChamber's ant (MIT). The density is not: with its 5 kg/m^3, an ant of 0.9 kg carried
+motors of 85 Nm/rad.
 """
 
 import jax
@@ -25,8 +25,8 @@ MAX_ANTS = 8
 _THIGH, _SHIN, _LEG_RADIUS = 0.2828, 0.5657, 0.08  # the thigh's length is also the hip's distance from the centre
 _DENSITY = 60  # kg/m^3: 11 kg in all
 _KP, _KD = 85, 2  # Nm/rad, Nms/rad
-STANDING_HEIGHT = _SHIN * float(np.sin(MIDDLE[1])) + _LEG_RADIUS  # of the torso's centre, all hinges in the middle
-REACH = 2 * _THIGH + _SHIN * float(np.cos(MIDDLE[1])) + _LEG_RADIUS  # of a foot from the centre, then
+STANDING_HEIGHT = _SHIN * float(np.sin(MIDDLE[1])) + _LEG_RADIUS  # m, of the torso, hinges at MIDDLE
+REACH = 2 * _THIGH + _SHIN * float(np.cos(MIDDLE[1])) + _LEG_RADIUS  # m to a foot, hinges at MIDDLE
 
 _COLOURS = (
     *((0.80, 0.25, 0.20), (0.20, 0.40, 0.80), (0.25, 0.60, 0.30), (0.85, 0.65, 0.15)),
@@ -37,9 +37,9 @@ _TOUCHING = ("torso", *(f"shin_{leg}" for leg in range(4)))  # geoms that meet t
 
 
 def build_ants(num_ants: int, timestep: float, ring_radius: float) -> mujoco.MjSpec:
-    """`num_ants` ants, `ant0` and so on, on the ground, for engine steps of `timestep` seconds.
+    """Builds a model of `num_ants` ants, `ant0` and so on, on the ground, for engine steps of `timestep` s.
 
-    They touch each other, without friction, with torsos and shins. A disc of `ring_radius` is there to be looked at.
+    Their torsos and shins touch each other without friction. A disc of `ring_radius` m is only for pictures.
     """
     spec = with_ground(timestep)
     ring = spec.worldbody.add_site(name="ring", type=mujoco.mjtGeom.mjGEOM_CYLINDER, rgba=(0.75, 0.7, 0.6, 1))
@@ -58,7 +58,7 @@ def build_ants(num_ants: int, timestep: float, ring_radius: float) -> mujoco.MjS
 
 
 def add_ant(spec: mujoco.MjSpec, name: str, rgba: tuple[float, float, float, float]) -> mujoco.MjsBody:
-    """Adds one ant with a free root, its hinges at 0: shins stretched out. Every name gets the prefix `name/`.
+    """Adds one ant with a free root; hinges at 0 stretch its shins outwards. Every name gets the prefix `name/`.
 
     Geoms collide only through explicit pairs (`contype = conaffinity = 0`). Returns the torso's body.
     """
@@ -81,12 +81,15 @@ def add_ant(spec: mujoco.MjSpec, name: str, rgba: tuple[float, float, float, flo
 
 
 def targets(action: jax.Array) -> jax.Array:
-    """Position targets `[..., 8]` rad of actions `[..., 8]` in [-1, 1], which span the hinges' ranges."""
+    """Returns position targets `[..., 8]` rad for actions `[..., 8]` in [-1, 1], which span the hinges' ranges."""
     return jnp.asarray(MIDDLE) + HALF * action
 
 
 def place(position: jax.Array, yaw: jax.Array, noise: jax.Array) -> jax.Array:
-    """`qpos` `[n * 15]` of ants at `position` `[n, 2]`, turned by `yaw` `[n]`, hinges off the middle by `noise`."""
+    """Returns `qpos` `[n * 15]` of ants at `position` `[n, 2]` m with `yaw` `[n]` rad.
+
+    `noise` `[n, 8]` rad is added to hinges in the middle of their ranges.
+    """
     height = jnp.full((yaw.shape[0], 1), STANDING_HEIGHT)
     return jnp.concatenate([position, height, yaw_quaternion(yaw), MIDDLE + noise], 1).reshape(-1)
 
@@ -94,9 +97,9 @@ def place(position: jax.Array, yaw: jax.Array, noise: jax.Array) -> jax.Array:
 def start(
     key: jax.Array, angle: jax.Array, radius: jax.Array | float, yaw_noise: float, noise: float
 ) -> tuple[jax.Array, jax.Array]:
-    """`qpos` `[n * 15]` and `qvel` `[n * 14]` of ants on a circle at `angle` `[n]`, who face its centre.
+    """Returns `qpos` `[n * 15]` and `qvel` `[n * 14]` of ants on a circle of `radius` m at `angle` `[n]` rad.
 
-    They are turned away from it by up to `yaw_noise` rad, and hinges and their speeds are off by up to `noise`.
+    They face its centre up to `yaw_noise` rad; hinges and their speeds vary by up to `noise` rad and rad/s.
     """
     k_yaw, k_hinge, k_speed = jax.random.split(key, 3)
     num = angle.shape[0]
@@ -108,7 +111,7 @@ def start(
 
 
 def felt(posture: Posture) -> jax.Array:
-    """What each ant feels of itself, in its own frames `[n, 26]`."""
+    """Returns what each ant observes of itself, in its own frames `[n, 26]`."""
     hinges = (posture.hinges - MIDDLE) / HALF
     velocity = posture.in_own_frame(posture.velocity)
     parts = [posture.height[:, None], posture.vertical, velocity, posture.spin, hinges, 0.2 * posture.hinge_speeds]
@@ -116,7 +119,7 @@ def felt(posture: Posture) -> jax.Array:
 
 
 def _add_geom(body, name: str, kind, radius: float, rgba, end=None) -> None:
-    """A sphere at the body's origin, or a capsule from there to `end`."""
+    """Adds a sphere at the body's origin, or a capsule from there to `end`."""
     geom = body.add_geom(name=name, type=kind, density=_DENSITY, rgba=rgba, contype=0, conaffinity=0)
     geom.size[0] = radius
     if end is not None:

@@ -1,4 +1,4 @@
-"""The floor that every arena stands on, and what makes it worth looking at. Collides only through explicit pairs."""
+"""The ground of models: a floor that collides only through explicit pairs, and sky and lights for pictures."""
 
 import mujoco
 
@@ -6,9 +6,9 @@ FLOOR = "floor"
 
 
 def with_ground(timestep: float) -> mujoco.MjSpec:
-    """A model in radians with a chequered floor of 1 m squares named `floor`, a sky and two lights.
+    """Starts a model in radians with a chequered floor of 1 m squares named `floor`, a sky and two lights.
 
-    For engine steps of `timestep` seconds, a solver that is cut short, and bodies whose damping needs no implicit step.
+    Its options: engine steps of `timestep` s, few solver iterations, and damping that is integrated explicitly.
     """
     spec = mujoco.MjSpec()
     spec.compiler.degree = False

@@ -1,4 +1,4 @@
-"""How bodies with a free root and hinges stand and move: what tasks read of a state, whatever the body."""
+"""Postures and motions of bodies with a free root and hinges, as tasks read them from a state."""
 
 import jax
 import jax.numpy as jnp
@@ -8,11 +8,11 @@ from mjx_arena.geometry import heading, rotation_matrix, to_heading_frame
 
 
 class Posture(struct.PyTreeNode):
-    """Of n bodies with h hinges each, in world coordinates unless said otherwise. Axis 0 of every field is n."""
+    """The posture of n bodies with h hinges each, in world coordinates unless a comment says otherwise."""
 
-    position: jax.Array  # [n, 3] of the root, m
-    velocity: jax.Array  # [n, 3] of the root, m/s
-    spin: jax.Array  # [n, 3] of the root's body, in its own coordinates, rad/s
+    position: jax.Array  # [n, 3] m, of the root
+    velocity: jax.Array  # [n, 3] m/s, of the root
+    spin: jax.Array  # [n, 3] rad/s, of the root, in the body's own coordinates
     rotation: jax.Array  # [n, 3, 3] from the body's coordinates to the world's
     facing: jax.Array  # [n, 2] unit vector of the heading
     hinges: jax.Array  # [n, h] rad
@@ -20,7 +20,7 @@ class Posture(struct.PyTreeNode):
 
     @classmethod
     def read(cls, qpos: jax.Array, qvel: jax.Array, num_bodies: int) -> "Posture":
-        """Of a model whose joints are those of `num_bodies` like bodies, one after the other."""
+        """Reads the state of a model whose joints are those of `num_bodies` equal bodies, one after the other."""
         qpos = qpos.reshape(num_bodies, qpos.size // num_bodies)
         qvel = qvel.reshape(num_bodies, qvel.size // num_bodies)
         rotation = rotation_matrix(qpos[:, 3:7])
@@ -36,40 +36,44 @@ class Posture(struct.PyTreeNode):
 
     @property
     def height(self) -> jax.Array:
+        """Returns the height of the roots `[n]`, m."""
         return self.position[:, 2]
 
     @property
     def up(self) -> jax.Array:
-        """The body's up axis `[n, 3]`."""
+        """Returns the bodies' up axes in world coordinates `[n, 3]`."""
         return self.rotation[:, :, 2]
 
     @property
     def vertical(self) -> jax.Array:
-        """The world's up axis in the body's coordinates `[n, 3]`."""
+        """Returns the world's up axis in each body's coordinates `[n, 3]`."""
         return self.rotation[:, 2, :]
 
     @property
     def distance(self) -> jax.Array:
-        """Of the roots from the world's vertical axis `[n]`, m."""
+        """Returns the distances of the roots from the world's vertical axis `[n]`, m."""
         return jnp.linalg.norm(self.position[:, :2], axis=-1)
 
     def of_others(self) -> "Posture":
-        """In each place the posture of the other one, of two."""
+        """Returns the postures of two bodies in exchanged places, so that each row is the other body."""
         return jax.tree.map(lambda x: x[::-1], self)
 
     def others(self) -> "Posture":
-        """For each body the others in cyclic order, from the one after it: fields `[n, n - 1, ...]`."""
+        """Returns for each body the others in cyclic order, from the next one on: fields `[n, n - 1, ...]`."""
         num = self.position.shape[0]
         index = (jnp.arange(num)[:, None] + jnp.arange(1, num)) % num
         return jax.tree.map(lambda x: x[index], self)
 
     def in_own_frame(self, vector: jax.Array) -> jax.Array:
-        """World vectors `[n, ..., 3]`, one or more for each body, as (ahead, left, up) of its heading."""
+        """Returns world vectors `[n, ..., 3]`, one or more for each body, as (ahead, left, up) of its heading."""
         facing = self.facing.reshape(self.facing.shape[0], *[1] * (vector.ndim - 2), 2)
         return to_heading_frame(vector, jnp.broadcast_to(facing, (*vector.shape[:-1], 2)))
 
     def seen(self) -> jax.Array:
-        """How each body sees the roots of the others, in its own frame, from the one after it `[n, n - 1, 12]`."""
+        """Returns how each body sees the others `[n, n - 1, 12]`, ordered as in `others`.
+
+        These are, in its own frame: offset (3), flat distance, velocity (3), heading (2) and up axis (3).
+        """
         others = self.others()
         gap = others.position - self.position[:, None]
         facing = jnp.concatenate([others.facing, jnp.zeros_like(others.facing[..., :1])], -1)

@@ -1,4 +1,4 @@
-"""Arenas as environments of Gymnasium and PettingZoo, for other people's learners. Needs the extra `gym`.
+"""Arenas as environments of Gymnasium and PettingZoo, for other learners. Needs the extra `gym`.
 
 Importing this registers `mjx_arena/<Task>-v0` for every task, such as `mjx_arena/Qwop-v0`; keyword arguments of
 `gymnasium.make` and `make_vec` are those of `ArenaEnv` and `ArenaVectorEnv`, and settings of the task.
@@ -16,7 +16,7 @@ __all__ = ["ArenaEnv", "ArenaParallelEnv", "ArenaVectorEnv", "Opponent", "env_id
 
 
 def env_id(task: str) -> str:
-    """What Gymnasium calls a task: `ant_sumo` is `mjx_arena/AntSumo-v0`."""
+    """Returns Gymnasium's name of a task: `ant_sumo` is `mjx_arena/AntSumo-v0`."""
     return f"mjx_arena/{''.join(word.capitalize() for word in task.split('_'))}-v0"
 
 

@@ -1,4 +1,4 @@
-"""An arena of several agents as a `pettingzoo.ParallelEnv`."""
+"""Arenas of several agents as a `pettingzoo.ParallelEnv`."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from mjx_arena.render import render
 
 
 class ArenaParallelEnv(ParallelEnv):
-    """One match of `task`; its agents are `agent_0` and so on, and who is eliminated leaves. See `ArenaEnv`."""
+    """A match of `task` with agents `agent_0` and so on; eliminated agents leave. For the arguments see `ArenaEnv`."""
 
     metadata = {"render_modes": ["rgb_array"], "name": "mjx_arena"}
 
@@ -28,7 +28,7 @@ class ArenaParallelEnv(ParallelEnv):
         )
         self.agents: list[str] = []
         self._reset, self._step = jax.jit(self.arena.reset), jax.jit(self.arena.step)
-        self.np_random = np.random.default_rng()  # by this name SuperSuit looks for it
+        self.np_random = np.random.default_rng()  # SuperSuit needs it under this name
 
     def observation_space(self, agent: str) -> gymnasium.Space:
         return self.observation_spaces[agent]
@@ -61,14 +61,14 @@ class ArenaParallelEnv(ParallelEnv):
         return results
 
     def render(self) -> np.ndarray | None:
-        """A picture `[480, 640, 3]` uint8. Raises RenderError where nothing can draw one."""
+        """Returns a picture `[480, 640, 3]` uint8, or None if `render_mode` is None. Raises RenderError."""
         if self.render_mode is None:
             return None
         pose = np.asarray(self.arena.pose(self._state))
         return next(iter(render(self.arena.mj_model, [pose], view=self.arena.view))).copy()
 
     def _each(self, values: Any) -> dict[str, Any]:
-        """Of the agents that are still there."""
+        """Returns the values, one row an agent, of the agents that have not left."""
         values = np.asarray(values)
         return {agent: values[index] for index, agent in enumerate(self.possible_agents) if agent in self.agents}
 

@@ -1,4 +1,4 @@
-"""Many arenas as a vectorised environment of Stable-Baselines3, for which one of Gymnasium's is none. Needs `sb3`."""
+"""Many arenas as a `VecEnv` of Stable-Baselines3, which does not accept Gymnasium's. Needs the extra `sb3`."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from mjx_arena.gym.vector import ArenaVectorEnv
 
 
 class ArenaVecEnv(VecEnv):
-    """`ArenaVectorEnv`, whose arguments it takes, as Stable-Baselines3 wants it: one program steps all of them."""
+    """`num_envs` arenas that one program steps, for Stable-Baselines3; the arguments are those of `ArenaVectorEnv`."""
 
     def __init__(self, task: str, num_envs: int = 64, **arguments: Any):
         self.arenas = ArenaVectorEnv(task, num_envs, **arguments)

@@ -1,4 +1,4 @@
-"""The learner's seat of an arena, whose other seats are played for it."""
+"""The learner's seat in an arena, and opponents that play the other seats."""
 
 from collections.abc import Callable
 
@@ -15,7 +15,7 @@ Opponent = Callable[[jax.Array, jax.Array | None, jax.Array], jax.Array]
 
 
 def idle(arena: Arena) -> Opponent:
-    """Returns an opponent that does nothing: it takes the idle action, or where that is illegal the first legal one."""
+    """Returns an opponent that does nothing: it plays the idle action, or the first legal one if that is illegal."""
 
     def act(observation: jax.Array, mask: jax.Array | None, key: jax.Array) -> jax.Array:
         del key
@@ -31,7 +31,7 @@ def idle(arena: Arena) -> Opponent:
 def joint_action(arena: Arena, opponent: Opponent, seen: tuple, action: jax.Array, key: jax.Array) -> jax.Array:
     """Returns actions `[A, ...]` of all seats: `action` in the first, the opponent's in the others.
 
-    `seen` is what the seats observe `[A, O]` and may choose, `[A, n]` or None.
+    `seen` holds the observations `[A, O]` and the legal choices `[A, n]` or None.
     """
     observation, mask = seen
     if arena.num_agents == 1:

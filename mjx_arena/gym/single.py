@@ -1,4 +1,4 @@
-"""One arena as a `gymnasium.Env`."""
+"""Single arenas as a `gymnasium.Env`."""
 
 from typing import Any
 
@@ -14,11 +14,11 @@ from mjx_arena.types import TimeStep
 
 
 class ArenaEnv(gymnasium.Env):
-    """The first seat of one match of `task` on an engine, by default the one in C.
+    """The first seat of a match of `task` on an engine, by default MuJoCo in C.
 
-    `opponent` plays the other seats: None leaves them idle, and a function of observations, legal choices and a key
-    is called within the compiled step. Further keywords are settings of the task; SettingError says what is wrong with
-    them. `info` holds the task's metrics, `action_mask` where choices can be illegal, and at the end the `outcome`.
+    `opponent` plays the other seats: a function of observations, legal choices and a key, compiled into the step; None
+    leaves them idle. Further keywords are settings of the task; raises SettingError for bad ones. `info` holds the
+    task's metrics, `action_mask` if choices can be illegal, and at the end the `outcome`.
     """
 
     metadata = {"render_modes": ["rgb_array"]}
@@ -47,7 +47,7 @@ class ArenaEnv(gymnasium.Env):
         super().reset(seed=seed)
         del options
         self._key, alive = jax.random.key(int(self.np_random.integers(2**31))), False
-        while not alive:  # in a drill the first seat may be that of the dummy, who has nothing to play
+        while not alive:  # in a drill the first seat may be the dummy, which has nothing to play
             k_reset, self._key = jax.random.split(self._key)
             self._state, timestep = self._reset(k_reset)
             alive = bool(timestep.alive[0])
@@ -59,7 +59,7 @@ class ArenaEnv(gymnasium.Env):
         self._state, timestep = self._step(self._state, self._seen, jnp.asarray(action, self._dtype), k_step)
         self._seen = timestep.observation, timestep.action_mask
         info = _info(timestep)
-        # Who is eliminated has no future in a match that goes on.
+        # An eliminated agent has no future, even if the match goes on.
         terminated = bool(timestep.terminated) or not bool(timestep.alive[0])
         if terminated or bool(timestep.truncated):
             info["outcome"] = float(timestep.outcome[0])
@@ -67,7 +67,7 @@ class ArenaEnv(gymnasium.Env):
         return observation, float(timestep.reward[0]), terminated, bool(timestep.truncated) and not terminated, info
 
     def render(self) -> np.ndarray | None:
-        """A picture `[480, 640, 3]` uint8 of the arena. Raises RenderError where nothing can draw one."""
+        """Returns a picture `[480, 640, 3]` uint8, or None if `render_mode` is None. Raises RenderError."""
         if self.render_mode is None:
             return None
         pose = np.asarray(self.arena.pose(self._state))

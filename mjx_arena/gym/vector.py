@@ -1,4 +1,4 @@
-"""Many arenas as a `gymnasium.vector.VectorEnv`: one program steps them all."""
+"""Many arenas as a `gymnasium.vector.VectorEnv`; one program steps them all."""
 
 from typing import Any
 
@@ -19,11 +19,12 @@ from mjx_arena.physics import PhysicsSettings
 class ArenaVectorEnv(VectorEnv):
     """The first seats of `num_envs` matches of `task`; see `ArenaEnv` for the other arguments.
 
-    A match that ends goes on with a fresh one in the same step: then `final_obs` in `info` holds how it ended, and
-    `final_info` its outcome and the task's metrics. With `autoreset_mode=AutoresetMode.NEXT_STEP`, for Gymnasium's own
-    wrappers, the step returns how it ended, and the next one, whatever its action, the fresh start. Starts come from a
-    bank that is made again every `bank_steps` steps. An agent that is eliminated, or held as the dummy of a drill, goes
-    on without effect until the match ends: leave drills out by the task's settings.
+    When a match ends, the same step returns the observation of a fresh one; `final_obs` in `info` is the last one of
+    the old, and `final_info` its outcome and the task's metrics. With `autoreset_mode=AutoresetMode.NEXT_STEP`, for
+    Gymnasium's own wrappers, the step returns the last observation, and the next step ignores its action and returns
+    the fresh one. Starts come from a bank that is renewed every `bank_steps` steps. An agent that is eliminated, or is
+    the held dummy of a drill, plays on without effect until the match ends: switch drills off in the task's settings.
+    Raises ValueError for `AutoresetMode.DISABLED`.
     """
 
     metadata = {"autoreset_mode": AutoresetMode.SAME_STEP}
@@ -56,7 +57,7 @@ class ArenaVectorEnv(VectorEnv):
             keys = jax.random.split(k_play, num_envs)
             joint = jax.vmap(lambda *row: joint_action(self.arena, plays, *row))(seen, action, keys)
             after, transition = batch.step(state, joint, bank, k_bank)
-            # What waits has begun its next match in the step before, and only shows that now.
+            # An arena that waits began its next match in the step before, and shows its start only now.
             after = jax.tree.map(lambda new, old: where(waiting, old, new), after, state)
             shown = jnp.where(transition.ended[:, None, None], transition.timestep.observation, transition.observation)
             shown = where(waiting, seen[0], shown)

@@ -1,10 +1,10 @@
-"""Which shapes of a model may touch, and what MJX cannot do about it, as it would say only while it compiles."""
+"""Checks for collisions that MJX lacks, with messages earlier and clearer than MJX's own while it compiles."""
 
 import mujoco
 import numpy as np
 
 _TYPES = int(mujoco.mjtGeom.mjGEOM_SDF) + 1
-# Pairs that MJX has no function for. Planes and height fields meet each other only in pairs by name.
+# Pairs that MJX has no function for. Planes and height fields meet each other only in explicit pairs.
 MISSING = (
     *(("PLANE", "PLANE"), ("PLANE", "HFIELD"), ("HFIELD", "HFIELD")),
     *(("HFIELD", "ELLIPSOID"), ("HFIELD", "CYLINDER")),
@@ -14,7 +14,7 @@ MISSING = (
 
 
 def validate_collisions(model: mujoco.MjModel) -> None:
-    """Raises ValueError for geoms that may collide by MuJoCo's rules and cannot in MJX: names them, and a way out."""
+    """Raises ValueError for geoms that may collide in MuJoCo but not in MJX; the message names them and a remedy."""
     pairs, margins, dimensions = colliding_pairs(model)
     kinds = model.geom_type[pairs]
     missing = np.zeros((_TYPES, _TYPES), bool)
@@ -40,11 +40,11 @@ def validate_collisions(model: mujoco.MjModel) -> None:
 
 
 def colliding_pairs(model: mujoco.MjModel) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Geoms that may touch `[P, 2]`, margins `[P]` and condims `[P]` of their contacts.
+    """Returns pairs of geoms that may touch `[P, 2]`, and the margins `[P]` and condims `[P]` of their contacts.
 
-    First the pairs by name; then those of bodies that move against each other, are not parent and child and are not
-    excluded, where bits of contype and conaffinity match. So says "Collision detection" in MuJoCo's documentation; MJX
-    has mocap bodies meet the world besides.
+    Explicit pairs come first; then geoms of bodies that can move relative to each other, are not parent and child and
+    are not excluded, if bits of contype and conaffinity match. The source is "Collision detection" in MuJoCo's
+    documentation; in MJX mocap bodies also meet the world.
     """
     first, second = np.triu_indices(model.ngeom, 1)  # geoms are in the order of their bodies
     kind, affinity = model.geom_contype, model.geom_conaffinity

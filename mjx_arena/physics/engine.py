@@ -1,4 +1,4 @@
-"""What every engine is: a class with traits, in a module of this package that is found by being there."""
+"""The base class of engines, and the registry: every module of this package that defines a subclass adds an engine."""
 
 import importlib
 import importlib.util
@@ -16,23 +16,23 @@ if TYPE_CHECKING:
 
 
 class Engine(Physics):
-    """The base of all engines. A new one is a module beside this one, with a subclass.
+    """The base class of all engines. A new engine is a module of this package with a subclass.
 
-    The module is imported to read the traits, before anything runs: packages that take long to import, or that may be
-    missing, belong into the constructor.
+    Modules are imported to read the traits, before anything runs: packages that take long to import, or that may be
+    missing, must be imported in the constructor.
     """
 
-    name: ClassVar[str]  # in the configuration
-    title: ClassVar[str]  # for people
-    device: ClassVar[str | None] = None  # JAX's name of the backend that it is the choice for; None for none of them
-    requires: ClassVar[tuple[str, ...]] = ()  # modules that come with this project's extra of the engine's name
-    runs_on_host: ClassVar[bool] = False  # called by one device's program, it uses every core itself
-    reproducible: ClassVar[bool] = True  # same inputs, same bits, from run to run
+    name: ClassVar[str]  # name in the configuration
+    title: ClassVar[str]  # name in texts and tables
+    device: ClassVar[str | None] = None  # backend, by JAX's name, that it is the default for; None: none
+    requires: ClassVar[tuple[str, ...]] = ()  # modules of this project's extra that has the engine's name
+    runs_on_host: ClassVar[bool] = False  # the engine uses every core itself, called by the program of one device
+    reproducible: ClassVar[bool] = True  # equal inputs give equal bits, from run to run
 
     def __init__(self, model: mujoco.MjModel, settings: "PhysicsSettings"):
-        """Raises SettingError where a module is missing, ValueError for a model that the engines simulate differently.
+        """Raises SettingError if a module is missing, ValueError for a model that the engines simulate differently.
 
-        `settings` serve the engines that have some of their own.
+        `settings` are for subclasses with settings of their own.
         """
         del settings
         missing = [module for module in self.requires if importlib.util.find_spec(module) is None]
@@ -43,13 +43,13 @@ class Engine(Physics):
 
     @classmethod
     def vmap_block_size(cls, settings: "PhysicsSettings") -> int | None:
-        """Arenas that one `vmap` steps together; None for all of them."""
+        """Returns how many arenas one `vmap` steps together; None for all of them."""
         del settings
         return None
 
 
 def engines() -> dict[str, type[Engine]]:
-    """All there are, by name."""
+    """Returns all engines by name."""
     package = importlib.import_module(__package__ or "")
     found = {}
     for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
@@ -61,7 +61,7 @@ def engines() -> dict[str, type[Engine]]:
 
 
 def engine_named(name: str, key: str = "physics.engine") -> type[Engine]:
-    """Raises SettingError, as a value of `key`, for an engine that is not there."""
+    """Returns the engine's class. Raises SettingError, about `key`, for an unknown name."""
     known = engines()
     if name not in known:
         raise SettingError(key, name, f"must be one of {', '.join(known)}")

@@ -1,4 +1,4 @@
-"""The MJX engine: MuJoCo's physics as one JAX program, for whatever backend JAX runs on."""
+"""The MJX engine: MuJoCo's physics as one JAX program, for every backend that JAX runs on."""
 
 import contextlib
 import importlib
@@ -31,7 +31,7 @@ class MjxPhysics(Engine):
         return settings.block_size
 
     def init(self, qpos: jax.Array, qvel: jax.Array, fields: dict[str, jax.Array] | None = None) -> PhysicsState:
-        """State at `qpos` `[nq]`, `qvel` `[nv]` with its sensors evaluated and a cold solver."""
+        """Returns the state at `qpos` `[nq]` and `qvel` `[nv]`, with sensors evaluated and no warm start."""
         act = jnp.zeros(self.model.na)
         return PhysicsState(
             qpos=qpos,
@@ -49,7 +49,7 @@ class MjxPhysics(Engine):
         applied: jax.Array | None = None,
         fields: dict[str, jax.Array] | None = None,
     ) -> PhysicsState:
-        """See `mjx_arena.types.Physics.step`. The loop carries the slim state, not the whole `mjx.Data`."""
+        """Advances the state, see `mjx_arena.types.Physics.step`. The loop carries only what a state needs."""
         mjx_model = self._model_with(fields)
         template = self._template.replace(ctrl=ctrl)
         if applied is not None:
@@ -69,7 +69,7 @@ class MjxPhysics(Engine):
     def sensors(
         self, qpos: jax.Array, qvel: jax.Array, act: jax.Array, fields: dict[str, jax.Array] | None = None
     ) -> jax.Array:
-        """Of a state: `[nsensordata]`."""
+        """Evaluates the sensors of a state, `[nsensordata]`."""
         if self.model.nsensor == 0:
             return jnp.zeros(0)
         mjx, mjx_model = self._mjx, self._model_with(fields)
@@ -82,6 +82,6 @@ class MjxPhysics(Engine):
 
 
 def load_mjx(module: str = "mujoco.mjx") -> ModuleType:
-    """MJX, whose import takes seconds, and prints a line to stdout where Warp is missing."""
+    """Imports and returns a module of MJX, which takes seconds; hides the line that it prints if Warp is missing."""
     with contextlib.redirect_stdout(io.StringIO()):
         return importlib.import_module(module)

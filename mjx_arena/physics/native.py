@@ -1,6 +1,6 @@
 """The native engine: MuJoCo in C on all cores, called from within the jitted program, for CPUs.
 
-One host call advances every arena: the call is a pure function of the whole state, as that of the other engines is.
+One host call advances every arena; like a step of the other engines, it is a pure function of the whole state.
 """
 
 import copy
@@ -43,7 +43,7 @@ class NativePhysics(Engine):
         _keep_quiet()
 
     def init(self, qpos: jax.Array, qvel: jax.Array, fields: dict[str, jax.Array] | None = None) -> PhysicsState:
-        """State at `qpos` `[nq]`, `qvel` `[nv]` with its sensors evaluated and a cold solver."""
+        """Returns the state at `qpos` `[nq]` and `qvel` `[nv]`, with sensors evaluated and no warm start."""
         act, nothing = jnp.zeros(self.model.na), jnp.zeros(self.model.nv)
         state = PhysicsState(qpos=qpos, qvel=qvel, act=act, warmstart=nothing, sensordata=jnp.zeros(0))
         if self.model.nsensor == 0:
@@ -59,7 +59,7 @@ class NativePhysics(Engine):
         applied: jax.Array | None = None,
         fields: dict[str, jax.Array] | None = None,
     ) -> PhysicsState:
-        """See `mjx_arena.types.Physics.step`."""
+        """Advances the state, see `mjx_arena.types.Physics.step`."""
         return self._call(n_substeps, state, ctrl, jnp.zeros(self.model.nv) if applied is None else applied, fields)
 
     def _call(self, n_substeps: int, state: PhysicsState, ctrl, applied, fields) -> PhysicsState:
@@ -73,7 +73,7 @@ class NativePhysics(Engine):
         row = jnp.concatenate([jnp.asarray(value, jnp.float32) for value in values])
 
         def on_host(rows):
-            """The axes of any vmaps lie in front."""
+            """Steps `rows` `[..., row]`; leading axes are those of `vmap`s."""
             rows = np.asarray(rows)
             result = self._advance(n_substeps, rows.reshape(-1, rows.shape[-1]), shapes)
             return result.reshape(*rows.shape[:-1], result.shape[-1])
@@ -84,9 +84,9 @@ class NativePhysics(Engine):
         return PhysicsState(*jnp.split(result, np.cumsum(sizes)[:-1]))
 
     def _advance(self, n_substeps: int, rows: np.ndarray, shapes: dict[str, tuple[int, ...]]) -> np.ndarray:
-        """Steps simulations. A row is a state, its controls, forces and fields of `shapes`; or a `PhysicsState`."""
+        """Steps rows of qpos, qvel, act, warm start, controls, forces and fields; returns rows of `PhysicsState`s."""
         model = self.model
-        # How MuJoCo lays out a simulation: the time, then what a row begins with, in the same order.
+        # MuJoCo's layout of a simulation: the time, then the same numbers as in a row, in the same order.
         state = slice(1, 1 + model.nq + 3 * model.nv + model.na + model.nu)
         kept = slice(1, 1 + model.nq + 2 * model.nv + model.na)
         width = state.stop - state.start
@@ -100,8 +100,8 @@ class NativePhysics(Engine):
                 batch.expand(name)[:] = rows[:, width : width + size].reshape(-1, *shape)
                 width += size
             with np.errstate(invalid="ignore", over="ignore"):
-                broken = ~np.isfinite(rows.sum(1))  # a sum that overflows is of no state that could go on
-            # The engine need not see what is broken already; it would only complain.
+                broken = ~np.isfinite(rows.sum(1))  # a state whose sum overflows is lost too
+            # The engine would only report again what is broken already.
             batch.state[broken, state] = 0
             batch.bind("qpos")[broken] = model.qpos0
             warnings = batch.warning[:, _LOST, 1].copy()
@@ -120,7 +120,7 @@ class NativePhysics(Engine):
         return result
 
     def _batch(self, num: int, fields: tuple[str, ...]) -> Batch:
-        """One for each number of simulations and set of fields, made when it is first needed."""
+        """Returns the batch for `num` simulations and a set of fields, made when it is first needed."""
         if (num, fields) not in self._batches:
             batch = Batch(self._model, num, min(num, available_cores()))
             batch.bind("sensordata")
@@ -131,7 +131,7 @@ class NativePhysics(Engine):
 
 
 def _keep_quiet() -> None:
-    """A diverged arena is counted and reset; MuJoCo would also print it, and write a file where the user stands."""
+    """Stops MuJoCo from printing, and from writing a file in the working directory, when an arena diverges."""
     config = mujoco.MjLogConfig.get()
     config.logto_console = config.logto_file = False
     config.set()

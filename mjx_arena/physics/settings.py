@@ -8,11 +8,11 @@ from mjx_arena.validation import require
 
 @dataclass(frozen=True)
 class ModelSettings:
-    """Overrides of the task's own model options; None keeps what the task chose."""
+    """Overrides of the options of the task's model; None keeps what the task chose."""
 
-    timestep: float | None = None  # s
-    iterations: int | None = None  # of the constraint solver
-    ls_iterations: int | None = None  # of its line search
+    timestep: float | None = None  # s of an engine step; null: the task's own
+    iterations: int | None = None  # iterations of the constraint solver; null: the task's own
+    ls_iterations: int | None = None  # iterations of the solver's line search; null: the task's own
 
     def validate(self, prefix: str = "physics.model") -> None:
         for key in ("timestep", "iterations", "ls_iterations"):
@@ -24,25 +24,27 @@ class ModelSettings:
 
 @dataclass(frozen=True)
 class PhysicsSettings:
-    engine: str = "mjx"
-    block_size: int = 64  # arenas that the engine mjx steps together; blocks run one after another on each CPU device
-    max_contacts: int | None = None  # room of the engine warp for contacts of an arena; None: for all that can be
-    max_constraints: int | None = None  # and for rows of constraints
-    model: ModelSettings = field(default_factory=ModelSettings)  # overrides of what the task chose; null keeps it
+    """The choice of an engine, and its settings."""
+
+    engine: str = "mjx"  # mjx, warp or native
+    block_size: int = 64  # arenas that the engine mjx steps together; on each CPU device one block follows another
+    max_contacts: int | None = None  # contacts per arena that the engine warp has room for; null: all that can be
+    max_constraints: int | None = None  # constraint rows per arena that the engine warp has room for; null: all
+    model: ModelSettings = field(default_factory=ModelSettings)  # overrides of the model options that the task chose
 
     @property
     def traits(self) -> type[Engine]:
-        """What is true of the engine. Raises SettingError for one that is not there."""
+        """Returns the class of the engine, which holds its traits. Raises SettingError for an unknown engine."""
         return engine_named(self.engine)
 
     @property
     def on_host(self) -> bool:
-        """The engine is called by one device's program and uses every core itself."""
+        """Returns whether the engine uses every core itself, called by the program of one device."""
         return self.traits.runs_on_host
 
     @property
     def wanted_block(self) -> int | None:
-        """Arenas to step together; None for all of them."""
+        """Returns how many arenas to step together; None for all of them."""
         return self.traits.vmap_block_size(self)
 
     def validate(self, prefix: str = "physics") -> None:

@@ -1,7 +1,7 @@
-"""What a model may ask for, so that every engine simulates it alike.
+"""Checks that all engines simulate a model alike.
 
-MJX passes over much that a model may hold, and notices some of the rest only while a step is compiled. The list here
-comes from comparing the two, feature by feature: mujoco-mjx 3.17.0, and MuJoCo 3.17.0 and 4.0.0.
+MJX ignores many features of models without a word, and rejects others only while a step is compiled. The lists here
+come from comparing the two, feature by feature: mujoco-mjx 3.17.0 with MuJoCo 3.17.0 and 4.0.0.
 """
 
 from typing import NamedTuple
@@ -13,10 +13,10 @@ from mjx_arena.physics.collisions import validate_collisions
 
 
 class _Unread(NamedTuple):
-    """A field of the model that MJX reads nowhere: 0 wherever its feature is not used."""
+    """A field of the model that MJX never reads; it is 0 where its feature is not used."""
 
     field: str
-    kind: str  # of what has it, as `mjtObj` calls it
+    kind: str  # kind of object that has the field, as named in `mjtObj`
     feature: str
     remedy: str
 
@@ -37,7 +37,7 @@ _UNREAD = (
     _Unread("pair_adhesion", "PAIR", "adhesion", "remove it"),
     _Unread("geom_fluid", "GEOM", "fluidshape ellipsoid", "remove it: then the body's box of inertia meets the fluid"),
 )
-# What MJX has of each kind, as its own enumerations say.
+# The members that MJX's own enumerations have.
 KNOWN = {
     "actuator_trntype": ("mjtTrn", ("JOINT", "JOINTINPARENT", "TENDON", "SITE")),
     "actuator_dyntype": ("mjtDyn", ("NONE", "INTEGRATOR", "FILTER", "FILTEREXACT", "MUSCLE")),
@@ -52,13 +52,13 @@ _SENSORS = (
     *("VELOCIMETER", "GYRO", "MAGNETOMETER", "RANGEFINDER"),
 )
 _LIMITS_OF_MJX = ("max_contact_points", "max_geom_pairs")  # custom numbers by which MJX drops contacts
-# The release whose Newton solver may factor a sparse system wrongly, and then never converges. Seen in games of 20 to
-# 84 degrees of freedom, whose dense systems it solves. 3.17.0 does not, nor what follows.
+# The release whose Newton solver may factor a sparse system wrongly and then never converges: seen in games of 20 to 84
+# degrees of freedom, whose dense systems it solves. Not seen in 3.17.0, nor in what follows 4.0.0.
 SPARSE_IS_WRONG = "4.0.0"
 
 
 def validate(model: mujoco.MjModel) -> None:
-    """Raises ValueError for a model that MJX would not simulate as MuJoCo does; names the feature, and a way out."""
+    """Raises ValueError for a model that MJX simulates differently from MuJoCo; names the feature and a remedy."""
     _validate_options(model)
     _validate_kinds(model)
     for unread in _UNREAD:
@@ -147,7 +147,7 @@ def _validate_sensors(model: mujoco.MjModel) -> None:
 
 
 def _validate_rays(model: mujoco.MjModel, rays: np.ndarray) -> None:
-    """Of rangefinders; `rays` says which sensors they are."""
+    """Checks the rangefinders among the sensors, those where `rays` is true."""
     names = _sensor_names(model, rays)
     if not model.nmat:
         raise ValueError(f"rangefinders {names} fail in MJX where a model has no material; add one, used or not")
@@ -161,7 +161,7 @@ def _validate_rays(model: mujoco.MjModel, rays: np.ndarray) -> None:
 
 
 def _names(model: mujoco.MjModel, kind: str, ids) -> str:
-    """Such as "joint knee, 4": those without a name by their index."""
+    """Returns text such as "joint knee, 4": objects without a name are given by their index."""
     names = [mujoco.mj_id2name(model, getattr(mujoco.mjtObj, f"mjOBJ_{kind}"), index) for index in ids]
     return f"{kind.lower()} {_listed([name or str(index) for name, index in zip(names, ids, strict=True)])}"
 

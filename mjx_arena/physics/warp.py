@@ -1,7 +1,7 @@
-"""The Warp engine: MJX over MuJoCo Warp, for NVIDIA GPUs. On a CPU it is slow and good for checks alone.
+"""The Warp engine: MJX over MuJoCo Warp, for NVIDIA GPUs. On a CPU it is slow, and only useful for checks.
 
-Warp keeps the contacts of all arenas in one buffer of a fixed size, and the constraint rows of each in another; what
-does not fit is left out. Here that ends the run with an error. The engine is not reproducible bit for bit.
+Warp keeps the contacts of all arenas in one buffer of fixed size, and the constraint rows of each arena in another; it
+drops what does not fit. Here that ends the run with an error. The engine is not reproducible bit for bit.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ from mjx_arena.physics.mjx import MjxPhysics, load_mjx
 from mjx_arena.physics.settings import PhysicsSettings
 from mjx_arena.types import PhysicsState
 
-# Bits of Warp's `OverflowType`: the solver or its line search came to the last of its iterations, as it mostly does.
+# Bits of Warp's `OverflowType`: the solver or its line search used all its iterations, as it mostly does.
 _HARMLESS = 1 << 9 | 1 << 10
 _INPUTS = ("qpos", "qvel", "act", "qacc_warmstart", "ctrl", "qfrc_applied")
 
@@ -28,14 +28,14 @@ class WarpPhysics(Engine):
 
     name = "warp"
     title = "MuJoCo Warp"
-    device = "gpu"  # of NVIDIA alone
+    device = "gpu"  # NVIDIA only
     requires = ("warp",)
     reproducible = False
 
     def __init__(self, model: mujoco.MjModel, settings: PhysicsSettings):
         super().__init__(model, settings)
         warp, mjx = importlib.import_module("warp"), load_mjx()
-        warp.config.log_level = warp.LOG_WARNING  # what is below goes to stdout
+        warp.config.log_level = warp.LOG_WARNING  # messages below this level would go to stdout
         self._mjx, self._jax = mjx, MjxPhysics(model, settings)
         bounds = mjx.make_data(model, impl="jax")._impl
         # MJX finds one contact where MuJoCo may find two, for capsules that lie side by side.
@@ -47,7 +47,7 @@ class WarpPhysics(Engine):
             self._one = mjx.make_data(model, impl="warp", naconmax=self.max_contacts, njmax=self.max_constraints)
 
     def init(self, qpos: jax.Array, qvel: jax.Array, fields: dict[str, jax.Array] | None = None) -> PhysicsState:
-        """State at `qpos` `[nq]`, `qvel` `[nv]` with its sensors evaluated and a cold solver."""
+        """Returns the state at `qpos` `[nq]` and `qvel` `[nv]`, with sensors evaluated and no warm start."""
         return self._jax.init(qpos, qvel, fields)
 
     def step(
@@ -58,7 +58,7 @@ class WarpPhysics(Engine):
         applied: jax.Array | None = None,
         fields: dict[str, jax.Array] | None = None,
     ) -> PhysicsState:
-        """See `mjx_arena.types.Physics.step`. Fails the program where contacts exceed a buffer."""
+        """Advances the state, see `mjx_arena.types.Physics.step`. The program fails if contacts overflow a buffer."""
 
         @jax.custom_batching.custom_vmap
         def advance(inputs, fields):
@@ -80,7 +80,7 @@ class WarpPhysics(Engine):
         return PhysicsState(qpos=qpos, qvel=qvel, act=act, warmstart=warmstart, sensordata=sensordata)
 
     def _advance(self, num: int, n_substeps: int, inputs: dict[str, jax.Array], fields: dict[str, jax.Array]):
-        """Steps `[num, ...]` simulations: positions, velocities, activations and warm starts afterwards."""
+        """Steps `num` simulations `[num, ...]`; returns their qpos, qvel, act and warm starts."""
         template = self._data(num)
 
         def one(inputs, fields):
@@ -94,7 +94,7 @@ class WarpPhysics(Engine):
         return result
 
     def _data(self, num: int):
-        """Data of one simulation, with the contact buffer of `num`: every value in that is the same."""
+        """Returns data of one simulation with the contact buffer of `num`, all of whose entries are alike."""
         contacts = num * self.max_contacts
 
         def widened(path, leaf):

@@ -1,1 +1,1 @@
-"""The games, one in each folder: rules, rewards, its own body, its own physics. A folder here is a game's name."""
+"""The games. Each folder holds one, which has the folder's name: rules, rewards, and its own bodies and physics."""

@@ -1,7 +1,7 @@
-"""Ant battle: several ants in a ring that shrinks; whoever leaves it is out, and the last one in it wins.
+"""Ant battle: several ants in a ring that shrinks; an ant that leaves it is out, and the last one in it wins.
 
 The rules are those of TimeChamber's Ant Battle, except that ants which leave in one step share the mean of their ranks,
-that the ring keeps some room, and that whoever is out is taken away instead of lying about.
+that the ring does not shrink to nothing, and that an ant which is out is taken away instead of staying near the ring.
 """
 
 import math
@@ -24,14 +24,14 @@ from mjx_arena.validation import checker, require_not_negative
 
 @dataclass(frozen=True)
 class BattleRewards:
-    """The result, once; and the shaping, times the weight of `task.shaping`.
+    """Weights of the result and of the shaping terms, which the weight of `task.shaping` multiplies in addition.
 
-    `centre` and `push` pay for distances, so going to and fro earns nothing.
+    `centre` and `push` pay for changes of distances, so going back and forth earns nothing.
     """
 
-    rank: float = 12.0  # once: x outcome, from +1 for the last ant to -1 for the first one out
+    rank: float = 12.0  # paid once: x outcome, from +1 for the last ant in the ring to -1 for the first one out
     centre: float = 1.0  # x m by which the ant has come closer to the centre of the ring
-    push: float = 2.0  # x m by which the others have moved away from it, a mean over all of them
+    push: float = 2.0  # x m by which the opponents have moved away from the centre of the ring, a mean over all
     control: float = 0.001  # x mean squared action, subtracted in each control step
 
     def validate(self, prefix: str) -> None:
@@ -40,19 +40,21 @@ class BattleRewards:
 
 @dataclass(frozen=True)
 class AntBattleSettings(TaskSettings):
-    name: str = "ant_battle"
-    num_agents: int = 4  # 2 to 8
-    time_limit: int = 600  # control steps of 1/60 s; those that are left then share the first ranks
+    """Settings of ant battle."""
+
+    name: str = "ant_battle"  # name of the game
+    num_agents: int = 4  # ants, 2 to 8
+    time_limit: int = 600  # control steps of 1/60 s; then the ants in the ring share the first ranks
     substeps: int = 2  # engine steps in one control step of 1/60 s
-    ring_radius: float = 3.5  # m, to begin with
-    final_radius: float = 0.4  # m, at the time limit
-    start_radius: float = 2.3  # m of the circle on which they start, evenly spaced
-    start_yaw: float = 0.5  # rad away from facing the centre, uniform
-    start_noise: float = 0.1  # rad and rad/s of the hinges, uniform
+    ring_radius: float = 3.5  # m, of the ring at the start
+    final_radius: float = 0.4  # m, of the ring at the time limit
+    start_radius: float = 2.3  # m, radius of the circle on which the ants start, evenly spaced
+    start_yaw: float = 0.5  # rad, most that an ant faces away from the centre at the start, uniform
+    start_noise: float = 0.1  # rad and rad/s, most that hinges and their speeds vary at the start, uniform
     shaping: ShapingSettings = field(
         default_factory=ShapingSettings
     )  # weight of what is paid on the way to the result, over training
-    reward: BattleRewards = field(default_factory=BattleRewards)
+    reward: BattleRewards = field(default_factory=BattleRewards)  # weights of the reward terms
 
     @property
     def weights(self) -> tuple[str, ...]:
@@ -75,13 +77,15 @@ class AntBattleSettings(TaskSettings):
 
 
 class BattleMemory(struct.PyTreeNode):
+    """The task's part of the state of a match."""
+
     out: jax.Array  # [A] bool: has left the ring
-    rank: jax.Array  # [A] 1 for the winner; 0 while it is open
-    shaping: jax.Array  # [] weight of the shaping
+    rank: jax.Array  # [A] 1 for the winner; 0 while undecided
+    shaping: jax.Array  # [] weight of the shaping terms
 
 
 class AntBattle(Arena):
-    """`Arena` of A agents: 8 position targets each, in the order of the ant's hinges."""
+    """The `Arena` of A ants: 8 position targets each, in the order of the hinges, and 31 + 14 (A - 1) observations."""
 
     settings_type = AntBattleSettings
     version = 1
@@ -96,7 +100,7 @@ class AntBattle(Arena):
         self.mj_model = self.physics.model
         self.control_dt = float(self.mj_model.opt.timestep) * settings.substeps
         self.time_limit = settings.time_limit
-        # Where those that are out stand: apart from each other, too far away to be touched.
+        # Places of the ants that are out: apart from each other, too far away to be touched.
         away = settings.ring_radius + 4 + 3 * jnp.arange(self.num_agents)
         self._parked = ant.place(jnp.stack([away, 0 * away], -1), 0 * away, jnp.zeros((self.num_agents, 8)))
 
@@ -120,35 +124,35 @@ class AntBattle(Arena):
         was_in = ~state.memory.out
         out = ~was_in | (posture.distance >= self._radius(state))
         rank = self._rank(state.memory.rank, was_in, ~out, state.step_count >= self.settings.time_limit)
-        # Whoever is out has its last step paid, and is then taken away.
+        # An ant that goes out is paid for its last step, and then taken away.
         terms = self._rewards(state, before, posture, action, was_in, rank)
         memory = state.memory.replace(out=out, rank=rank)
         state = state.replace(physics=self._park(physics, out), memory=memory)
         return state, self._timestep(state, Posture.read(state.physics.qpos, state.physics.qvel, n), terms)
 
     def controls(self, state: ArenaState, action: jax.Array) -> jax.Array:
-        """Position targets of the hinges `[n * 8]`, rad."""
+        """Returns position targets of the hinges `[A * 8]`, rad."""
         del state
         return ant.targets(action).reshape(-1)
 
     def progressed(self, state: ArenaState, progress: Progress) -> ArenaState:
-        """Moves the weight of the shaping."""
+        """Sets the weight of the shaping."""
         return self.settings.shaping.progressed(state, progress.arena_steps)
 
     def _radius(self, state: ArenaState) -> jax.Array:
-        """Of the ring `[]`, m."""
+        """Returns the radius of the ring `[]`, m."""
         s = self.settings
         return s.ring_radius + (s.final_radius - s.ring_radius) * jnp.minimum(state.step_count / s.time_limit, 1)
 
     def _rank(self, rank: jax.Array, was_in: jax.Array, still_in: jax.Array, time_is_up: jax.Array) -> jax.Array:
-        """Ranks `[A]` after a step. Those who leave in one step share the places behind those who stay."""
+        """Returns ranks `[A]` after a step. Ants that leave in one step share the mean of the ranks that they take."""
         before, after = was_in.sum(), still_in.sum()
         rank = jnp.where(was_in & ~still_in, (after + 1 + before) / 2, rank)
         over = (after <= 1) | time_is_up
         return jnp.where(still_in & over, (1 + after) / 2, rank)
 
     def _outcome(self, rank: jax.Array) -> jax.Array:
-        """`[A]` from +1 for rank 1 to -1 for the last rank."""
+        """Returns outcomes `[A]`, from +1 for rank 1 to -1 for the last rank."""
         return 1 - 2 * (rank - 1) / (self.num_agents - 1)
 
     def _park(self, physics: PhysicsState, away: jax.Array) -> PhysicsState:
@@ -160,7 +164,7 @@ class AntBattle(Arena):
     def _rewards(
         self, state: ArenaState, before: Posture, posture: Posture, action, was_in, rank
     ) -> dict[str, jax.Array]:
-        """Terms `[A]` before their weights, named as in `BattleRewards`; those who were out get nothing."""
+        """Returns the unweighted terms `{name: [A]}`, named as in `BattleRewards`; 0 for ants that were out before."""
         outwards = jnp.where(was_in, posture.distance - before.distance, 0.0)
         terms = {
             "centre": -outwards,
@@ -179,7 +183,7 @@ class AntBattle(Arena):
             observation=self._observation(state, posture),
             reward=reward,
             terminated=over,
-            truncated=jnp.bool_(False),  # the time limit decides: those that are left share the first ranks
+            truncated=jnp.bool_(False),  # the time limit decides: the ants in the ring share the first ranks
             outcome=jnp.where(over, self._outcome(rank), 0.0),
             alive=~state.memory.out,
             rated=jnp.bool_(True),

@@ -1,6 +1,6 @@
 """Ant sumo: push the other ant out of the ring. An ant also loses once its torso has been on the ground for too long.
 
-The rules are those of TimeChamber's Ant Sumo; both losing in one step is a draw, and so is the time limit.
+The rules are those of TimeChamber's Ant Sumo. If both lose in one step, or at the time limit, the match is a draw.
 """
 
 from dataclasses import dataclass, field
@@ -22,17 +22,17 @@ from mjx_arena.validation import checker, require_not_negative
 
 @dataclass(frozen=True)
 class SumoRewards:
-    """The result, once; and the shaping, times the weight of `task.shaping`.
+    """Weights of the result and of the shaping terms, which the weight of `task.shaping` multiplies in addition.
 
-    `approach` and `push` pay for distances, so going to and fro or round and round earns nothing.
+    `approach` and `push` pay for changes of distances, so going back and forth or in circles earns nothing.
     """
 
-    win: float = 10.0  # once, as the next two
-    lose: float = 10.0  # subtracted
-    draw: float = 5.0  # subtracted: neither has won
-    time: float = 0.01  # subtracted in each control step, so that holding each other is worth less than a risk
-    approach: float = 1.0  # x m by which the two have come closer
-    push: float = 1.0  # x m by which the opponent has moved away from the centre
+    win: float = 10.0  # paid once, for a win
+    lose: float = 10.0  # subtracted once, for a loss
+    draw: float = 5.0  # subtracted once, for a draw
+    time: float = 0.01  # subtracted in each control step, so that a risk is worth more than holding each other
+    approach: float = 1.0  # x m by which the two ants have come closer
+    push: float = 1.0  # x m by which the opponent has moved away from the centre of the ring
     low: float = 0.01  # subtracted in each control step with the torso on the ground
     control: float = 0.001  # x mean squared action, subtracted in each control step
 
@@ -42,19 +42,21 @@ class SumoRewards:
 
 @dataclass(frozen=True)
 class AntSumoSettings(TaskSettings):
-    name: str = "ant_sumo"
+    """Settings of ant sumo."""
+
+    name: str = "ant_sumo"  # name of the game
     time_limit: int = 1000  # control steps of 1/60 s; then the match is a draw
     substeps: int = 2  # engine steps in one control step of 1/60 s
-    ring_radius: float = 3.0  # m
-    hit_points: int = 100  # one is lost in each step that the torso is on the ground
-    low_height: float = 0.31  # m, of the torso's centre; lower, it is on the ground
-    start_radius: tuple[float, float] = (1.2, 2.2)  # m from the centre, uniform
-    start_yaw: float = 0.5  # rad away from facing the centre, uniform
-    start_noise: float = 0.1  # rad and rad/s of the hinges, uniform
+    ring_radius: float = 3.0  # m, of the ring; an ant loses once its torso is that far from the centre
+    hit_points: int = 100  # control steps with the torso on the ground, in all, after which an ant loses
+    low_height: float = 0.31  # m, height of the torso's centre below which it counts as on the ground
+    start_radius: tuple[float, float] = (1.2, 2.2)  # m, least and most from the centre at the start, uniform
+    start_yaw: float = 0.5  # rad, most that an ant faces away from the centre at the start, uniform
+    start_noise: float = 0.1  # rad and rad/s, most that hinges and their speeds vary at the start, uniform
     shaping: ShapingSettings = field(
         default_factory=ShapingSettings
     )  # weight of what is paid on the way to the result, over training
-    reward: SumoRewards = field(default_factory=SumoRewards)
+    reward: SumoRewards = field(default_factory=SumoRewards)  # weights of the reward terms
 
     @property
     def num_agents(self) -> int:
@@ -84,12 +86,14 @@ class AntSumoSettings(TaskSettings):
 
 
 class SumoMemory(struct.PyTreeNode):
+    """The task's part of the state of a match."""
+
     hit_points: jax.Array  # [2] int32
-    shaping: jax.Array  # [] weight of the shaping
+    shaping: jax.Array  # [] weight of the shaping terms
 
 
 class AntSumo(Arena):
-    """`Arena` of two agents: 8 position targets each, in the order of the ant's hinges."""
+    """The `Arena` of two ants: 8 position targets each, in the order of the hinges, and 44 observations."""
 
     settings_type = AntSumoSettings
     version = 1
@@ -130,16 +134,16 @@ class AntSumo(Arena):
         return state, self._timestep(state, posture, terms, lost)
 
     def controls(self, state: ArenaState, action: jax.Array) -> jax.Array:
-        """Position targets of the hinges `[16]`, rad."""
+        """Returns position targets of the hinges `[16]`, rad."""
         del state
         return ant.targets(action).reshape(-1)
 
     def progressed(self, state: ArenaState, progress: Progress) -> ArenaState:
-        """Moves the weight of the shaping."""
+        """Sets the weight of the shaping."""
         return self.settings.shaping.progressed(state, progress.arena_steps)
 
     def _rewards(self, state: ArenaState, before: Posture, posture: Posture, action, low, lost) -> dict[str, jax.Array]:
-        """Terms `[2]` before their weights, named as in `SumoRewards`."""
+        """Returns the unweighted terms `{name: [2]}`, named as in `SumoRewards`."""
         drawn = lost.all() | (~lost.any() & (state.step_count >= self.settings.time_limit))
         terms = {
             "approach": jnp.full(2, _gap(before) - _gap(posture)),
@@ -180,5 +184,5 @@ class AntSumo(Arena):
 
 
 def _gap(posture: Posture) -> jax.Array:
-    """Horizontal distance `[]` between the two, m."""
+    """Returns the horizontal distance `[]` between the two ants, m."""
     return jnp.linalg.norm(posture.position[0, :2] - posture.position[1, :2])

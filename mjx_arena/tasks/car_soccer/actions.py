@@ -1,4 +1,4 @@
-"""What a policy can choose: 90 rows of controls, or 8 continuous ones."""
+"""Actions of a policy: a table with 90 rows of controls, or 8 continuous controls."""
 
 import itertools
 
@@ -13,7 +13,7 @@ NAMES = ("throttle", "steer", "pitch", "yaw", "roll", "jump", "boost", "handbrak
 
 
 def _rows() -> np.ndarray:
-    """As the rows of RLGym's table: 24 for the ground, and then 66 for the air."""
+    """Builds the rows of RLGym's table, 24 for the ground and then 66 for the air: `[90, 8]`."""
     ground = [
         (throttle, steer, 0, steer, 0, 0, boost, handbrake)
         for throttle, steer, boost, handbrake in itertools.product((-1, 0, 1), (-1, 0, 1), (0, 1), (0, 1))
@@ -34,10 +34,10 @@ _FOR_GROUND, _JUMPS, _HANDBRAKE = np.arange(NUM_ROWS) < 24, TABLE[:, 5] > 0, TAB
 
 
 def legal(state: CarState) -> jax.Array:
-    """Rows `[90]` bool that mean something to a car.
+    """Returns the rows that have an effect in a car's state, `[90]` bool.
 
-    On its wheels it drives or jumps. In the air the handbrake is for dodges alone. A jump is legal on the ground, while
-    it still pushes, as the second one, and on the roof; driving rows without handbrake are so everywhere.
+    On the wheels rows that drive or jump are legal; in the air those without handbrake, or with a legal jump. A jump is
+    legal on the ground, while the last one still pushes, as a second jump, and on the roof.
     """
     second = ~state.double_jumped & ~state.dodged & (state.air_time < DOUBLE_JUMP_WITHIN)
     may_jump = state.on_ground | state.jumping | second | state.hull_touches
@@ -46,18 +46,18 @@ def legal(state: CarState) -> jax.Array:
 
 
 def chosen(row: jax.Array, state: CarState) -> jax.Array:
-    """Controls `[8]` of a row `[]`; an illegal one is as no key at all."""
+    """Returns the controls `[8]` of a row `[]`; those of no key if the row is illegal."""
     return jnp.asarray(TABLE)[jnp.where(legal(state)[row], row, IDLE)]
 
 
 def controls(values: jax.Array) -> Controls:
-    """Of values `[8]` in [-1, 1], in the order of `NAMES`; a key above 0 is pressed."""
+    """Converts values `[8]` in [-1, 1], in the order of `NAMES`; a key whose value is above 0 is pressed."""
     axes, keys = values[:5], values[5:] > 0
     return Controls(*axes, *keys)
 
 
 def held(values: jax.Array, left: jax.Array, steps: int) -> tuple[jax.Array, jax.Array]:
-    """Values `[8]` with sticky keys: one that is pressed stays so for `steps` control steps; `left` `[3]` of them."""
+    """Returns values `[8]` with sticky keys, which stay pressed for `steps` control steps, and the steps left `[3]`."""
     pressed = values[5:] > 0
     left = jnp.where(pressed & (left == 0), steps, jnp.maximum(left, 0))
     keys = pressed | (left > 0)

@@ -1,4 +1,4 @@
-"""What a car does off the ground: jumps, dodges, air control, and turning over from its roof."""
+"""Motions of a car that does not drive: jumps, dodges, air control, and turning over from its roof."""
 
 import jax
 import jax.numpy as jnp
@@ -9,14 +9,14 @@ from mjx_arena.tasks.car_soccer.rigid import Rigid
 from mjx_arena.tasks.car_soccer.units import TICK
 from mjx_arena.tasks.car_soccer.vectors import along, to_body, to_world
 
-JUMP = 875 / 3  # uu/s at once, also of the double jump
+JUMP = 875 / 3  # uu/s at once, in a jump and in a double jump
 DOUBLE_JUMP_WITHIN = 1.25  # s after the first jump has stopped pushing
 _HELD, _HELD_EARLY = 4375 / 3, 0.62 * 4375 / 3  # uu/s^2 while the jump pushes
-_SHORTEST, _LONGEST, _GRACE = 0.025, 0.2, 0.025  # s that it pushes; s more before touching ground ends it
+_SHORTEST, _LONGEST, _GRACE = 0.025, 0.2, 0.025  # s that a jump pushes; s more before ground contact ends it
 _DODGE = 500.0  # uu/s at once
 _DODGE_TURN = np.array([260.0, 224.0])  # rad/s^2 about the car's x and y axes
 _DODGE_TURNS, _PITCH_LOCKED = 0.65, 1.0  # s
-_SINKS_FROM, _SINKS_TO, _SINKS = 0.15, 0.21, 0.65  # s between which a dodge takes the vertical speed, times this a tick
+_SINKS_FROM, _SINKS_TO, _SINKS = 0.15, 0.21, 0.65  # s between which a dodge multiplies vertical speed, by this a tick
 _DEADZONE = 0.5
 _TORQUE, _DAMPING = np.array([130.0, 95, 400]), np.array([30.0, 20, 50])  # about pitch, yaw and roll
 _TORQUE_SCALE = 0.095874
@@ -26,10 +26,10 @@ _ROLL_PUSH, _ROLL_TURN = 100.0, 80.0  # uu/s^2 to the ground; rad/s^2
 
 
 def control(body: Rigid, state: CarState, controls: Controls) -> Rigid:
-    """Turning in the air: a dodge's torque, or control with damping; and the throttle."""
+    """Turns a car in the air, by a dodge's torque or by control with damping, and applies the throttle."""
     dodging = state.dodged & (state.dodge_time < _DODGE_TURNS)
     stalled = (state.dodge_turn == 0).all()
-    # Pitch against a dodge cancels its forward part, and controls again.
+    # Pitch against a dodge cancels its forward part and regains control.
     cancels = (state.dodge_turn[1] * controls.pitch > 0) & ~stalled
     turn = state.dodge_turn * jnp.stack([jnp.float32(1), 1.0 - cancels]) * _DODGE_TURN
     dodge = body.forward * turn[0] + body.right * turn[1]
@@ -45,7 +45,7 @@ def control(body: Rigid, state: CarState, controls: Controls) -> Rigid:
 
 
 def jump(body: Rigid, state: CarState, controls: Controls, pressed: jax.Array) -> tuple[Rigid, CarState]:
-    """The first jump, which pushes for longer while it is held."""
+    """Applies the first jump, which pushes longer while the key is held."""
     soon = state.jumped & (state.jump_time < _SHORTEST + _GRACE)
     jumped = state.jumped & (~state.on_ground | state.jumping | soon)
     goes_on = (state.jump_time < _SHORTEST) | (controls.jump & (state.jump_time < _LONGEST))
@@ -58,7 +58,7 @@ def jump(body: Rigid, state: CarState, controls: Controls, pressed: jax.Array) -
 
 
 def second_jump(body: Rigid, state: CarState, controls: Controls, pressed: jax.Array) -> tuple[Rigid, CarState]:
-    """The double jump, or with a direction the dodge."""
+    """Applies the second jump: a dodge if a direction is held, otherwise a double jump."""
     counts = ~state.on_ground & state.jumped & ~state.jumping
     air_time = jnp.where(counts, state.air_time + TICK, 0)
     double_jumped, dodged = state.double_jumped & ~state.on_ground, state.dodged & ~state.on_ground
@@ -86,7 +86,7 @@ def second_jump(body: Rigid, state: CarState, controls: Controls, pressed: jax.A
 
 
 def _dodge_velocity(body: Rigid, aim: jax.Array) -> jax.Array:
-    """Change of velocity `[3]` of a dodge along `aim` `[2]`: ahead and to the right."""
+    """Returns the change of velocity `[3]` uu/s by a dodge along `aim` `[2]`: ahead and to the right."""
     aim = jnp.where(jnp.abs(aim) < 0.1, 0, aim)
     speed = body.forward_speed
     ratio = jnp.abs(speed) / MAX_SPEED
@@ -99,7 +99,7 @@ def _dodge_velocity(body: Rigid, aim: jax.Array) -> jax.Array:
 
 
 def flip_over(body: Rigid, state: CarState, pressed: jax.Array) -> tuple[Rigid, CarState]:
-    """A jump while the hull lies on ground turns the car onto its wheels."""
+    """Turns a car over onto its wheels, if jump is pressed while its hull lies on the ground."""
     begins = pressed & state.hull_touches & (state.hull_normal[2] > jnp.sqrt(0.5))
     roll = jnp.arctan2(-body.right[2], body.up[2])
     left = jnp.where(begins, _FLIP_TIME * jnp.abs(roll) / jnp.pi, state.flip_left)
@@ -111,7 +111,7 @@ def flip_over(body: Rigid, state: CarState, pressed: jax.Array) -> tuple[Rigid, 
 
 
 def roll_over(body: Rigid, state: CarState, controls: Controls, wheels: Wheels) -> Rigid:
-    """With throttle, a car that touches with some wheels or the hull alone turns towards standing."""
+    """Turns a car with throttle upright, if only the hull or one to three wheels touch."""
     some = (wheels.count > 0) & (wheels.count < 4)
     acts = (controls.throttle != 0) & (some | state.hull_touches)
     ground = jnp.where(wheels.count > 0, wheels.up, state.hull_normal)

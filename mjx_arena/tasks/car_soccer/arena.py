@@ -1,7 +1,7 @@
-"""Car soccer: two teams of cars, a ball and two goals. What is paid for, and how matches begin, goes by phases.
+"""Car soccer: two teams of cars, a ball and two goals. Rewards and starts depend on the phase of the run.
 
-A match ends with a goal, as the scoring team's win, and as a draw after 15 s without a touch or at its time limit. A
-phase may end its matches sooner, or with the first touch.
+A match ends with a goal, which wins it, or as a draw, after 15 s without a touch or at its time limit. A phase may end
+its matches sooner, or with the first touch.
 """
 
 import functools
@@ -25,17 +25,19 @@ from mjx_arena.tasks.car_soccer.world import World
 from mjx_arena.types import ArenaState, Box, Discrete, Progress, TimeStep, View
 from mjx_arena.validation import checker, require
 
-_EARLY = 5.0  # s within which a first touch counts as one
-_GAME = 300.0  # s
+_EARLY = 5.0  # s within which a first touch counts as early
+_GAME = 300.0  # s of a whole game
 
 
 @dataclass(frozen=True)
 class SoccerPhase(Phase):
-    rewards: dict[str, float] = field(default_factory=dict)  # weights of terms
-    starts: dict[str, float] = field(default_factory=dict)  # shares of those that are no drills
-    drill_share: float = 0.0  # of the matches are drills, all kinds alike
-    time_limit: int | None = None  # control steps, where the task's are more; null: the task's
-    until_touch: bool = False  # a match is over once somebody hits the ball
+    """A phase of car soccer."""
+
+    rewards: dict[str, float] = field(default_factory=dict)  # weights of reward terms by name; 0 for all others
+    starts: dict[str, float] = field(default_factory=dict)  # shares of kickoff, random and turtled starts
+    drill_share: float = 0.0  # share of matches that are drills, each kind equally often
+    time_limit: int | None = None  # control steps of a match, at most the task's; null: the task's
+    until_touch: bool = False  # true ends a match once a car hits the ball
 
     def validate(self, prefix: str) -> None:
         super().validate(prefix)
@@ -52,20 +54,23 @@ class SoccerPhase(Phase):
 
 @dataclass(frozen=True)
 class CarSoccerSettings(TaskSettings):
-    name: str = "car_soccer"
-    team_size: int = 1  # cars of each team
-    actions: str = "table"  # 90 rows of controls; or continuous, 8 of them
-    observe: tuple[str, ...] = tuple(GROUPS)  # groups, in this order
-    frames: int = 1  # that are observed, the latest first
-    ticks: int = 8  # of 1/120 s in a control step
-    time_limit: int = 4500  # control steps, as the next two
-    no_touch_limit: int = 225  # after which a match is a draw
-    sticky_keys: int = 0  # for which a key that is pressed stays so
-    recovery_limit: int = 75  # within which a car on its roof has to come onto its wheels
-    demolitions: bool = False  # a supersonic car takes one of the other team out of the game for 3 s
-    drill_share: float | None = None  # of the matches are drills, instead of the phases' own shares
-    # kickoff, random, turtled, wall, aerial, air_dribble or flip_reset for all matches, instead of the phases' shares
+    """Settings of car soccer."""
+
+    name: str = "car_soccer"  # name of the game
+    team_size: int = 1  # cars of each team, 1 to 4
+    actions: str = "table"  # table (a choice out of 90 rows of controls) or continuous (8 controls)
+    observe: tuple[str, ...] = tuple(GROUPS)  # groups of numbers that a car observes, in this order
+    frames: int = 1  # control steps whose observations a policy gets, the latest first
+    ticks: int = 8  # ticks of 1/120 s in a control step
+    time_limit: int = 4500  # control steps of a match
+    no_touch_limit: int = 225  # control steps without a touch of the ball after which a match is a draw
+    sticky_keys: int = 0  # control steps for which a pressed key stays pressed
+    recovery_limit: int = 75  # control steps in which a car on its roof must get onto its wheels to count as recovered
+    demolitions: bool = False  # true lets a supersonic car take one of the other team out of the game for 3 s
+    drill_share: float | None = None  # share of matches that are drills; null: the shares of the phases
+    # kickoff, random, turtled, wall, aerial, air_dribble or flip_reset for all matches; null: the shares of the phases
     start: str | None = None
+    # phases of a run, in order; a match without a run is played as in the last one
     phases: tuple[SoccerPhase, ...] = (SoccerPhase(rewards={"goal": 1.0, "concede": 1.0}, starts={"kickoff": 1.0}),)
 
     @property
@@ -100,23 +105,23 @@ class CarSoccerSettings(TaskSettings):
 
 
 class SoccerMemory(struct.PyTreeNode):
-    """A cars, F frames of o observations."""
+    """The task's part of the state of a match: A cars, F frames of o observations."""
 
     world: World
-    phase: jax.Array  # [] int32, from 0
+    phase: jax.Array  # [] int32, phase of the run, from 0
     is_drill: jax.Array  # [] bool
     held: jax.Array  # [A, 8] controls of the last step
-    sticky: jax.Array  # [A, 3] control steps that keys stay pressed
-    frames: jax.Array  # [A, F, o] observed, the latest first
-    untouched: jax.Array  # [] control steps since a hit
+    sticky: jax.Array  # [A, 3] control steps that keys still stay pressed
+    frames: jax.Array  # [A, F, o] observations, the latest first
+    untouched: jax.Array  # [] control steps since the ball was last hit
     first_touch: jax.Array  # [] control steps until the first hit; -1: none yet
     since_jump: jax.Array  # [A] control steps since the last jump began
     on_roof: jax.Array  # [A] control steps since a car came to lie on its roof; 0: it has not
-    turtles: jax.Array  # [3] cars that recovered in time, that did not, and control steps that the former took
+    turtles: jax.Array  # [3] recoveries in time, failures, and control steps of all recoveries
 
 
 class CarSoccer(Arena):
-    """`Arena` of two teams; the first half of the cars attacks towards +y. Sizes in the world are uu, 0.01 m."""
+    """The `Arena` of two teams; the first half of the cars attacks towards +y. Lengths are in uu, 0.01 m."""
 
     settings_type = CarSoccerSettings
     version = 1
@@ -203,22 +208,22 @@ class CarSoccer(Arena):
 
     @property
     def idle_action(self) -> np.ndarray:
-        """No key at all; the first row of the table is full reverse."""
+        """Returns the action without any key; the first row of the table would be full reverse."""
         return np.array(actions.IDLE, np.int32) if self.settings.actions == "table" else super().idle_action
 
     def progressed(self, state: ArenaState, progress: Progress) -> ArenaState:
-        """Moves to the weights of a phase."""
+        """Sets the phase, and so the weights of the rewards."""
         return state.replace(memory=state.memory.replace(phase=progress.phase))
 
     def _values(self, cars, action: jax.Array) -> jax.Array:
-        """Controls `[A, 8]`."""
+        """Returns the controls `[A, 8]` of actions."""
         if self.settings.actions == "continuous":
             return jnp.clip(action, -1, 1)
         return jax.vmap(actions.chosen)(action, cars)
 
     def _look(self, state: ArenaState) -> Scene:
         the_ball, bodies = world.bodies(state.physics, self.num_agents)
-        # Of the game's five minutes, whatever the limit: what a policy sees must not depend on how it is evaluated.
+        # A share of the game's five minutes for any limit: observations must not depend on how a policy is evaluated.
         left = 1 - state.step_count * self.control_dt / _GAME
         return scenes(the_ball, bodies, state.memory.world, state.memory.held, left)
 
@@ -231,7 +236,7 @@ class CarSoccer(Arena):
         weights = self._weights[m.phase] * started
         reward, metrics = pay(terms, dict(zip(terms, weights, strict=True)))
         over = ((scored != 0) | (self._until_touch[m.phase] & play.touched.any())) & started
-        # A match that was longer already when its phase began, or that began in the middle, ends with its next part.
+        # A match that is past the limit, by a change of phase or an advanced start, ends at the limit's next multiple.
         late = (state.step_count % self._limits[m.phase] == 0) | (m.untouched >= s.no_touch_limit)
         mask = jax.vmap(actions.legal)(m.world.cars) if s.actions == "table" else None
         recovered, failed, steps = m.turtles
@@ -252,7 +257,7 @@ class CarSoccer(Arena):
         )
 
     def describe(self, state: ArenaState) -> list[str]:
-        """Says where ball and cars are; a car that is upside down is said to be."""
+        """Returns lines that say where ball and cars are, and which cars are upside down."""
         the_ball, cars = world.bodies(state.physics, self.num_agents)
         lines = [f"ball at {_numbers(the_ball.position)} uu, {_numbers(the_ball.velocity)} uu/s"]
         for index in range(self.num_agents):
@@ -262,13 +267,13 @@ class CarSoccer(Arena):
         return lines
 
     def explain(self, action: np.ndarray) -> str:
-        """Names the controls that an action holds."""
+        """Returns the names and values of the controls that an action holds."""
         values = actions.TABLE[int(action)] if self.settings.actions == "table" else np.clip(action, -1, 1)
         held = [f"{name} {value:+.2g}" for name, value in zip(actions.NAMES, values, strict=True) if value]
         return ", ".join(held) or "nothing"
 
     def report(self, outcome: np.ndarray, length: np.ndarray, metrics: dict[str, np.ndarray]) -> dict[str, float]:
-        """Of matches: goals, hits within 5 s, and recoveries of cars on their roofs, with their mean ticks."""
+        """Returns shares of goals, early hits and recoveries from the roof, and mean ticks of the recoveries."""
         recovered, failed = metrics["last/recovered"].sum(), metrics["last/not_recovered"].sum()
         found = {
             "scored": float((outcome > 0).mean()),
@@ -282,7 +287,7 @@ class CarSoccer(Arena):
 
 
 def _turtles(memory: SoccerMemory, scene: Scene, limit: int) -> SoccerMemory:
-    """With cars on their roofs counted, and how that ended."""
+    """Counts how long cars lie on their roofs, and how many then recover within `limit` control steps or do not."""
     upright = scene.body.rotation[:, 2, 2]
     begins = scene.state.hull_touches & (upright < -0.2) & (memory.on_roof == 0)
     count = jnp.where((memory.on_roof > 0) | begins, memory.on_roof + 1, 0)
@@ -297,7 +302,7 @@ def _numbers(vector: jax.Array) -> str:
 
 
 def _shares(settings: CarSoccerSettings, phase: SoccerPhase) -> list[float]:
-    """Of `starts.MATCHES` and `starts.DRILLS` in a phase."""
+    """Returns the shares of `starts.MATCHES` and `starts.DRILLS` in a phase."""
     names = [*starts.MATCHES, *starts.DRILLS]
     if settings.start is not None:
         return [float(name == settings.start) for name in names]

@@ -9,17 +9,17 @@ from mjx_arena.tasks.car_soccer.rigid import Rigid
 from mjx_arena.tasks.car_soccer.units import GRAVITY, TICK
 from mjx_arena.tasks.car_soccer.vectors import along, least
 
-RADIUS, MASS = 91.25, 30.0  # uu, and kg as for cars
-REST_HEIGHT = 93.15  # where it lies before kick-off
+RADIUS, MASS = 91.25, 30.0  # uu, kg
+REST_HEIGHT = 93.15  # uu, height before kick-off
 MAX_SPEED, MAX_SPIN = 6000.0, 6.0
-_DRAG = (1 - 0.03) ** TICK  # of the speed that is left after a tick
+_DRAG = (1 - 0.03) ** TICK  # share of the speed that is left after a tick
 _RESTITUTION, _FRICTION = 0.6, 0.35
 _SLOW = 10.0  # uu/s of approach, below which nothing bounces
 _FALL = np.array([0, 0, -GRAVITY * TICK])
 
 
 def before_step(ball: Rigid) -> Rigid:
-    """Velocities to begin the engine's step with, which adds gravity: drag, and impulses of what the ball touches."""
+    """Applies drag and the impulses of what the ball touches, before the engine's step, which adds gravity."""
     ball = ball.replace(velocity=(ball.velocity + _FALL) * _DRAG)
     normals, distances = (
         jnp.concatenate(parts) for parts in zip(field.surfaces(ball.position), field.edges(ball.position), strict=True)
@@ -32,7 +32,7 @@ def before_step(ball: Rigid) -> Rigid:
 
 
 def _bounced(ball: Rigid, normal: jax.Array, gap: jax.Array) -> Rigid:
-    """After an impulse with restitution and Coulomb friction from a surface `gap` `[]` away, if it is touched."""
+    """Applies an impulse, with restitution and Coulomb friction, of a surface at `gap` `[]` uu, if it is touched."""
     approach = -along(ball.velocity, normal)
     touching = (gap <= 0) & (approach > 0)
     normal_push = (1 + jnp.where(approach < _SLOW, 0, _RESTITUTION)) * approach

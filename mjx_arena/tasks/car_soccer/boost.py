@@ -1,4 +1,4 @@
-"""Boost: what pushes a car, and the pads that it is picked up from."""
+"""Boost: how it pushes a car, and the pads where cars pick it up."""
 
 import jax
 import jax.numpy as jnp
@@ -9,13 +9,13 @@ from mjx_arena.tasks.car_soccer.rigid import Rigid
 from mjx_arena.tasks.car_soccer.units import TICK
 
 FULL, AT_KICKOFF = 100.0, 100 / 3
-_USED = 100 / 3  # a second
+_USED = 100 / 3  # boost that a second of pushing uses
 _SHORTEST = 0.1  # s
 _PUSH, _PUSH_ON_GROUND = 1058.33, 991.67  # uu/s^2
 
 
 def _mirrored(pads: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Both halves and sides of the field."""
+    """Returns all mirror images of `pads`, in both halves and on both sides of the field."""
     return sorted({(sx * x + 0.0, sy * y + 0.0) for x, y in pads for sx in (-1, 1) for sy in (-1, 1)})
 
 
@@ -31,7 +31,7 @@ _REACH = 95.0  # uu above the floor
 
 
 def push(body: Rigid, state: CarState, controls: Controls) -> tuple[Rigid, CarState]:
-    """Boosts, for a while at least once begun."""
+    """Applies boost for one tick; once begun, it lasts for at least 0.1 s."""
     going = state.boosting > 0
     stops = going & ~controls.boost & (state.boosting >= _SHORTEST)
     boosting = jnp.where(stops, 0, jnp.where(going | controls.boost, state.boosting + TICK, 0))
@@ -45,9 +45,9 @@ def push(body: Rigid, state: CarState, controls: Controls) -> tuple[Rigid, CarSt
 def pick_up(
     timers: jax.Array, positions: jax.Array, boost: jax.Array, present: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
-    """Timers of pads `[34]` s until they give again, and boost `[A]` of cars at `positions` `[A, 3]`, after a tick.
+    """Returns timers `[34]` s until pads give again, and boost `[A]` of cars at `positions` `[A, 3]`, after a tick.
 
-    One car takes a pad; of several in the same tick, the nearest.
+    If several cars reach a pad in the same tick, the nearest takes it.
     """
     timers = jnp.maximum(timers - TICK, 0)
     distance = (positions[:, :1] - PADS[:, 0]) ** 2 + (positions[:, 1:2] - PADS[:, 1]) ** 2

@@ -11,13 +11,14 @@ GOAL_HALF_WIDTH, GOAL_HEIGHT, GOAL_DEPTH = 892.755, 642.775, 880.0
 SCORED = 5124.25 + 91.25  # |y| of the ball's centre beyond which it is a goal
 NUM_FLAT = 5
 
-_NONE = 1e6  # uu: of a surface that is not there
+_NONE = 1e6  # uu, the distance of a surface that does not exist there
 
 
 def surfaces(point: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Inward normals `[5, 3]` and distances `[5]` of a point `[3]` from flat surfaces; negative is beyond one.
+    """Returns inward normals `[5, 3]` of flat surfaces and distances `[5]` uu of a point `[3]`, negative if beyond.
 
-    They are floor, ceiling, side, back and cut corner, on the point's side of the field; or those of a goal within one.
+    The surfaces are floor, ceiling, side, back and cut corner on the point's side of the field, or those of a goal if
+    the point is in one.
     """
     (x, y, z), (sx, sy) = jnp.abs(point) * jnp.array([1, 1, 0]) + point * jnp.array([0, 0, 1]), _side(point)
     beyond = y - HALF_LENGTH
@@ -46,7 +47,7 @@ def surfaces(point: jax.Array) -> tuple[jax.Array, jax.Array]:
 
 
 def edges(point: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Normals `[2, 3]` and distances `[2]` of a point `[3]` in front of a goal's mouth from its post and crossbar."""
+    """Returns normals `[2, 3]` and distances `[2]` uu of a goal's post and crossbar, from a point `[3]` before it."""
     (x, y, z), (sx, sy) = jnp.abs(point), _side(point)
     across, past, above = x - GOAL_HALF_WIDTH, y - HALF_LENGTH, z - GOAL_HEIGHT
     in_front = (across < 0) & (above < 0) & (past < 0)
@@ -57,7 +58,7 @@ def edges(point: jax.Array) -> tuple[jax.Array, jax.Array]:
 
 
 def cast(origin: jax.Array, direction: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """How far a ray goes `[]` and the normal `[3]` of what it meets; from `origin` `[3]` along a unit vector `[3]`."""
+    """Returns the length `[]` uu of a ray from `origin` `[3]` along a unit vector `[3]`, and the normal `[3]` there."""
     normals, distances = surfaces(origin)
     approach = -along(normals, direction)
     reach = jnp.where(approach > 1e-3, distances / jnp.maximum(approach, 1e-3), _NONE)

@@ -1,6 +1,6 @@
-"""The hull of a car against the field: impulses at its corners, found by a few rounds of projected Jacobi.
+"""Contact of a car's hull with the field: impulses at its corners, from a few rounds of projected Jacobi.
 
-It is worked out in the car's own frame, where the corners do not move and the inertia is diagonal.
+It is computed in the car's own frame, where the corners do not move and the inertia is diagonal.
 """
 
 import itertools
@@ -19,14 +19,14 @@ _CORNERS: Parts = tuple((HULL + _SIGNS * SIZE / 2).astype(np.float32).T)
 _RESTITUTION, _FRICTION = 0.3, 0.3
 _SLOW = 10.0  # uu/s of approach, below which nothing bounces
 _ROUNDS = 3
-_ERROR_REDUCTION = 0.2  # of the depth that is undone a tick, without becoming faster
+_ERROR_REDUCTION = 0.2  # share of the depth that is undone in a tick, without adding speed
 _FALL = np.array([0, 0, -GRAVITY * TICK])
 
 
 def collide(body: Rigid, state: CarState) -> tuple[Rigid, CarState]:
-    """Velocities for a step of the engine, which adds gravity, that does not let corners sink further.
+    """Applies impulses after which a step of the engine, which adds gravity, lets no corner sink further.
 
-    Of several surfaces that the hull touches, the one that it is deepest in acts in this tick.
+    If the hull touches several surfaces, only the one that it is deepest in acts in this tick.
     """
     normals, distances = field.surfaces(body.position + to_world(body.rotation, jnp.asarray(HULL, jnp.float32)))
     along_axes = to_body(body.rotation, normals)  # [5, 3]
@@ -36,7 +36,7 @@ def collide(body: Rigid, state: CarState) -> tuple[Rigid, CarState]:
     normal: Parts = tuple(axes)
     velocity: Parts = tuple(to_body(body.rotation, body.velocity + _FALL))
     spin: Parts = tuple(to_body(body.rotation, body.spin))
-    touching = distance + dot(tuple((_SIGNS * SIZE / 2).T), normal) <= 0  # [8], as all that follows
+    touching = distance + dot(tuple((_SIGNS * SIZE / 2).T), normal) <= 0  # [8], as is all that follows
     lever = cross(_CORNERS, normal)
     yields = 1 / MASS + dot(lever, tuple(part / about for part, about in zip(lever, INERTIA, strict=True)))
     gain = 1 / (jnp.maximum(touching.sum(), 1) * yields)

@@ -1,4 +1,4 @@
-"""A match as one car sees it: turned so that its team attacks towards +y. What it observes of it, by groups."""
+"""Scenes: a match as one car sees it, turned so that its team attacks towards +y; and observations, by groups."""
 
 from collections.abc import Callable
 
@@ -15,12 +15,12 @@ from mjx_arena.tasks.car_soccer.vectors import to_body
 from mjx_arena.tasks.car_soccer.world import World
 
 _LENGTH = np.array([field.HALF_WIDTH, field.HALF_LENGTH, field.HEIGHT])
-_FAR = 6000.0  # uu that distances are measured by
-_NEAREST = 3  # pads of the car, and of the ball
+_FAR = 6000.0  # uu, the unit of distances in observations
+_NEAREST = 3  # pads nearest to the car, and as many to the ball, that are observed
 
 
 class Scene(struct.PyTreeNode):
-    """T is the size of a team."""
+    """A match as one car sees it; T is the size of a team."""
 
     ball: Rigid
     body: Rigid
@@ -29,12 +29,12 @@ class Scene(struct.PyTreeNode):
     opponents: tuple[Rigid, CarState]  # leaves [T, ...]
     pads: jax.Array  # [34, 2] uu
     timers: jax.Array  # [34] s until pads give again
-    held: jax.Array  # [8] controls of the step before
+    held: jax.Array  # [8] controls of the last control step
     left: jax.Array  # [] share of five minutes that is left
 
 
 def scenes(the_ball: Rigid, bodies: Rigid, world: World, held: jax.Array, left: jax.Array) -> Scene:
-    """Of every car: leaves `[A, ...]`. `held` is `[A, 8]`."""
+    """Returns the scenes of all cars, with leaves `[A, ...]`. `held` `[A, 8]` are their last controls."""
     num = held.shape[0]
     team = num // 2
 
@@ -65,7 +65,7 @@ def _rows(tree, rows):
 
 
 def _turned(body: Rigid, sign: jax.Array) -> Rigid:
-    """By half a turn about the vertical where `sign` is -1."""
+    """Turns a body by half a turn about the vertical if `sign` is -1."""
     turn = jnp.stack([sign, sign, jnp.ones(())])
     return Rigid(body.position * turn, body.rotation * turn[:, None], body.velocity * turn, body.spin * turn)
 
@@ -92,7 +92,7 @@ def _self(scene: Scene) -> jax.Array:
 
 
 def _context(scene: Scene) -> jax.Array:
-    """The ball from the car's seat, and time."""
+    """Returns the ball as seen from the car, and the time left `[9]`."""
     offset = scene.ball.position - scene.body.position
     drift = scene.ball.velocity - scene.body.velocity
     distance = jnp.linalg.norm(offset + 1e-6)
@@ -110,7 +110,7 @@ def _previous(scene: Scene) -> jax.Array:
 
 
 def _masks(scene: Scene) -> jax.Array:
-    """On the wheels, may jump again, dodging, on the hull, supersonic."""
+    """Returns flags `[5]`: on the wheels, may jump again, has dodged, on the hull, supersonic."""
     state = scene.state
     second = ~state.double_jumped & ~state.dodged & (state.air_time < DOUBLE_JUMP_WITHIN)
     flags = [state.on_ground, second, state.dodged, state.hull_touches, state.supersonic]
@@ -136,11 +136,11 @@ def _opponents(scene: Scene) -> jax.Array:
 
 
 def _pads(scene: Scene) -> jax.Array:
-    """The nearest pads to the car and to the ball: where, how soon they give, and whether they are big."""
+    """Returns places, timers and sizes of the 3 pads nearest to the car and to the ball `[24]`."""
 
     def nearest(place):
         distance = jnp.linalg.norm(scene.pads - place[:2], axis=-1)
-        # Of pads that are equally far, both teams list those behind and to the left of them first.
+        # Of pads at equal distance, both teams list first the ones behind them and to their left.
         index = jax.lax.top_k(-distance - scene.pads @ np.array([1e-3, 2e-3], np.float32), _NEAREST)[1]
         offset = scene.pads[index] - scene.body.position[:2]
         flat = to_body(scene.body.rotation, jnp.column_stack([offset, jnp.zeros(_NEAREST)])) / _FAR
@@ -150,7 +150,7 @@ def _pads(scene: Scene) -> jax.Array:
 
 
 def _goals(scene: Scene) -> jax.Array:
-    """Where the other team's and the own goal lie from the car and from the ball."""
+    """Returns offsets of the other team's and the own goal from the car and from the ball `[12]`."""
     goals = jnp.array([[0, field.HALF_LENGTH, field.GOAL_HEIGHT / 2], [0, -field.HALF_LENGTH, field.GOAL_HEIGHT / 2]])
     from_car = to_body(scene.body.rotation, goals - scene.body.position)
     return jnp.concatenate([from_car, goals - scene.ball.position]).reshape(-1) / _FAR
@@ -170,5 +170,5 @@ GROUPS: dict[str, Callable[[Scene], jax.Array]] = {
 
 
 def observe(scene: Scene, groups: tuple[str, ...]) -> jax.Array:
-    """`[O]` of one car."""
+    """Returns the observation `[O]` of one car."""
     return jnp.concatenate([GROUPS[name](scene) for name in groups])

@@ -1,4 +1,4 @@
-"""How a match begins: kick-off, anywhere, on the roof, or in a drill. Of `A` cars the first half attacks towards +y."""
+"""Starts of a match: kick-off, random, on the roof, or a drill. The first half of the A cars attacks towards +y."""
 
 from collections.abc import Callable
 
@@ -13,21 +13,21 @@ from mjx_arena.tasks.car_soccer import ball, boost, car, field
 _KICKOFFS = np.array(
     [(-2048, -2560, 0.25), (2048, -2560, 0.75), (-256, -3840, 0.5), (256, -3840, 0.5), (0, -4608, 0.5)]
 )  # x, y, and yaw in half turns, of cars that attack towards +y
-_SPACING = 400.0  # uu between cars of drills that only wait
+_SPACING = 400.0  # uu between cars that only wait in a drill
 
 
 class Start(struct.PyTreeNode):
-    """Row 0 of bodies is the ball, and then come the cars; B = 1 + A."""
+    """The state that a match starts in. Of the B = 1 + A bodies, row 0 is the ball, the others are the cars."""
 
     position: jax.Array  # [B, 3] uu
     quat: jax.Array  # [B, 4]
     velocity: jax.Array  # [B, 3] uu/s
     spin: jax.Array  # [B, 3] rad/s in the body's own coordinates
-    boost: jax.Array  # [A]
+    boost: jax.Array  # [A] of 100
 
 
 def kickoff(key: chex.PRNGKey, num_cars: int) -> Start:
-    """The ball at rest in the middle, the teams at mirrored places."""
+    """Draws a kick-off: the ball at rest in the middle, the teams at mirrored places."""
     team = num_cars // 2
     place = jnp.asarray(_KICKOFFS)[jax.random.permutation(key, len(_KICKOFFS))[:team]]
     yaw = place[:, 2] * jnp.pi
@@ -38,7 +38,7 @@ def kickoff(key: chex.PRNGKey, num_cars: int) -> Start:
 
 
 def anywhere(key: chex.PRNGKey, num_cars: int) -> Start:
-    """Ball and cars anywhere and at any speed; half of the cars in the air, the others on their wheels."""
+    """Draws places and velocities of ball and cars at random; each car is in the air or on its wheels, as likely."""
     keys = jax.random.split(key, 9)
     low, high = jnp.array([-3500, -4300, 100.0]), jnp.array([3500, 4300, 1900.0])
     place = jax.random.uniform(keys[0], (1 + num_cars, 3), minval=low, maxval=high)
@@ -59,7 +59,7 @@ def anywhere(key: chex.PRNGKey, num_cars: int) -> Start:
 
 
 def turtled(key: chex.PRNGKey, num_cars: int) -> Start:
-    """As `anywhere`, but the cars fall onto their roofs, rolled by up to 0.55 rad."""
+    """Draws as `anywhere` does, but lets the cars fall onto their roofs, up to 0.55 rad off."""
     k_rest, k_roll, k_yaw = jax.random.split(key, 3)
     start = anywhere(k_rest, num_cars)
     roll = jnp.pi + jax.random.uniform(k_roll, (num_cars,), minval=-0.55, maxval=0.55)
@@ -71,7 +71,7 @@ def turtled(key: chex.PRNGKey, num_cars: int) -> Start:
 
 
 def wall(key: chex.PRNGKey, num_cars: int) -> Start:
-    """A drill: the ball comes back off a side wall ahead of the car."""
+    """Draws a drill in which the ball bounces off a side wall, ahead of the first car."""
     k_side, k_y, k_z = jax.random.split(key, 3)
     side = jnp.where(jax.random.bernoulli(k_side), 1.0, -1.0)
     y = jax.random.uniform(k_y, minval=-3000, maxval=1500)
@@ -82,7 +82,7 @@ def wall(key: chex.PRNGKey, num_cars: int) -> Start:
 
 
 def aerial(key: chex.PRNGKey, num_cars: int) -> Start:
-    """A drill: the ball comes down in front of the car, which has to fly to meet it."""
+    """Draws a drill in which the ball comes down in front of the first car, which has to fly to meet it."""
     k_x, k_y, k_z = jax.random.split(key, 3)
     x, y = jax.random.uniform(k_x, minval=-2500, maxval=2500), jax.random.uniform(k_y, minval=-3500, maxval=1000)
     the_ball = jnp.stack([x, y + 1200, jax.random.uniform(k_z, minval=900, maxval=1700)])
@@ -92,7 +92,7 @@ def aerial(key: chex.PRNGKey, num_cars: int) -> Start:
 
 
 def air_dribble(key: chex.PRNGKey, num_cars: int) -> Start:
-    """A drill: car and ball already fly towards the goal, the car below and behind."""
+    """Draws a drill in which the first car and the ball fly towards the goal, the car below and behind."""
     k_x, k_z = jax.random.split(key)
     x, z = jax.random.uniform(k_x, minval=-1500, maxval=1500), jax.random.uniform(k_z, minval=500, maxval=1200)
     the_ball = jnp.stack([x, jnp.float32(0), z])
@@ -104,7 +104,7 @@ def air_dribble(key: chex.PRNGKey, num_cars: int) -> Start:
 
 
 def flip_reset(key: chex.PRNGKey, num_cars: int) -> Start:
-    """A drill: the car flies on its back below the ball, its wheels towards it, and has used up its jumps."""
+    """Draws a drill in which the first car flies upside down below the ball, its wheels towards the ball."""
     k_x, k_z = jax.random.split(key)
     x, z = jax.random.uniform(k_x, minval=-1500, maxval=1500), jax.random.uniform(k_z, minval=700, maxval=1400)
     the_ball = jnp.stack([x, jnp.float32(0), z])
@@ -128,7 +128,7 @@ DRILLS: dict[str, Callable[[chex.PRNGKey, int], Start]] = {
 
 
 def draw(key: chex.PRNGKey, num_cars: int, shares: jax.Array) -> tuple[Start, jax.Array]:
-    """One of `MATCHES` and `DRILLS`, in this order, with probabilities in proportion to `shares` `[7]`; and which."""
+    """Draws a start with odds `shares` `[7]`; returns it and its index `[]` in `MATCHES` followed by `DRILLS`."""
     k_which, k_start = jax.random.split(key)
     functions = [*MATCHES.values(), *DRILLS.values()]
     which = jax.random.categorical(k_which, jnp.log(shares))
@@ -149,7 +149,7 @@ def _start(the_ball, rolling, cars, quat, velocity=None, spin=None, boost: float
 
 
 def _waiting(num_cars: int) -> jax.Array:
-    """Places `[A, 3]` in front of the goals, for cars that a drill is not about."""
+    """Returns places `[A, 3]` in front of the goals, for cars that only wait in a drill."""
     team = num_cars // 2
     x = _SPACING * (jnp.arange(team) - (team - 1) / 2)
     y, z = jnp.full(team, field.HALF_LENGTH - 500), jnp.full(team, car.REST_HEIGHT)
@@ -157,7 +157,7 @@ def _waiting(num_cars: int) -> jax.Array:
 
 
 def _ahead(num_cars: int) -> jax.Array:
-    """Yaws `[A]` towards the other team's goal."""
+    """Returns yaws `[A]` rad towards the other team's goal."""
     return jnp.where(jnp.arange(num_cars) < num_cars // 2, 0.5, -0.5) * jnp.pi
 
 
@@ -176,13 +176,13 @@ def _yaw(angle: jax.Array) -> jax.Array:
 
 
 def _turned_over(yaw: jax.Array, roll: jax.Array) -> jax.Array:
-    """Quaternion `[4]` of a roll about the car's own axis, then a turn about the vertical."""
+    """Returns the quaternion `[4]` of a roll about the car's own axis and then a turn about the vertical."""
     c, s, cr, sr = jnp.cos(yaw / 2), jnp.sin(yaw / 2), jnp.cos(roll / 2), jnp.sin(roll / 2)
     return jnp.stack([c * cr, c * sr, s * sr, s * cr])
 
 
 def _pitched(yaw: float, pitch: float) -> jax.Array:
-    """Quaternion `[4]` with the nose up by `pitch`, then a turn about the vertical."""
+    """Returns the quaternion `[4]` of a car with its nose up by `pitch` and then turned about the vertical."""
     c, s, cp, sp = np.cos(yaw / 2), np.sin(yaw / 2), np.cos(-pitch / 2), np.sin(-pitch / 2)
     return jnp.array([c * cp, -s * sp, c * sp, s * cp], jnp.float32)
 

@@ -1,8 +1,8 @@
-"""Car soccer but for its rules: what the arena does to cars and ball, in closed form, 120 times a second.
+"""Units of car soccer, and the conventions of its physics, which runs in closed form 120 times a second.
 
-Lengths are in uu (unreal units, 0.01 m), angles in rad, times in s. The engine integrates cars and ball and their
-contacts with one another; everything else changes velocities before and after each of its steps. Constants and the
-order of events are those of RocketSim (github.com/ZealanL/RocketSim), with whose trajectories the tests compare.
+Lengths are in uu (unreal units, 0.01 m), angles in rad, times in s. The engine integrates cars and ball and the
+contacts between them; everything else changes velocities before and after each of its steps. Constants and the
+order of events are those of RocketSim (github.com/ZealanL/RocketSim); tests compare with its trajectories.
 Steering and rolling to the right turn from x to y, as in the game, whose y axis lies to the right of x.
 """
 

@@ -1,4 +1,4 @@
-"""One tick of a field with its ball and cars: the closed-form part, a step of the engine, and what follows it."""
+"""The world of a match, and its tick: the closed-form part, a step of the engine, and what follows it."""
 
 import jax
 import jax.numpy as jnp
@@ -13,30 +13,30 @@ from mjx_arena.tasks.car_soccer.units import GRAVITY, METRE, TICK
 from mjx_arena.tasks.car_soccer.vectors import dot, parts, plus, times, to_body
 from mjx_arena.types import Physics, PhysicsState
 
-_HIDDEN = -3000.0  # uu, the height at which demolished cars wait
-_COMES_BACK = np.array([[-2304, -4608, 36], [2304, -4608, 36], [-2688, -4608, 36], [2688, -4608, 36.0]])  # one half's
+_HIDDEN = -3000.0  # uu, height at which demolished cars wait
+_COMES_BACK = np.array([[-2304, -4608, 36], [2304, -4608, 36], [-2688, -4608, 36], [2688, -4608, 36.0]])  # uu
 _BALL_BIT, _HULL_BIT, _CAPSULE_BIT = 1, 2, 4
 
 
 class World(struct.PyTreeNode):
-    """Beside the engine's state. A cars, P pads."""
+    """The state that the engine does not hold, of A cars and P pads."""
 
     cars: CarState  # leaves [A, ...]
-    pads: jax.Array  # [P] s until they give again
+    pads: jax.Array  # [P] s until pads give again
 
 
 class Events(struct.PyTreeNode):
-    """Of one tick."""
+    """The events of one tick."""
 
-    touched: jax.Array  # [A] bool: hit the ball, with the extra push
+    touched: jax.Array  # [A] bool: hit the ball, and gave it the extra push
     demolished: jax.Array  # [A] bool
     scored: jax.Array  # [] +1 in the goal at +y, -1 at -y, else 0
 
 
 def build(num_cars: int, drawn: bool = False, iterations: int = 4) -> mujoco.MjSpec:
-    """Ball and cars as free bodies, which meet one another and nothing else.
+    """Builds a model of ball and cars as free bodies, which touch each other and nothing else.
 
-    With `drawn` come the field and what makes a car look like one: an engine would move it along in every step.
+    `drawn` adds the field, wheels and windows for pictures only, which would cost the engine time in every step.
     """
     spec = mujoco.MjSpec()
     spec.option.timestep = TICK
@@ -64,7 +64,7 @@ def build(num_cars: int, drawn: bool = False, iterations: int = 4) -> mujoco.MjS
     return spec
 
 
-# One step undoes an approach, and lifts what sank in only slowly: a hit of Bullet's, without restitution.
+# As a hit in Bullet without restitution: one step stops an approach, and overlap is undone slowly.
 _CONTACT = {"solref": [2 * TICK, 4.0], "solimp": [0.98, 0.99, 0.001, 0.5, 2], "friction": [2.0, 0, 0], "condim": 3}
 
 
@@ -102,7 +102,7 @@ def _add_car(spec: mujoco.MjSpec, index: int, blue: bool) -> mujoco.MjsBody:
 
 
 def _draw_car(body: mujoco.MjsBody) -> None:
-    """Wheels and windows."""
+    """Adds wheels and windows, for pictures."""
     wheel = {"type": mujoco.mjtGeom.mjGEOM_CYLINDER, "mass": 0, "contype": 0, "conaffinity": 0}
     for x, y, radius in ((51.25, 30, 12.5), (-33.75, 33, 15)):
         for side in (-1, 1):
@@ -157,7 +157,7 @@ def _draw_field(spec: mujoco.MjSpec) -> None:
 
 
 def bodies(state: PhysicsState, num_cars: int) -> tuple[Rigid, Rigid]:
-    """The ball, and the cars with leaves `[A, ...]`."""
+    """Returns the ball, and the cars with leaves `[A, ...]`."""
     qpos, qvel = state.qpos.reshape(1 + num_cars, 7), state.qvel.reshape(1 + num_cars, 6)
     each = jax.vmap(rigid.read)(qpos, qvel)
     return jax.tree.map(lambda x: x[0], each), jax.tree.map(lambda x: x[1:], each)
@@ -166,7 +166,7 @@ def bodies(state: PhysicsState, num_cars: int) -> tuple[Rigid, Rigid]:
 def tick(
     physics: Physics, state: PhysicsState, world: World, controls: Controls, demolitions: bool
 ) -> tuple[PhysicsState, World, Events]:
-    """`controls` has leaves `[A]`."""
+    """Advances a match by one tick of 1/120 s; `controls` has leaves `[A]`."""
     num_cars = world.cars.boost.shape[0]
     if demolitions:
         state, world = _put_aside(state, world)
@@ -197,7 +197,7 @@ def tick(
 
 
 def _put_aside(state: PhysicsState, world: World) -> tuple[PhysicsState, World]:
-    """With cars that are demolished out of the way, and those whose time is up back in their half, on fresh wheels."""
+    """Moves demolished cars out of the way, and back into their half, on their wheels, once their time is up."""
     num = world.cars.respawn.shape[0]
     team, left = num // 2, world.cars.respawn
     out, back = left > TICK, (left > 0) & (left <= TICK)
@@ -220,10 +220,10 @@ def _put_aside(state: PhysicsState, world: World) -> tuple[PhysicsState, World]:
 
 
 def _before_step(body: Rigid, state: CarState, controls: Controls) -> tuple[Rigid, CarState]:
-    """Everything that changes one car's velocities before the engine's step, in RocketSim's order."""
+    """Applies all that changes one car's velocities before the engine's step, in RocketSim's order."""
     pressed = controls.jump & ~state.held_jump
     wheels = car.find_wheels(body)
-    # Wheels push by how the car moved before it jumps.
+    # Wheels push according to the motion before a jump.
     along_ground, springs = car.friction(body, state, controls, wheels), car.suspension(body, wheels)
     body, state = car.drive(body, state, controls, wheels)
     flying = aerial.control(body, state, controls)
@@ -243,7 +243,7 @@ def _before_step(body: Rigid, state: CarState, controls: Controls) -> tuple[Rigi
 
 
 def _step(physics: Physics, state: PhysicsState, the_ball: Rigid, cars: Rigid) -> PhysicsState:
-    """One step of the engine from these velocities. Bullet knows no gyroscopic torque, so that it is taken back."""
+    """Runs one engine step from these velocities. Cancels the gyroscopic torque, which Bullet does not have."""
     inertia = jnp.asarray(car.INERTIA * METRE**2, jnp.float32)
     spin = jax.vmap(to_body)(cars.rotation, cars.spin)
     gyroscopic = jnp.cross(spin, inertia * spin)
@@ -259,7 +259,7 @@ def _velocities(the_ball: Rigid, cars: Rigid) -> jax.Array:
 
 
 def _bumps(states: CarState, cars: Rigid, present: jax.Array, demolitions: bool) -> tuple[CarState, Rigid, jax.Array]:
-    """Of every ordered pair of cars that are there: pushes, and demolitions of other teams' cars."""
+    """Applies the bumps between cars; returns states, bodies, and which cars are demolished, `[A]` bool."""
     num = present.shape[0]
     blue = jnp.arange(num) < num // 2
     pair = jax.vmap(jax.vmap(hits.bump, (None, None, 0, 0)), (0, 0, None, None))

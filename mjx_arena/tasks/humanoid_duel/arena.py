@@ -1,8 +1,8 @@
-"""Humanoid duel: who falls loses; both falling in one step, or the time limit, is a draw.
+"""Humanoid duel: the one that falls loses. If both fall in one step, or at the time limit, the match is a draw.
 
-To fall is to let the torso sink below a height. Two kinds of exercise are mixed in, in which nothing can be won and
-nothing is rated. In a drill the opponent is a dummy that is held standing and cannot lose, and random kicks disturb the
-learner. In a shadow match the agents pass through each other: who counts on the other's support falls.
+A humanoid falls when its torso sinks below a height. Some matches are exercises, which cannot be won and are not rated.
+In a drill the opponent is a dummy that is held standing and cannot lose, and random kicks disturb the learner. In a
+shadow match the agents pass through each other, so that one which leans on the other falls.
 """
 
 from dataclasses import dataclass, field
@@ -27,17 +27,17 @@ from mjx_arena.validation import checker, require_not_negative
 
 @dataclass(frozen=True)
 class RewardWeights:
-    """Per control step and agent, except `win` and `fall`, which come once."""
+    """Weights of the reward terms, paid per control step and agent; `win` and `fall` are paid once."""
 
-    upright: float = 0.01  # x height of the torso above the fall height, 1 when standing
-    balance: float = 0.005  # x torso's up axis . world's up
-    opponent_off_balance: float = 0.01  # x how far the opponent's torso is below standing, 1 at the fall height
-    control: float = 0.002  # x mean squared control, subtracted
-    approach: float = 0.03  # x speed towards an opponent out of reach, m/s, at most 1
-    ground: float = 0.015  # x speed at which both together move towards the opponent's side, m/s; adds up to 0
-    time: float = 0.0265  # subtracted: standing still for ever must not pay
-    win: float = 3.0  # x height of the winner's own torso above the fall height, 1 when standing
-    fall: float = 3.0  # subtracted from whoever falls
+    upright: float = 0.01  # x height of the torso: 0 at the fall height, 1 when standing
+    balance: float = 0.005  # x cosine of the angle between the torso's up axis and the vertical
+    opponent_off_balance: float = 0.01  # x sinking of the opponent's torso: 0 when standing, 1 at the fall height
+    control: float = 0.002  # x mean squared action, subtracted
+    approach: float = 0.03  # x m/s towards an opponent more than 0.5 m away, in [-1, 1]
+    ground: float = 0.015  # x m/s at which both, on average, move towards the opponent's side; adds up to 0 for the two
+    time: float = 0.0265  # subtracted in each control step, so that standing still does not pay
+    win: float = 3.0  # paid once: x height of the winner's torso: 0 at the fall height, 1 when standing
+    fall: float = 3.0  # subtracted once from an agent that falls
 
     def validate(self, prefix: str) -> None:
         require_not_negative(self, prefix, "weights must not be negative; the signs are the task's")
@@ -45,23 +45,25 @@ class RewardWeights:
 
 @dataclass(frozen=True)
 class HumanoidDuelSettings(TaskSettings):
-    name: str = "humanoid_duel"
-    fall_height: float = 0.8  # m, of the torso's origin; standing is 1.14
+    """Settings of the humanoid duel."""
+
+    name: str = "humanoid_duel"  # name of the game
+    fall_height: float = 0.8  # m, height of the torso's origin below which an agent has fallen; standing is 1.14
     time_limit: int = 1000  # control steps of 20 ms; then the match is a draw
     substeps: int = 2  # engine steps in one control step of 20 ms
-    start_distance: tuple[float, float] = (0.3, 0.6)  # m between the torsos, uniform
-    start_noise: float = 0.05  # rad and m/s of joints, uniform
-    start_yaw: float = 0.3  # rad away from facing the opponent, uniform
+    start_distance: tuple[float, float] = (0.3, 0.6)  # m, least and most between the torsos at the start, uniform
+    start_noise: float = 0.05  # rad, rad/s and m/s, most that hinges and velocities vary at the start, uniform
+    start_yaw: float = 0.3  # rad, most that an agent faces away from its opponent at the start, uniform
     agent_contacts: bool = True  # false lets the agents pass through each other
-    drill_share: float = 0.2  # of the matches
-    shadow_share: float = 0.07  # of the matches: the agents pass through each other, nothing can be won
-    drill_distance: float = 2.0  # m between learner and dummy
-    drill_time_limit: int = 500  # control steps
-    kick_interval: int = 100  # control steps between two kicks, which come in random directions
-    drill_kick: tuple[float, float] = (0.1, 0.6)  # m/s that a kick adds to the body in a drill, uniform
+    drill_share: float = 0.2  # share of matches that are drills, against a dummy that is held standing
+    shadow_share: float = 0.07  # share of matches in which the agents pass through each other and cannot win
+    drill_distance: float = 2.0  # m between learner and dummy at the start of a drill
+    drill_time_limit: int = 500  # control steps of a drill
+    kick_interval: int = 100  # control steps between two kicks of a drill, which come in random directions
+    drill_kick: tuple[float, float] = (0.1, 0.6)  # m/s, least and most that a kick of a drill adds to the body, uniform
     reward: RewardWeights = field(
         default_factory=RewardWeights
-    )  # per control step and agent, except win and fall, which come once
+    )  # weights of the reward terms, paid per control step and agent; win and fall once
 
     @property
     def num_agents(self) -> int:
@@ -69,7 +71,7 @@ class HumanoidDuelSettings(TaskSettings):
 
     @property
     def num_dofs(self) -> int:
-        """Few enough for several CPU devices without spare threads, see `devices.configure`."""
+        """Returns the degrees of freedom, 20: few enough to need no spare threads, see `devices.configure`."""
         return 2 * NV
 
     @property
@@ -94,15 +96,17 @@ class HumanoidDuelSettings(TaskSettings):
 
 
 class DuelMemory(struct.PyTreeNode):
+    """The task's part of the state of a match."""
+
     drill: jax.Array  # [] bool
     shadow: jax.Array  # [] bool
     held: jax.Array  # [2] bool: the dummy of a drill
-    start_qpos: jax.Array  # [nq] where the dummy is held
+    start_qpos: jax.Array  # [nq] start of the match, at which the dummy is held
     kicks: jax.Array  # [K, 2, 2] m/s that each kick adds to the bodies, in world coordinates, in a drill
 
 
 class HumanoidDuel(Arena):
-    """`Arena` of two agents: 4 controls each, in the order of `duelist.HINGES`, and 38 observations."""
+    """The `Arena` of two agents: 4 controls each, in the order of `duelist.HINGES`, and 38 observations."""
 
     settings_type = HumanoidDuelSettings
     version = 1
@@ -157,18 +161,18 @@ class HumanoidDuel(Arena):
         return state, self._timestep(state, posture, self._rewards(posture, action, fallen), fallen)
 
     def controls(self, state: ArenaState, action: jax.Array) -> jax.Array:
-        """Of the motors `[8]`."""
+        """Returns the controls of the motors `[8]`."""
         del state
         return action.reshape(-1)
 
     def _kick(self, state: ArenaState) -> PhysicsState:
-        """In a drill adds the next kick's velocity to the free roots, when one is due."""
+        """Adds the velocity of a kick to the free roots, if this is a drill and a kick is due."""
         kick = push_at(state.memory.kicks, state.step_count, self.settings.kick_interval) * state.memory.drill
         qvel = state.physics.qvel.reshape(2, NV)
         return state.physics.replace(qvel=qvel.at[:, :2].add(kick).reshape(-1))
 
     def _rewards(self, posture: Posture, action: jax.Array, fallen: jax.Array) -> dict[str, jax.Array]:
-        """Terms `[2]` before their weights, named as in `RewardWeights`."""
+        """Returns the unweighted terms `{name: [2]}`, named as in `RewardWeights`."""
         low, standing = self.settings.fall_height, duelist.STANDING_HEIGHT
         upright = jnp.clip((posture.height - low) / (standing - low), 0, 1)
         flat_gap = (posture.of_others().position - posture.position)[:, :2]
@@ -208,7 +212,7 @@ class HumanoidDuel(Arena):
 
 
 _CONTEST_TERMS = ("opponent_off_balance", "approach", "ground", "time", "win")
-_REACH = 0.5  # m between the torsos: closer, the approach is over
+_REACH = 0.5  # m between the torsos, below which the approach is not paid
 
 
 def _hold(physics: PhysicsState, memory: DuelMemory) -> PhysicsState:

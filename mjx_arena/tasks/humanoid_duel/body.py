@@ -11,7 +11,7 @@ import mujoco
 from mjx_arena.bodies.ground import FLOOR, with_ground
 from mjx_arena.bodies.posture import Posture
 
-STANDING_HEIGHT = 1.14  # of the torso's origin above the floor, legs straight
+STANDING_HEIGHT = 1.14  # of the torso's origin, legs straight
 HINGES = ("hip_left", "knee_left", "hip_right", "knee_right")  # in the order of joints and of controls
 NQ, NV = 11, 10  # positions and velocities of one duelist: a free root, then the hinges
 LIMBS = ("torso", "thigh_left", "shin_left", "thigh_right", "shin_right")  # geoms that touch an opponent
@@ -51,9 +51,9 @@ def add_duelist(spec: mujoco.MjSpec, name: str, rgba: tuple[float, float, float,
 
 
 def build_pair(timestep: float, agent_contacts: bool) -> mujoco.MjSpec:
-    """Two duelists, `red` and `blue`, on the ground, for engine steps of `timestep` seconds.
+    """Builds a model of two duelists, `red` and `blue`, on the ground, for engine steps of `timestep` s.
 
-    Their limbs touch each other only with `agent_contacts`; those contacts are without friction.
+    If `agent_contacts` is true, their limbs touch each other, without friction.
     """
     spec = with_ground(timestep)
     for name, rgba in (("red", (0.8, 0.25, 0.2, 1)), ("blue", (0.2, 0.4, 0.8, 1))):
@@ -87,21 +87,21 @@ def _add_hinge(spec, body, name: str, limits: tuple[float, float], gear: float) 
 
 
 def observation(posture: Posture) -> jax.Array:
-    """Of two duelists: what each feels of itself and sees of the other `[2, 38]`, all in its own frames.
+    """Returns what each of two duelists observes of itself and of the other `[2, 38]`, in its own frames.
 
-    Nothing in it depends on where the two are or on which of them is first: the seats are interchangeable.
+    It depends neither on their place in the world nor on which is first: the seats are interchangeable.
     """
     return jnp.concatenate([_felt(posture), _seen(posture)], -1)
 
 
 def _felt(posture: Posture) -> jax.Array:
-    """`[n, 18]`."""
+    """Returns what each duelist observes of itself `[n, 18]`."""
     velocity = posture.in_own_frame(posture.velocity)
     parts = [posture.height[:, None], posture.vertical, velocity, posture.spin, posture.hinges, posture.hinge_speeds]
     return jnp.concatenate(parts, -1)
 
 
 def _seen(posture: Posture) -> jax.Array:
-    """`[2, 20]`."""
+    """Returns what each duelist observes of the other `[2, 20]`."""
     other = posture.of_others()
     return jnp.concatenate([posture.seen()[:, 0], other.hinges, other.hinge_speeds], -1)

@@ -1,7 +1,7 @@
 """Humanoid poses: one humanoid learns what a reward of the folder `rewards` pays for, without reference motion.
 
-An episode succeeds, with outcome +1, if its last steps all met the reward's goal; it fails, with -1, where they did not
-or the torso fell too low. Nothing is rated: there is no opponent.
+An episode succeeds, with outcome +1, if its last steps all meet the reward's goal; otherwise, or if the torso falls too
+low, it fails, with -1. Nothing is rated: there is no opponent.
 """
 
 from dataclasses import dataclass, field
@@ -26,21 +26,23 @@ from mjx_arena.validation import checker
 
 @dataclass(frozen=True)
 class HumanoidPoseSettings(TaskSettings):
-    name: str = "humanoid_pose"
+    """Settings of humanoid poses; None stands for the value that the reward brings."""
+
+    name: str = "humanoid_pose"  # name of the game
     reward: str = "stand"  # stand, kneel, walk, getup; seed_stand, seed_kneel; dm_stand, dm_walk, dm_run
-    # what touches the floor: feet, limbs, or all as floor; full: also limbs each other; null: the reward's
+    # contacts with the floor: feet, limbs or floor (all); full: limbs also touch each other; null: the reward's own
     contacts: str | None = None
-    start: str | None = None  # standing, lying, or thrown as the Control Suite's humanoid is
-    substeps: int | None = None  # engine steps of 5 ms in one control step
-    time_limit: int | None = None  # control steps
-    practice_share: float = 0.0  # of the episodes begin between standing and squatting, and end once it falls
-    practice_steps: int = 150  # control steps of such an episode at most
-    # share of its weight that an episode's humanoid is pulled up by at the torso, uniform from 0 to it, over training
+    start: str | None = None  # standing, lying, or thrown (as in the Control Suite); null: the reward's own
+    substeps: int | None = None  # engine steps of 5 ms in one control step; null: the reward's own
+    time_limit: int | None = None  # control steps of an episode; null: the reward's own
+    practice_share: float = 0.0  # share of episodes that begin between standing and squatting, and that a fall ends
+    practice_steps: int = 150  # control steps of a practice episode, at most
+    # share of the weight that pulls the torso up, over training; drawn for each episode, uniform from 0 to this
     lift: Ramp = field(default_factory=Ramp)
-    start_noise: float = 0.05  # rad of hinges, uniform
-    start_speed: float = 0.2  # m/s and rad/s of everything, uniform
+    start_noise: float = 0.05  # rad, most that hinges vary at a standing start, uniform
+    start_speed: float = 0.2  # m/s and rad/s, most of each velocity at the start, uniform
     push_interval: int = 150  # control steps between two pushes
-    push_speed: tuple[float, float] = (0.0, 0.5)  # m/s that a push adds to the whole body, uniform
+    push_speed: tuple[float, float] = (0.0, 0.5)  # m/s, least and most that a push adds to the whole body, uniform
 
     def validate(self, prefix: str = "task") -> None:
         check = checker(self, prefix)
@@ -65,15 +67,17 @@ class HumanoidPoseSettings(TaskSettings):
 
 
 class PoseMemory(struct.PyTreeNode):
-    pushes: jax.Array  # [K, 1, 2] m/s
-    in_pose: jax.Array  # [] int32: the latest control steps that all met the goal
-    practice: jax.Array  # [] bool
-    lift: jax.Array  # [] the most that any episode is pulled up by, as a share of the weight
-    lift_share: jax.Array  # [] of that most, in [0, 1]
+    """The task's part of the state of an episode."""
+
+    pushes: jax.Array  # [K, 1, 2] m/s, see `mjx_arena.pushes`
+    in_pose: jax.Array  # [] int32: number of control steps, up to the latest, that all met the goal
+    practice: jax.Array  # [] bool: a practice episode, which begins between standing and squatting
+    lift: jax.Array  # [] share of the weight that an episode is pulled up by, at most
+    lift_share: jax.Array  # [] what part of `lift` pulls in this episode, in [0, 1]
 
 
 class HumanoidPose(Arena):
-    """`Arena` of one agent: 21 motors at full range, in the order of the model's actuators, and 67 observations."""
+    """The `Arena` of one agent: 21 motors, in the order of the model's actuators, and 67 observations."""
 
     settings_type = HumanoidPoseSettings
     version = 1
@@ -130,11 +134,11 @@ class HumanoidPose(Arena):
         return state, self._timestep(state, moment)
 
     def progressed(self, state: ArenaState, progress: Progress) -> ArenaState:
-        """Moves what pulls it up."""
+        """Sets the share of the weight that pulls the torso up."""
         return state.replace(memory=state.memory.replace(lift=self.settings.lift.at(progress.arena_steps)))
 
     def controls(self, state: ArenaState, action: jax.Array) -> jax.Array:
-        """Of the motors `[21]`."""
+        """Returns the controls of the motors `[21]`."""
         del state
         return action[0]
 
@@ -159,4 +163,4 @@ class HumanoidPose(Arena):
         )
 
 
-_PRACTISED = 0.5  # m, of the torso; lower, practice ends as a failure, for most of it to be spent on the feet
+_PRACTISED = 0.5  # m, height of the torso below which practice fails, so that most of it is spent on the feet

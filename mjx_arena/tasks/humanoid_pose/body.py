@@ -1,4 +1,4 @@
-"""MuJoCo's humanoid: 21 motors on 13 limbs and a head, read from MuJoCo's own model file, whose licence lies beside it.
+"""MuJoCo's humanoid: 21 motors on 13 limbs and a head, read from MuJoCo's model file, whose licence is next to it.
 
 Units: m, kg, rad. Standing is the model's reference pose, with the soles on the floor.
 """
@@ -13,7 +13,7 @@ from flax import struct
 from mjx_arena.geometry import rotation_matrix
 from mjx_arena.types import PhysicsState
 
-STANDING_HEIGHT = 1.282  # of the torso's origin above the floor
+STANDING_HEIGHT = 1.282  # of the torso's origin
 NUM_MOTORS = 21
 NQ, NV = 28, 27
 # Geoms that touch the floor. `full` is the model as it is shipped, where limbs touch one another too.
@@ -34,14 +34,14 @@ _SENSED = ("foot_right", "foot_left", "shin_right", "shin_left")  # a shin's ori
 
 
 def build(contacts: str, iterations: int = 4) -> mujoco.MjSpec:
-    """Builds the humanoid on its floor, with one of `CONTACTS`, sensors, and a solver of so many iterations."""
+    """Builds a model of the humanoid and its floor, with sensors for `HumanoidState` and contacts out of `CONTACTS`."""
     spec = mujoco.MjSpec.from_file(str(_ASSET))
     spec.option.iterations, spec.option.ls_iterations = iterations, 2 * iterations
-    spec.option.disableflags |= mujoco.mjtDisableBit.mjDSBL_EULERDAMP  # MJX would invert a matrix for it in every step
+    spec.option.disableflags |= mujoco.mjtDisableBit.mjDSBL_EULERDAMP  # else MJX inverts a matrix in every step
     touching = CONTACTS[contacts]
     if touching is not None:
         for geom in spec.geoms:
-            geom.contype = int(geom.name == "floor")  # limbs only answer the floor, and not one another
+            geom.contype = int(geom.name == "floor")  # limbs touch the floor but not each other
             geom.conaffinity = int(geom.name in touching)
     torso = {"objtype": mujoco.mjtObj.mjOBJ_BODY, "objname": "torso"}
     spec.add_sensor(name="com", type=mujoco.mjtSensor.mjSENS_SUBTREECOM, **torso)
@@ -53,50 +53,50 @@ def build(contacts: str, iterations: int = 4) -> mujoco.MjSpec:
 
 
 class HumanoidState(struct.PyTreeNode):
-    """How a humanoid stands and moves, in world coordinates unless said otherwise; what rewards are made of."""
+    """The posture and motion of a humanoid, from which rewards are computed; in m and world coordinates by default."""
 
-    position: jax.Array  # [3] of the torso
+    position: jax.Array  # [3] m, of the torso
     rotation: jax.Array  # [3, 3] from the torso's coordinates to the world's
-    velocity: jax.Array  # [3] of the torso, m/s
-    spin: jax.Array  # [3] of the torso, in its own coordinates, rad/s
-    com: jax.Array  # [3] centre of mass
-    com_velocity: jax.Array  # [3] m/s
-    feet: jax.Array  # [2, 3] right and left
-    knees: jax.Array  # [2, 3]
+    velocity: jax.Array  # [3] m/s, of the torso
+    spin: jax.Array  # [3] rad/s, of the torso, in its own coordinates
+    com: jax.Array  # [3] m, centre of mass
+    com_velocity: jax.Array  # [3] m/s, of the centre of mass
+    feet: jax.Array  # [2, 3] m, right and left
+    knees: jax.Array  # [2, 3] m, right and left
     hinges: jax.Array  # [21] rad
     hinge_speeds: jax.Array  # [21] rad/s
-    action: jax.Array  # [21] in [-1, 1], that led here
+    action: jax.Array  # [21] in [-1, 1], of the control step that led here
     torque: jax.Array  # [21] N m of the motors
     power: jax.Array  # [21] W that each motor gives to its hinge
     time: jax.Array  # [] s since the episode began
 
     @property
     def height(self) -> jax.Array:
-        """Of the torso `[]`, m."""
+        """Returns the height of the torso's origin `[]`, m."""
         return self.position[2]
 
     @property
     def up(self) -> jax.Array:
-        """The torso's up axis `[3]`."""
+        """Returns the torso's up axis `[3]`."""
         return self.rotation[:, 2]
 
     @property
     def head_height(self) -> jax.Array:
-        """Of the head's centre `[]`, m."""
+        """Returns the height of the head's centre `[]`, m."""
         return self.position[2] + _HEAD * self.up[2]
 
     @property
     def tilt(self) -> jax.Array:
-        """Angle `[]` between the torso and the vertical, rad."""
+        """Returns the angle `[]` between the torso and the vertical, rad."""
         return jnp.arccos(jnp.clip(self.up[2], -1, 1))
 
     def seen_from_torso(self, vector: jax.Array) -> jax.Array:
-        """World vectors `[..., 3]` in the torso's coordinates, which are well defined in any posture."""
+        """Returns world vectors `[..., 3]` in the torso's coordinates, which are well defined in any posture."""
         return vector @ self.rotation
 
 
 class HumanoidSensors:
-    """Reads `HumanoidState`s of a model that `build` made."""
+    """The reader of `HumanoidState`s, for a model from `build`."""
 
     def __init__(self, model: mujoco.MjModel):
         joints = model.actuator_trnid[:, 0]
@@ -104,6 +104,7 @@ class HumanoidSensors:
         self._gear = model.actuator_gear[:, 0]
 
     def read(self, physics: PhysicsState, action: jax.Array, time: jax.Array) -> HumanoidState:
+        """Reads the state that `action` `[21]` led to, `time` `[]` s after the start of the episode."""
         com, com_velocity, *bodies = physics.sensordata.reshape(2 + len(_SENSED), 3)
         torque, speeds = jnp.asarray(self._gear) * action, physics.qvel[6:]
         return HumanoidState(
@@ -125,7 +126,7 @@ class HumanoidSensors:
 
 
 def observation(m: HumanoidState) -> jax.Array:
-    """What the humanoid feels `[67]`: its posture and speeds in the torso's coordinates, where up and world's x are."""
+    """Returns the observation `[67]`: posture, velocities and the world's up and x axes, in torso coordinates."""
     parts = [
         m.height[None],
         m.rotation[2],  # the world's up axis

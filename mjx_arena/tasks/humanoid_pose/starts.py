@@ -1,4 +1,4 @@
-"""How a humanoid begins an episode: standing, crouching, lying, or thrown into the air."""
+"""Starts of an episode: standing, crouching, lying, or thrown into the air."""
 
 from collections.abc import Callable
 
@@ -19,9 +19,9 @@ _THROWN_HEIGHT = 1.5  # m, where the Control Suite lets its humanoid fall from
 
 
 class Starts:
-    """`qpos` `[28]` to begin with, for a model that `humanoid.build` made.
+    """Draws the first `qpos` `[28]` of an episode, for a model from `humanoid.build`.
 
-    Whoever crouches or lies takes one of many poses that MuJoCo has laid onto the floor beforehand, facing any way.
+    Crouching and lying humanoids take one of many poses, put on the floor in advance, and face in any direction.
     """
 
     def __init__(self, model: mujoco.MjModel):
@@ -30,7 +30,7 @@ class Starts:
         self._lying = _on_floor(model, _lying(model))
 
     def draw(self, key: chex.PRNGKey, start: str, noise: float) -> jax.Array:
-        """One of `STARTS`; whoever stands has hinges off by up to `noise` rad."""
+        """Draws `qpos` `[28]` of a start out of `STARTS`; if standing, hinges vary by up to `noise` rad."""
         choices: dict[str, Callable[[], jax.Array]] = {
             "standing": lambda: self.standing(key, noise),
             "lying": lambda: _any(key, self._lying),
@@ -39,16 +39,16 @@ class Starts:
         return choices[start]()
 
     def standing(self, key: chex.PRNGKey, noise: float) -> jax.Array:
-        """Facing along the world's x axis."""
+        """Returns `qpos` `[28]` of a humanoid that stands and faces along the world's x axis."""
         root = jnp.array([0, 0, STANDING_HEIGHT, 1, 0, 0, 0])
         return jnp.concatenate([root, noise * jax.random.uniform(key, (NQ - 7,), minval=-1)])
 
     def crouching(self, key: chex.PRNGKey) -> jax.Array:
-        """Anywhere between standing and a deep squat."""
+        """Draws `qpos` `[28]` between standing and a deep squat."""
         return _any(key, self._crouching)
 
     def thrown(self, key: chex.PRNGKey) -> jax.Array:
-        """Turned in any direction, hinges anywhere in their range: as the Control Suite's humanoid starts."""
+        """Draws `qpos` `[28]` with any orientation and hinges, in the air, as the Control Suite's humanoid starts."""
         k_turn, k_hinges = jax.random.split(key)
         turn = jax.random.normal(k_turn, (4,))
         hinges = jax.random.uniform(k_hinges, (NQ - 7,), minval=self._low, maxval=self._high)
@@ -56,20 +56,20 @@ class Starts:
 
 
 def _any(key: chex.PRNGKey, poses: jax.Array) -> jax.Array:
-    """One of `poses` `[P, 28]`, turned about the vertical."""
+    """Draws one of `poses` `[P, 28]` and turns it about the vertical by a random angle."""
     k_pose, k_yaw = jax.random.split(key)
     qpos = poses[jax.random.randint(k_pose, (), 0, len(poses))]
     return qpos.at[3:7].set(turned(qpos[3:7], jax.random.uniform(k_yaw, maxval=2 * jnp.pi)))
 
 
 def _crouches(model: mujoco.MjModel) -> np.ndarray:
-    """`[16, 28]` from the reference pose to the model's keyframe `squat`."""
+    """Returns poses `[16, 28]` from the reference pose to the model's keyframe `squat`."""
     depth = np.linspace(0, 1, _NUM_CROUCHES)[:, None]
     return (1 - depth) * model.qpos0 + depth * model.key("squat").qpos
 
 
 def _lying(model: mujoco.MjModel) -> np.ndarray:
-    """`[1024, 28]` with the body's axis within 10 degrees of the horizontal, on the back, the front or a side."""
+    """Draws poses `[1024, 28]` within 10 degrees of the horizontal, on the back, the front or a side."""
     rng = np.random.default_rng(0)
     poses = np.tile(model.qpos0, (_NUM_LYING, 1))
     tilt, roll = rng.uniform(np.deg2rad(80), np.deg2rad(100), _NUM_LYING), rng.uniform(0, 2 * np.pi, _NUM_LYING)
@@ -84,7 +84,7 @@ def _lying(model: mujoco.MjModel) -> np.ndarray:
 
 
 def _on_floor(model: mujoco.MjModel, poses: np.ndarray) -> jax.Array:
-    """`poses` `[P, 28]`, each with its lowest point at the height of the floor."""
+    """Returns `poses` `[P, 28]` with the lowest point of each at the height of the floor."""
     data = mujoco.MjData(model)
     body = model.geom_type != mujoco.mjtGeom.mjGEOM_PLANE  # all capsules, or spheres, whose half length is 0
     radius, half = model.geom_size[body, 0], model.geom_size[body, 1]

@@ -1,7 +1,8 @@
-"""QWOP: a planar runner, with a pair of keys for its thighs and one for its calves, has to get 100 m ahead.
+"""QWOP: a planar runner, with two keys for its thighs and two for its calves, has to run 100 m.
 
-Q and W swing the thighs and arms against each other, O and P the calves; O and P also move the limits of the hips,
-which stay there. It ends with a foot on the track beyond 100 m, or with the head or a part of an arm on the track.
+Q and W swing the thighs and arms against each other, O and P the calves. O and P also move the limits of the hips,
+which stay there after the key is released. The run ends with a foot on the track beyond 100 m, or with the head or a
+part of an arm on the track.
 """
 
 import itertools
@@ -23,16 +24,16 @@ from mjx_arena.validation import checker, require_not_negative
 
 KEYS = "QWOP"
 GOAL = 100.0  # m
-# The keys of each choice; the full set has them as `itertools.combinations` orders them.
+# The keys of each choice; those of the full set are in the order of `itertools.combinations`.
 ACTION_SETS = {
     "reduced": ("", "Q", "W", "O", "P", "QW", "QP", "WO", "OP"),
     "full": tuple("".join(keys) for size in range(5) for keys in itertools.combinations(KEYS, size)),
 }
-# Published rewards: the factor of the speed, and seconds of a frame by their clock.
+# Published rewards: the factor of the speed, and the length of a frame by the reward's clock, s.
 VARIANTS = {"seed": (1.0, FRAME), "qwop_gym": (0.01, 1 / 300)}
-_LOW = np.tile(np.array([-10, -10, -6, -20, -25], np.float32), len(PARTS))  # of x, y, angle, vx, vy, in units
+_LOW = np.tile(np.array([-10, -10, -6, -20, -25], np.float32), len(PARTS))  # x, y, angle, vx, vy, in units
 _HIGH = np.tile(np.array([1050, 10, 6, 60, 60], np.float32), len(PARTS))
-# rad/s that Q gives to hips and shoulders, and O to knees; W and P turn the other way.
+# rad/s of hips and shoulders for Q, and of knees for O; W and P turn the other way.
 _SPEEDS = np.array([{"hip": 2.5, "shoulder": -2.0, "knee": 2.5}[name.split("_")[1]] for name in MOTORS])
 _SPEEDS = np.where([name.startswith("right") for name in MOTORS], _SPEEDS, -_SPEEDS).astype(np.float32)
 _KNEES = np.array(["knee" in name for name in MOTORS])
@@ -44,11 +45,11 @@ _FEET = np.array([name.endswith("foot") for name in PARTS])
 
 @dataclass(frozen=True)
 class QwopShaping:
-    """Weights of what is subtracted in each control step; 0 leaves a term out."""
+    """Weights of terms that are subtracted in each control step; 0 leaves a term out."""
 
-    posture: float = 0.0  # x units by which the torso is lower than half a unit above the origin of the game's y
-    action_change: float = 0.0  # where other keys are pressed than before
-    joint_limits: float = 0.0  # x joints in the outer tenth of their range
+    posture: float = 0.0  # x units (0.1 m) by which the torso is below y = -0.5 of the game, whose y points down
+    action_change: float = 0.0  # subtracted when the keys differ from those of the last control step
+    joint_limits: float = 0.0  # x number of joints in the outer tenths of their ranges
 
     def validate(self, prefix: str) -> None:
         require_not_negative(self, prefix, "must not be negative; these terms are subtracted")
@@ -56,20 +57,22 @@ class QwopShaping:
 
 @dataclass(frozen=True)
 class QwopSettings(TaskSettings):
-    name: str = "qwop"
-    action_set: str = "reduced"  # of 9 choices, or the full one of 16
-    frames_per_step: int = 4  # of 0.04 s in a control step
-    substeps_per_frame: int = 2  # engine steps
-    time_limit: int = 2000  # control steps
-    start_noise: float = 0.02  # rad and rad/s of joints, uniform
-    hurdle: bool = False  # a post to get over, 50 m ahead
-    # speed - 10 dt / frames_per_step, in m/s; or qwop_gym: a hundredth of the speed, by another clock
+    """Settings of QWOP."""
+
+    name: str = "qwop"  # name of the game
+    action_set: str = "reduced"  # reduced (9 choices of keys) or full (all 16)
+    frames_per_step: int = 4  # frames of 0.04 s in a control step
+    substeps_per_frame: int = 2  # engine steps in a frame
+    time_limit: int = 2000  # control steps of the longest run
+    start_noise: float = 0.02  # rad and rad/s, most that joints and their speeds vary at the start, uniform
+    hurdle: bool = False  # true puts a post on the track at 50 m
+    # seed: speed (m/s) - 0.4 a control step; qwop_gym: speed / 100 - 1/30, by a clock of 1/300 s frames
     reward: str = "seed"
-    success: float = 50.0  # once, as the next
-    fall: float = 10.0  # subtracted
+    success: float = 50.0  # paid once, for reaching 100 m
+    fall: float = 10.0  # subtracted once, for a fall
     shaping: QwopShaping = field(
         default_factory=QwopShaping
-    )  # weights of what is subtracted in each control step; 0 leaves a term out
+    )  # weights of terms that are subtracted in each control step; 0 leaves a term out
 
     @property
     def num_dofs(self) -> int:
@@ -91,12 +94,14 @@ class QwopSettings(TaskSettings):
 
 
 class QwopMemory(struct.PyTreeNode):
+    """The task's part of the state of a run."""
+
     keys: jax.Array  # [4] bool: held since the last control step
-    hips: jax.Array  # [] int32: whose limits hold, of the start (0), of O (1) or of P (2)
+    hips: jax.Array  # [] int32: limits of the hips, those of the start (0), of O (1) or of P (2)
 
 
 class Qwop(Arena):
-    """`Arena` of one agent: a choice of keys, and 60 observations: x, y, angle, vx, vy of each part."""
+    """The `Arena` of one agent: a choice of keys, and 60 observations, which are x, y, angle, vx, vy of each part."""
 
     settings_type = QwopSettings
     version = 2
@@ -138,7 +143,7 @@ class Qwop(Arena):
         return after, self._timestep(state, after)
 
     def controls(self, state: ArenaState, action: jax.Array) -> jax.Array:
-        """Speeds that the motors aim at `[6]`, rad/s. Q goes before W, and O before P."""
+        """Returns target speeds of the motors `[6]`, rad/s. Q has priority over W, and O over P."""
         del state
         q, w, o, p = self._keys[action[0]]
         swing, bend = q * 1.0 - (w & ~q), o * 1.0 - (p & ~o)
@@ -169,7 +174,7 @@ class Qwop(Arena):
         )
 
     def report(self, outcome: np.ndarray, length: np.ndarray, metrics: dict[str, np.ndarray]) -> dict[str, float]:
-        """Distances in m, and frames to the goal of those who get there; the game shows 30 frames in a second."""
+        """Returns the share of falls, distances in m, and the frames of successful runs, of which 30 last 1 s."""
         arrived, distance, frames = outcome > 0, metrics["last/distance"], length * self.settings.frames_per_step
         found = {
             "falls": float((~arrived & (length < self.time_limit)).mean()),
@@ -182,7 +187,7 @@ class Qwop(Arena):
         return {name: float(value) for name, value in found.items()}
 
     def _rewards(self, before: ArenaState, state: ArenaState, pose: Pose) -> dict[str, jax.Array]:
-        """Terms of a control step, weighted."""
+        """Returns the weighted terms of a control step, `{name: []}`."""
         s = self.settings
         factor, second = VARIANTS[s.reward]
         dt = second * s.frames_per_step

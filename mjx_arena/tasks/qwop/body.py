@@ -1,4 +1,4 @@
-"""The runner of QWOP: a planar ragdoll of 12 boxes on a track without end.
+"""The runner of QWOP: a planar ragdoll of 12 boxes on an endless track.
 
 Sizes, masses, anchors and torques are the original game's, as read in `game/QWOP2.min.js` of Wesleyliao/QWOP-RL and in
 bicrick/qwop-python (Apache-2.0): numbers alone. They are in Box2D's units: x ahead, y down, angles clockwise, 10 units
@@ -22,24 +22,24 @@ NQ = 14  # x, height and angle of the torso, then the joints; a hurdle comes aft
 
 
 class Part(NamedTuple):
-    """A box, where it is when the game begins."""
+    """A box of the runner, in its place at the start of the game, in units and rad."""
 
     com: tuple[float, float]
     angle: float
-    half: tuple[float, float]  # of its sizes
+    half: tuple[float, float]  # half sizes
     mass: float
 
 
 class Joint(NamedTuple):
-    """A hinge. Its angle is that of the parent less that of the child less `reference`."""
+    """A hinge. Its angle is the parent's angle minus the child's angle minus `reference`."""
 
     child: str
     parent: str
-    on_child: tuple[float, float]  # where it is from the centre of each, in its own axes
-    on_parent: tuple[float, float]
+    on_child: tuple[float, float]  # place from the child's centre, in the child's axes
+    on_parent: tuple[float, float]  # place from the parent's centre, in the parent's axes
     reference: float
     limits: tuple[float, float]
-    torque: float = 0.0  # of its motor, which brakes where no key moves it; 0: it has none
+    torque: float = 0.0  # of its motor, which brakes while no key moves it; 0: no motor
 
 
 # In the order of the observation.
@@ -57,7 +57,7 @@ PARTS = {
     "right_forearm": Part((0.4078, -1.0600), -1.75534, (2.225, 0.675), 6.0075),
     "right_thigh": Part((1.6120, 2.0615), 1.48494, (2.65, 1.0), 10.6),
 }
-# In the order of MuJoCo's coordinates: each with all that hangs on it before the next.
+# In the order of MuJoCo's coordinates: depth first.
 JOINTS = {
     "neck": Joint("head", "torso", (-0.2284, 1.1126), (2.8595, 0.1894), -1.30900, (-0.5, 0.0)),
     "right_shoulder": Joint("right_arm", "torso", (1.2002, 0.0141), (2.0155, -0.9637), -0.78539, (-0.5, 1.5), 1000),
@@ -74,26 +74,26 @@ JOINTS = {
 MOTORS = tuple(name for name, joint in JOINTS.items() if joint.torque)
 _FEET = ("left_foot", "right_foot")
 _CRAWLING = ("torso", "left_thigh", "right_thigh", "left_calf", "right_calf")  # may touch the track; the rest must not
-# N m s^2/rad of the motors, up to their torque: over the length of a step, about as much as it stands.
+# N m s^2/rad of the motors, divided by the timestep and limited by the torque: about as much as stays stable.
 _GAIN = {"shoulder": 0.08, "hip": 0.8, "knee": 0.48}
-_TRACK_FRICTION, _FOOT_FRICTION = 0.2, 0.548  # of the original's 0.2 and 1.5, mixed as Box2D does: sqrt(ab)
+_TRACK_FRICTION, _FOOT_FRICTION = 0.2, 0.548  # from the original's 0.2 and 1.5, mixed as in Box2D: sqrt(ab)
 HURDLE_AT = 50.0  # m
-_HURDLE = (0.5375, 3.65)  # half its width and height, units: 21.5 by 146 pixels of a twentieth
-_CORNER = 0.005  # m, radius of the balls at a box's corners, which are what touches
+_HURDLE = (0.5375, 3.65)  # half its width and height, units: 21.5 by 146 pixels of 1/20 unit
+_CORNER = 0.005  # m, radius of the balls at the corners of a box, which are what makes contact
 
 
 def build(timestep: float, hurdle: bool, drawn: bool = False) -> mujoco.MjSpec:
-    """The runner on its track, for engine steps of `timestep` seconds; at `qpos` 0 all joint angles are 0.
+    """Builds a model of the runner on its track, for engine steps of `timestep` s; at `qpos` 0 joint angles are 0.
 
     Rotations are about +y, along which the camera looks, so that angles are Box2D's and joints turn the other way.
-    With `hurdle` a post that is hinged to the track stands `HURDLE_AT` ahead. With `drawn` come the boxes that are
-    only there to be seen: an engine would move them along in every step.
+    `hurdle` adds a post that is hinged to the track at `HURDLE_AT`. `drawn` adds boxes for pictures only, which would
+    cost the engine time in every step.
     """
     spec = with_ground(timestep)
     spec.option.gravity = [0, 0, -1]
     spec.option.iterations, spec.option.ls_iterations = 4, 8
-    spec.option.disableflags |= mujoco.mjtDisableBit.mjDSBL_ISLAND  # there is but one
-    spec.geom(FLOOR).size = [0, 0, 1]  # without end
+    spec.option.disableflags |= mujoco.mjtDisableBit.mjDSBL_ISLAND  # there is only one island
+    spec.geom(FLOOR).size = [0, 0, 1]  # endless
     for light in spec.lights:
         light.type = mujoco.mjtLightType.mjLIGHT_DIRECTIONAL
     bodies = {"torso": spec.worldbody.add_body(name="torso")}
@@ -117,7 +117,7 @@ def build(timestep: float, hurdle: bool, drawn: bool = False) -> mujoco.MjSpec:
             motor.forcerange = np.array([-1, 1]) * joint.torque * UNIT**2
     for name, part in PARTS.items():
         _add_part(spec, bodies[name], name, part, drawn)
-    # The game turns the head upright, by a torque that answers on nothing: a spring between the head and the world.
+    # The game turns the head upright by a torque without a reaction: a spring between the head and the world.
     spring = spec.add_tendon(name="head", stiffness=4 * UNIT**2)
     spring.springlength = [JOINTS["neck"].reference - 0.2] * 2
     spring.wrap_joint("angle", 1)
@@ -128,22 +128,22 @@ def build(timestep: float, hurdle: bool, drawn: bool = False) -> mujoco.MjSpec:
 
 
 def start() -> np.ndarray:
-    """`qpos` `[14]` of the runner as the game begins."""
+    """Returns `qpos` `[14]` of the runner at the start of the game."""
     torso = PARTS["torso"]
     angles = [PARTS[joint.parent].angle - PARTS[joint.child].angle - joint.reference for joint in JOINTS.values()]
     return np.array([torso.com[0] * UNIT, (GROUND - torso.com[1]) * UNIT, torso.angle, *angles])
 
 
 class Pose(struct.PyTreeNode):
-    """Where the 12 boxes are and how they move, in the order of `PARTS` and in the game's units: y is down."""
+    """Places and motions of the 12 boxes, in the order of `PARTS` and in the game's units: y is down."""
 
     position: jax.Array  # [12, 2] of the centres
-    angle: jax.Array  # [12]
+    angle: jax.Array  # [12] rad
     velocity: jax.Array  # [12, 2] units/s
 
     @classmethod
     def read(cls, qpos: jax.Array, qvel: jax.Array) -> "Pose":
-        """Of the model's first coordinates and speeds `[>= 14]`."""
+        """Reads the pose from `qpos` and `qvel` `[>= 14]`, of which the first 14 are the runner's."""
         flip = jnp.array([1, -1]) / UNIT
         position = {"torso": qpos[:2] * flip + jnp.array([0, GROUND])}
         velocity = {"torso": qvel[:2] * flip}
@@ -161,21 +161,21 @@ class Pose(struct.PyTreeNode):
 
     @property
     def clearance(self) -> jax.Array:
-        """Of the boxes' lowest corners above the track `[12]`, units."""
+        """Returns the heights of the boxes' lowest corners above the track `[12]`, units."""
         half = jnp.array([part.half for part in PARTS.values()])
         reach = half[:, 0] * jnp.abs(jnp.sin(self.angle)) + half[:, 1] * jnp.abs(jnp.cos(self.angle))
         return GROUND - self.position[:, 1] - reach
 
 
 def _add_part(spec: mujoco.MjSpec, body: mujoco.MjsBody, name: str, part: Part, drawn: bool) -> None:
-    """A box that weighs; where it may touch the track, balls at its corners do."""
+    """Adds the mass of a box, balls at its corners if it may touch the track, and if `drawn` the box."""
     half = np.array(part.half) * UNIT
     side, kind = (name.split("_") + [""])[:2]
     depth = {"forearm": 0.045, "calf": 0.045, "foot": 0.04}.get(kind, 0.05)
     body.explicitinertial, body.mass, body.ipos = True, part.mass, [0, 0, 0]
     across, around = half[0] ** 2 + half[1] ** 2, depth**2
     body.inertia = part.mass / 3 * np.array([half[1] ** 2 + around, across, half[0] ** 2 + around])
-    if drawn:  # nothing depends on the depth; limbs lie beside each other for the eye
+    if drawn:  # limbs are moved apart in depth, which only pictures show
         aside = {"left": 0.11, "right": -0.11}.get(side, 0)
         box, size = mujoco.mjtGeom.mjGEOM_BOX, [half[0], depth, half[1]]
         unseen = {"mass": 0, "contype": 0, "conaffinity": 0}
@@ -191,7 +191,7 @@ def _add_part(spec: mujoco.MjSpec, body: mujoco.MjsBody, name: str, part: Part, 
 
 
 def _add_hurdle(spec: mujoco.MjSpec) -> None:
-    """The post hits what may touch the track; of the density of the runner's boxes."""
+    """Adds the post, of the density of the runner's boxes, which collides with the parts that may touch the track."""
     width, height = np.array(_HURDLE) * UNIT
     body = spec.worldbody.add_body(name="hurdle", pos=[HURDLE_AT, 0, 0])
     body.add_joint(name="hurdle", type=mujoco.mjtJoint.mjJNT_HINGE, axis=[0, 1, 0])
@@ -212,11 +212,11 @@ _COLOUR = {
 
 
 def _metres(vector: np.ndarray | tuple[float, float]) -> list[float]:
-    """(x, y down) in units as MuJoCo's (x, y, z up) in m."""
+    """Converts (x, y down) in units to MuJoCo's (x, y, z up) in m."""
     return [vector[0] * UNIT, 0, -vector[1] * UNIT]
 
 
 def _turned(vector: tuple[float, float], angle, xp=jnp):
-    """Clockwise by `angle` `[]`, with `xp` `jnp` or `np`: `[2]`."""
+    """Returns `vector` `[2]` turned clockwise by `angle` `[]` rad; `xp` is `jnp` or `np`."""
     cos, sin = xp.cos(angle), xp.sin(angle)
     return xp.stack([cos * vector[0] - sin * vector[1], sin * vector[0] + cos * vector[1]])

@@ -1,6 +1,6 @@
-"""What a humanoid is paid for. A reward is a small pure function of a `HumanoidState` and a name in `REWARDS`.
+"""Rewards of the humanoid. Each is a pure function of a `HumanoidState`, with a name in `REWARDS`.
 
-It returns what a control step is worth and the named terms that this is made of, which are logged.
+It returns the reward of a control step, and the named terms that it is made of, which are logged.
 """
 
 from collections.abc import Callable
@@ -18,12 +18,12 @@ Terms = dict[str, jax.Array]
 
 
 class Reward(NamedTuple):
-    """A reward, what counts as success, and in which circumstances it is learned unless settings say otherwise."""
+    """A reward, its goal, and defaults for the settings with which it is learned."""
 
     function: Callable[[HumanoidState], tuple[jax.Array, Terms]]  # the reward [] and its terms {name: []}
-    goal: Callable[[HumanoidState], jax.Array]  # [] bool: in the pose that is wanted
-    hold: int  # last control steps of an episode, all of which must meet the goal for it to be a success
-    lowest: float = 0.0  # m, of the torso; below it an episode ends as a failure
+    goal: Callable[[HumanoidState], jax.Array]  # [] bool: the state is the wanted one
+    hold: int  # number of last control steps that must all meet the goal for an episode to succeed
+    lowest: float = 0.0  # m, height of the torso below which an episode ends as a failure
     start: str = "standing"  # one of `mjx_arena.tasks.humanoid_pose.starts.STARTS`
     contacts: str = "feet"  # one of `mjx_arena.tasks.humanoid_pose.body.CONTACTS`
     substeps: int = 3  # engine steps of 5 ms in one control step
@@ -45,7 +45,7 @@ REWARDS: dict[str, Reward] = {
 
 
 def register(name: str, reward: Reward) -> None:
-    """Makes a reward from elsewhere known as `task.reward=<name>`; the name must not be taken by another one."""
+    """Registers a reward as `task.reward=<name>`. Raises SettingError if another reward has that name."""
     if REWARDS.get(name, reward) != reward:
         raise SettingError("task.reward", name, "another reward has this name")
     REWARDS[name] = reward

@@ -1,6 +1,6 @@
 """Stand, walk and run as the DeepMind Control Suite rewards its humanoid (Tassa et al., arXiv:1801.00690), in [0, 1].
 
-Terms are factors: the reward is their product. Of 1000 steps of 25 ms the most is a return of 1000.
+Terms are factors: the reward is their product. The highest return of 1000 steps of 25 ms is 1000.
 """
 
 import functools
@@ -34,5 +34,5 @@ run = functools.partial(_reward, speed=_RUN)
 
 
 def _near(beyond: jax.Array, margin: float) -> jax.Array:
-    """The suite's tolerance: 1 up to a bound, and a bell that is 0.1 where `beyond` exceeds it by `margin`."""
+    """Returns the suite's tolerance: 1 up to a bound, then a bell that is 0.1 at `margin` beyond it."""
     return jnp.power(0.1, jnp.square(jnp.maximum(beyond, 0) / margin))

@@ -1,7 +1,7 @@
-"""The rewards that first taught this humanoid to stand and to kneel, as they were computed, for comparison.
+"""Earlier rewards for standing and kneeling, from a project on Stable-Baselines3, for comparison.
 
-From a project on Stable-Baselines3. What it meant and what it computed differ: `stand` pays for walking at 1 m/s, and
-the forces of feet and the velocity of the centre of mass were always zero, for want of sensors.
+They are kept as that project computed them, which is not what it intended: `stand` pays for walking at 1 m/s, and the
+forces on the feet and the velocity of the centre of mass were always 0, because the model had no sensors.
 """
 
 import jax
@@ -11,7 +11,7 @@ from mjx_arena.tasks.humanoid_pose.body import STANDING_HEIGHT, HumanoidState
 
 
 def stand(m: HumanoidState) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """Nothing below 0.8 m."""
+    """Pays for height, uprightness, little effort and a speed of 1 m/s; nothing while the torso is below 0.8 m."""
     parts = {
         "velocity": 0.4 * jnp.exp(-2 * jnp.square(m.velocity[0] - 1)),
         "height": 0.15 * jnp.exp(-2 * jnp.square(m.height - STANDING_HEIGHT)),
@@ -24,7 +24,7 @@ def stand(m: HumanoidState) -> tuple[jax.Array, dict[str, jax.Array]]:
 
 
 def kneel(m: HumanoidState) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """The square of the height below 0.85 m."""
+    """Pays for posture, balance and little power; while the torso is below 0.85 m, only the square of its height."""
     posture = 0.7 * jnp.exp(-5 * _lean(m) / (jnp.pi / 6) ** 2) + 0.3 * jnp.exp(
         -5 * jnp.square(m.height - STANDING_HEIGHT)
     )
@@ -44,7 +44,7 @@ def kneel(m: HumanoidState) -> tuple[jax.Array, dict[str, jax.Array]]:
 
 
 def _lean(m: HumanoidState) -> jax.Array:
-    """roll^2 + pitch^2 `[]` of the torso, rad^2."""
+    """Returns roll^2 + pitch^2 `[]` of the torso, rad^2."""
     roll = jnp.arctan2(m.rotation[2, 1], m.rotation[2, 2])
     pitch = jnp.arcsin(jnp.clip(-m.rotation[2, 0], -1, 1))
     return jnp.square(roll) + jnp.square(pitch)
