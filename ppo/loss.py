@@ -33,7 +33,7 @@ def surrogate_loss(ratio: jax.Array, advantage: jax.Array, epsilon: float) -> ja
 
 
 def value_loss(value: jax.Array, target: jax.Array, old_value: jax.Array, epsilon: float | None) -> jax.Array:
-    """Returns half the squared error `[B]`; with `epsilon`, the larger one of `value` and of it clipped near `old_value`.
+    """Returns half the squared error `[B]`; with `epsilon`, the larger of that and of the clipped value's.
 
     The clipped form is that of the reference implementation of arXiv:1707.06347; `epsilon=None` gives the plain form.
     """
