@@ -279,7 +279,7 @@ class SelfPlay:
             own = {key: value[role] for key, value in updates.items()}
             own |= self._match_metrics(jax.tree.map(lambda x, role=role: x[role], totals), pool, pool.record(role))
             metrics |= {key if role == 0 else f"{name}/{key}": value for key, value in own.items()}
-        # The run loop watches these two: it stops the run if one learner no longer learns.
+        # The run loop stops where all updates are skipped: one learner that no longer learns is enough.
         metrics |= {"skipped_updates": updates["skipped_updates"].max(), "nonfinite_arenas": totals.broken.sum()}
         return metrics | {"league/members": pool.occupied.sum()}
 

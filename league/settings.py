@@ -26,6 +26,7 @@ class MixSettings:
     openai_five: float = 0.0  # share of OpenAI Five's matchmaker, see league.quality_step
 
     def validate(self, prefix: str) -> None:
+        """Raises SettingError for the first value that is wrong."""
         require_not_negative(self, prefix, "a share must not be negative")
         require(sum(vars(self).values()) > 0, prefix, vars(self), "one share must be positive")
 
@@ -64,6 +65,7 @@ class LeagueSettings:
         return self.keep_untrained + self.idle + len(self.anchors)
 
     def validate(self, prefix: str = "league") -> None:
+        """Raises SettingError for the first value that is wrong."""
         check = checker(self, prefix)
         for role in self.roles:
             check(role in ROLES, "roles", f"must be of {', '.join(ROLES)}")
@@ -114,6 +116,7 @@ class LoggerSettings:
     render_interval: int | None = 500  # iterations between two films, in films/ and TensorBoard; null: no films
 
     def validate(self, prefix: str = "logger") -> None:
+        """Raises SettingError for the first value that is wrong."""
         check = checker(self, prefix)
         check(self.interval >= 1, "interval", "must be at least 1 iteration")
         check(self.console_seconds >= 0, "console_seconds", "must not be negative")
@@ -131,10 +134,10 @@ class RunSettings:
     league: LeagueSettings = field(default_factory=LeagueSettings)  # the opponents
     logger: LoggerSettings = field(default_factory=LoggerSettings)  # what is written during the run
     game_file: str | None = None  # a Python file with your own game, which is then the task
-    num_arenas: int = 512  # matches played side by side for each role of the league, on all devices together
+    num_arenas: int = 512  # matches that run side by side, on all devices together; as many for each role
     iterations: int = 1500  # each plays num_arenas * ppo.horizon arena steps for each role, then updates its policy
     total_arena_steps: int | None = None  # length of the run in arena steps, in place of iterations; rounded up
-    seed: int = 0  # of all random numbers
+    seed: int = 0  # random seed of the run
     devices: int | None = None  # how many to use; null: CPU cores or GPUs, as many as num_arenas splits over
     # count the steps of the first matches from a random number, so that not all reach the time limit at once
     randomize_initial_episode_length: bool = False

@@ -16,9 +16,11 @@ class DiagonalGaussian(struct.PyTreeNode):
     mask: jax.Array | None = None  # [..., n] bool: controls that the seat has; the others are padding
 
     def sample(self, key: chex.PRNGKey) -> jax.Array:
+        """Draws controls `[..., n]`. Consumes `key`."""
         return self.mean + jnp.exp(self.log_std) * jax.random.normal(key, self.mean.shape)
 
     def mode(self) -> jax.Array:
+        """Returns the most likely controls `[..., n]`."""
         return self.mean
 
     def log_prob(self, action: jax.Array) -> jax.Array:
@@ -45,9 +47,11 @@ class Categorical(struct.PyTreeNode):
         return cls(logits if mask is None else jnp.where(mask, logits, -1e9))
 
     def sample(self, key: chex.PRNGKey) -> jax.Array:
+        """Draws choices `[...]` int32. Consumes `key`."""
         return jax.random.categorical(key, self.logits)
 
     def mode(self) -> jax.Array:
+        """Returns the most likely choices `[...]` int32."""
         return jnp.argmax(self.logits, -1)
 
     def log_prob(self, action: jax.Array) -> jax.Array:

@@ -26,7 +26,7 @@ _ACTIVATIONS: dict[str, Callable] = {
 class PolicyState(struct.PyTreeNode):
     """All that decides how a policy plays. States of one architecture can be stacked along a new leading axis."""
 
-    params: dict[str, Any]  # {"actor": ..., "critic": ...}
+    params: dict[str, Any]  # {"actor": ..., "critic": ...}, and for a `Box` "log_std" [n]
     normalizer: RunningStatistics
 
 

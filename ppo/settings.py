@@ -22,7 +22,7 @@ class PPOSettings:
     value_coefficient: float = 1.0  # weight of the value loss
     entropy_coefficient: float = 0.001  # weight of the entropy bonus
     max_grad_norm: float = 1.0  # the gradient is scaled down to this global norm where it is larger
-    normalize_advantage: bool = True  # to mean 0 and variance 1 over all samples of an iteration
+    normalize_advantage: bool = True  # scale advantages to mean 0 and variance 1 over an iteration
     learning_rate: float = 1e-3  # Adam's learning rate at the start
     learning_rate_schedule: str = "adaptive"  # fixed, linear (to 0 at the end), or adaptive (follows target_kl)
     learning_rate_min: float = 1e-5  # lower bound of the adaptive schedule
@@ -39,6 +39,7 @@ class PPOSettings:
     max_skipped_iterations: int = 20  # consecutive iterations without a finite update after which the run stops
 
     def validate(self, prefix: str = "ppo") -> None:
+        """Raises SettingError for the first value that is wrong."""
         check = checker(self, prefix)
         for key in ("horizon", "epochs", "num_minibatches", "max_skipped_iterations"):
             check(getattr(self, key) >= 1, key, "must be at least 1")

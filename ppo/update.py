@@ -32,6 +32,7 @@ class Learner:
         self._optimizer = optax.chain(optax.clip_by_global_norm(settings.max_grad_norm), optax.scale_by_adam(eps=1e-5))
 
     def init(self, key: chex.PRNGKey) -> LearnerState:
+        """Returns a learner with an untrained policy. Consumes `key`."""
         policy = self.policy.init(key)
         return LearnerState(
             policy=policy,

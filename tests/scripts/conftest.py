@@ -1,4 +1,4 @@
-"""Starts `scripts/train.py` as a person does. Starts of one module share a compilation cache."""
+"""Starts `scripts/train.py` as a user does. Starts in one module share a compilation cache."""
 
 import os
 import subprocess
@@ -19,7 +19,7 @@ def environment(tmp_path_factory):
 
 @pytest.fixture
 def start(environment, tmp_path):
-    """Starts the script in a folder of its own; whatever still runs at the end of the test is killed."""
+    """Starts the script in its own folder; processes that still run at the end of the test are killed."""
     processes = []
 
     def run(*arguments):
