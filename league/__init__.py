@@ -1,7 +1,7 @@
-"""Self-play: learners, a pool of past policies, matchmaking; and below, what runs, evaluates and configures it.
+"""Self-play: learners, a pool of past policies and matchmaking; subpackages run, evaluate and configure it.
 
-From Python: `league.train(settings)`, `evaluate`, `record` and `export`, and the settings that they take; those of a
-run are made by `league.compose(["task=ant_sumo"])` as the command line makes them.
+From Python: `league.train(settings)`, `evaluate`, `record`, `export`, and the settings that they take.
+`league.compose(["task=ant_sumo"])` makes the settings of a run as the command line does.
 """
 
 import importlib
@@ -39,7 +39,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Imports what is asked for only then: importing a part of the league must not import all of it."""
+    """Imports a name when it is first used, so that importing one part of the league does not import all of it."""
     if name not in _HOMES:
         raise AttributeError(f"module 'league' has no attribute {name!r}")
     return getattr(importlib.import_module(_HOMES[name]), name)

@@ -20,54 +20,54 @@ from ppo.rollout import RowStep, RowView
 
 
 class Broken(struct.PyTreeNode):
-    """The last arena whose physics left the finite numbers, just before it did; for whoever has to find out why."""
+    """The last arena whose physics left the finite numbers, as it was one step before: for finding the cause."""
 
     physics: PhysicsState
-    action: jax.Array  # [A, ...]
-    seen: jax.Array  # [] bool
+    action: jax.Array  # [A, ...] of the step that broke it
+    seen: jax.Array  # [] bool: there has been one
 
 
 class Matches(struct.PyTreeNode):
-    """N = M + L arenas; the first M are mirror arenas."""
+    """The matches in play in N = M + L arenas, of which the first M are mirror arenas."""
 
     arena: ArenaState  # [N, ...]
     observation: jax.Array  # [N, A, O]
-    alive: jax.Array  # [N, A]
-    action_mask: jax.Array | None  # [N, A, n]
+    alive: jax.Array  # [N, A] bool
+    action_mask: jax.Array | None  # [N, A, n] bool
     episode_return: jax.Array  # [N, A] undiscounted, since the match began
-    seat: jax.Array  # [L] int32: the learner's
+    seat: jax.Array  # [L] int32: the learner's seat in each league arena
     slot: jax.Array  # [L, A - 1] int32: the members in the seats after it, in cyclic order
-    generation: jax.Array  # [L, A - 1] int32: of those slots when the match began
+    generation: jax.Array  # [L, A - 1] int32: `Pool.generation` of those slots when the match began
     broken: Broken
 
 
 class Frame(struct.PyTreeNode):
-    """What one arena shows before a step; for films."""
+    """What a film shows of one arena at one step."""
 
-    pose: jax.Array  # [nq]
+    pose: jax.Array  # [nq] before the step
     ended: jax.Array  # [] bool: the step ends the match
 
 
 class StepStatistics(struct.PyTreeNode):
     """Sums over one device's arenas in one step."""
 
-    results: jax.Array  # [K, 3] learner's wins, draws, losses by slot
-    by_side: jax.Array  # [S, K, 3] the same by the learner's side; S is 0 where all seats are of one side
-    matches: jax.Array  # [] rated matches that ended in mirror arenas or against members
-    draws: jax.Array  # [] of those
+    results: jax.Array  # [K, 3] int32 the learner's wins, draws and losses by slot
+    by_side: jax.Array  # [S, K, 3] int32 the same by the learner's side; S is 0 in a game of one side
+    matches: jax.Array  # [] rated matches that ended, in all N arenas
+    draws: jax.Array  # [] of those, drawn ones
     exercises: jax.Array  # [] unrated matches that ended
-    exercise_survivals: jax.Array  # [] of those, by time limit
+    exercise_survivals: jax.Array  # [] of those, the ones that the time limit ended
     match_steps: jax.Array  # [] sum of the lengths of matches that ended, rated or not
-    agent_episodes: jax.Array  # [] agents for whom a match ended, because it did or because they were eliminated
-    returns: jax.Array  # [] sum of their returns
-    broken: jax.Array  # []
-    reward: jax.Array  # [] mean over arenas and agents
-    metrics: dict[str, jax.Array]  # means over arenas; of names in `last/` sums over matches that ended
-    frame: Frame | None  # of the first arena
+    agent_episodes: jax.Array  # [] agents whose episode ended: with their match, or by elimination
+    returns: jax.Array  # [] sum of those agents' returns
+    broken: jax.Array  # [] arenas whose physics left the finite numbers
+    reward: jax.Array  # [] mean over arenas and living agents
+    metrics: dict[str, jax.Array]  # {name: []} means over arenas; of names in `last/`, sums over matches that ended
+    frame: Frame | None  # of the first arena; for films
 
 
 class MatchRunner:
-    """`ppo.rollout.Environment` of one device's matches within one iteration."""
+    """The matches of one device during one iteration, as a `ppo.rollout.Environment`."""
 
     def __init__(
         self,
@@ -79,11 +79,12 @@ class MatchRunner:
         probability: jax.Array,
         bank: Bank,
     ):
-        """Members of `pool` are drawn with `probability` `[K]`; `tile_rows` as in `opponents.apply_by_tiles`."""
+        """Takes the `probability` `[K]` of each member of `pool`; `tile_rows` is that of `opponents.apply_by_tiles`."""
         self.batch, self.policy, self.num_mirror, self.tile_rows = batch, policy, num_mirror, tile_rows
         self.pool, self.probability, self.bank = pool, probability, bank
 
     def view(self, carry: Matches) -> RowView:
+        """Returns what the learner's rows `[R, ...]` see now."""
         mask = carry.action_mask
         return RowView(
             observation=self._learner_rows(carry.observation, carry.seat),
@@ -92,6 +93,7 @@ class MatchRunner:
         )
 
     def step(self, carry: Matches, action: jax.Array, key: chex.PRNGKey) -> tuple[Matches, RowStep, StepStatistics]:
+        """Plays one step with the learner's actions `[R, ...]` and sampled actions of the members. Consumes `key`."""
         k_members, k_bank, k_draw = jax.random.split(key, 3)
         joint = self._join(carry, action, self._members_act(carry, k_members))
         arena, transition = self.batch.step(carry.arena, joint, self.bank, k_bank)
@@ -113,7 +115,7 @@ class MatchRunner:
         return carry, row_step, statistics
 
     def start(self, key: chex.PRNGKey, num_arenas: int) -> Matches:
-        """N fresh matches."""
+        """Starts N = `num_arenas` matches. Consumes `key`."""
         k_reset, k_draw = jax.random.split(key)
         arena, timestep = self.batch.reset(k_reset, num_arenas)
         shape = (num_arenas - self.num_mirror, self.batch.arena.num_agents - 1)
@@ -135,20 +137,20 @@ class MatchRunner:
         return matches.replace(seat=seat, slot=slot, generation=generation)
 
     def _learner_rows(self, x: jax.Array, seat: jax.Array) -> jax.Array:
-        """`[N, A, ...]` -> `[R, ...]`, R = M A + L: all agents of mirror arenas, the learner's seat of the others."""
+        """Turns `[N, A, ...]` into `[R, ...]`, R = M A + L: all agents of mirror arenas, the learner of others."""
         mirror, league = x[: self.num_mirror], x[self.num_mirror :]
         own = league[jnp.arange(league.shape[0]), seat]
         return jnp.concatenate([mirror.reshape(mirror.shape[0] * mirror.shape[1], *x.shape[2:]), own])
 
     def _other_seats(self, seat: jax.Array) -> jax.Array:
-        """`[L, A - 1]`: the seats after the learner's, in cyclic order."""
+        """Returns the seats after the learner's, in cyclic order: `[L, A - 1]`."""
         num_agents = self.batch.arena.num_agents
         return (seat[:, None] + jnp.arange(1, num_agents)) % num_agents
 
     def _members_act(self, carry: Matches, key: chex.PRNGKey) -> jax.Array:
-        """Sampled actions `[L, A - 1, ...]` of the members."""
+        """Samples the members' actions `[L, A - 1, ...]`."""
         seats = self._other_seats(carry.seat)
-        if seats.size == 0:  # tiles of nobody would still be computed
+        if seats.size == 0:  # without members, `apply_by_tiles` would still compute K tiles
             kind = self.batch.arena.action
             return jnp.zeros((*seats.shape, *_action_shape(kind)), jnp.float32 if isinstance(kind, Box) else jnp.int32)
 
@@ -168,7 +170,7 @@ class MatchRunner:
         return action.reshape(*seats.shape, *action.shape[1:])
 
     def _join(self, carry: Matches, learner: jax.Array, members: jax.Array) -> jax.Array:
-        """Actions `[N, A, ...]` of the arenas from the learner's rows `[R, ...]` and the members' `[L, A - 1, ...]`."""
+        """Joins the learner's actions `[R, ...]` and the members' `[L, A - 1, ...]` to the arenas' `[N, A, ...]`."""
         num_agents = self.batch.arena.num_agents
         split = self.num_mirror * num_agents
         mirror = learner[:split].reshape(self.num_mirror, num_agents, *learner.shape[1:])
@@ -183,7 +185,7 @@ class MatchRunner:
         def per_agent(x):
             return self._learner_rows(jnp.broadcast_to(x[:, None], (x.shape[0], num_agents)), seat)
 
-        # Whoever is eliminated has no future in the match, although the match goes on.
+        # For an agent that is eliminated the episode ends here, although the match goes on.
         eliminated = carry.alive & ~timestep.alive & ~transition.broken[:, None]
         return RowStep(
             reward=self._learner_rows(timestep.reward, seat),
@@ -194,7 +196,7 @@ class MatchRunner:
         )
 
     def _redraw(self, carry: Matches, ended: jax.Array, key: chex.PRNGKey):
-        """New seat and members `[L]`, `[L, A - 1]` where a match ended."""
+        """Draws a seat `[L]`, and members `[L, A - 1]` with their generations, where a match has `ended` `[L]`."""
         k_seat, k_slot = jax.random.split(key)
         seat = jax.random.randint(k_seat, carry.seat.shape, 0, self.batch.arena.num_agents)
         slot = matchmaking.draw(self.probability, k_slot, carry.slot.shape)
@@ -221,7 +223,7 @@ class MatchRunner:
         by_side = [by_slot(counted & (on_side == side)) for side in range(len(game.names_of_sides))]
         alive = timestep.alive.astype(jnp.float32)
         episode_over = carry.alive & (finished[:, None] | (~timestep.alive & ~transition.broken[:, None]))
-        # The step count of a match that ended is gone with its state: it is the old one plus this step.
+        # The state of a match that ended is replaced already, so its length is the old step count plus this step.
         return StepStatistics(
             results=counts,
             by_side=jnp.stack(by_side) if by_side else jnp.zeros((0, *counts.shape), jnp.int32),

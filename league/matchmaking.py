@@ -1,6 +1,7 @@
-"""Who meets whom. A matchmaker turns the pool, and a learner's record with its members, into drawing probabilities.
+"""Matchmakers: functions from the pool and a learner's record to the probability of drawing each member.
 
-Add one by a function and a name. Those of the roles of a league are in `league.roles`.
+To add one, write a function, enter it in `MATCHMAKERS`, and add its share to `league.settings.MixSettings`. Those that
+belong to a role are in `league.roles`.
 """
 
 from collections.abc import Callable
@@ -16,19 +17,19 @@ Matchmaker = Callable[[Pool, Record, LeagueSettings], jax.Array]
 
 
 def latest(pool: Pool, record: Record, settings: LeagueSettings) -> jax.Array:
-    """Always the learner's newest snapshot: probabilities `[K]`."""
+    """Returns probabilities `[K]`: 1 for the learner's newest snapshot."""
     del settings
     return (jnp.arange(pool.occupied.shape[0]) == record.newest).astype(jnp.float32)
 
 
 def uniform(pool: Pool, record: Record, settings: LeagueSettings) -> jax.Array:
-    """Every member alike: probabilities `[K]`."""
+    """Returns equal probabilities `[K]` for all drawable members."""
     del record, settings
     return _normalized(drawable(pool).astype(jnp.float32))
 
 
 def delta_uniform(pool: Pool, record: Record, settings: LeagueSettings) -> jax.Array:
-    """The younger members alike, from the share `delta` of history on: probabilities `[K]`.
+    """Returns equal probabilities `[K]` for the newer members: those after the share `delta` of the pool, by age.
 
     Bansal et al., "Emergent Complexity via Multi-Agent Competition" (2018).
     """
@@ -39,21 +40,21 @@ def delta_uniform(pool: Pool, record: Record, settings: LeagueSettings) -> jax.A
 
 
 def pfsp(pool: Pool, record: Record, settings: LeagueSettings) -> jax.Array:
-    """Prioritised fictitious self-play: probabilities `[K]` by a weight of the learner's win rate against each member.
+    """Returns probabilities `[K]` by prioritised fictitious self-play: by weights of the learner's win rates.
 
     Vinyals et al., "Grandmaster level in StarCraft II using multi-agent reinforcement learning" (2019). Where all
-    weights vanish, every member alike.
+    weights are 0, probabilities are equal.
     """
     return prioritized(record, drawable(pool), settings.pfsp_weight, settings.pfsp_power)
 
 
 def prioritized(record: Record, among: jax.Array, weight: str, power: float = 2.0) -> jax.Array:
-    """`pfsp` by one of `PFSP_WEIGHTS` among some members `[K]` bool: probabilities `[K]`, 0 if there are none."""
+    """Returns probabilities `[K]` of `pfsp` with `PFSP_WEIGHTS[weight]` over the members `among` `[K]` bool, if any."""
     return _normalized(PFSP_WEIGHTS[weight](record.results.win_rate(), power) * among, instead=_normalized(1.0 * among))
 
 
 def openai_five(pool: Pool, record: Record, settings: LeagueSettings) -> jax.Array:
-    """The newest snapshot in 80 % of draws, else by the exponential of `Record.quality`: probabilities `[K]`.
+    """Returns probabilities `[K]`: 80 % for the newest snapshot, 20 % shared by the softmax of `Record.quality`.
 
     OpenAI et al., "Dota 2 with Large Scale Deep Reinforcement Learning" (2019).
     """
@@ -62,7 +63,7 @@ def openai_five(pool: Pool, record: Record, settings: LeagueSettings) -> jax.Arr
 
 
 def mix(pool: Pool, record: Record, settings: LeagueSettings) -> jax.Array:
-    """Each of the others with its share `league.mix`: probabilities `[K]`."""
+    """Returns the average `[K]` of the other matchmakers' probabilities, with the weights `league.mix`."""
     shares = {name: share for name, share in vars(settings.mix).items() if share > 0}
     total = sum(shares.values())
     parts = [share / total * MATCHMAKERS[name](pool, record, settings) for name, share in shares.items()]
@@ -77,7 +78,7 @@ MATCHMAKERS: dict[str, Matchmaker] = {
     "openai_five": openai_five,
     "mix": mix,
 }
-# Weights of a member by x `[K]`, the learner's win rate against it, and the power of `hard`.
+# name -> function of x `[K]`, the learner's win rate against each member, and of the power of `hard`; weights `[K]`.
 PFSP_WEIGHTS: dict[str, Callable[[jax.Array, float], jax.Array]] = {
     "hard": lambda x, power: (1 - x) ** power,
     "var": lambda x, power: x * (1 - x),
@@ -87,18 +88,18 @@ PFSP_WEIGHTS: dict[str, Callable[[jax.Array, float], jax.Array]] = {
 
 
 def _normalized(weight: jax.Array, instead: jax.Array | None = None) -> jax.Array:
-    """`weight` `[K]` over its sum; `instead` where that is nothing."""
+    """Returns `weight` `[K]` divided by its sum, or `instead` `[K]` where the sum is 0."""
     total = weight.sum()
     shares = weight / jnp.maximum(total, 1e-10)
     return shares if instead is None else jnp.where(total < 1e-10, instead, shares)
 
 
 def draw(probability: jax.Array, key: chex.PRNGKey, shape: tuple[int, ...]) -> jax.Array:
-    """Slots `shape` int32 drawn from `probability` `[K]` by inversion; one of probability 0 is never drawn."""
+    """Draws slots `shape` int32 with `probability` `[K]`, by inversion; a slot of probability 0 is never drawn."""
     cumulative = jnp.cumsum(probability)
     # uniform() can return 0, which side="right" moves past slots of probability 0 at the front.
     point = jax.random.uniform(key, shape) * cumulative[-1]
     slot = jnp.minimum(jnp.searchsorted(cumulative, point, side="right"), probability.shape[0] - 1)
-    # Long sums are not taken in order, so rounding can leave a slot of probability 0 a sliver: its neighbour gets it.
+    # Rounding in a long cumulative sum can give a slot of probability 0 a tiny interval: its neighbour gets that.
     positive = jax.lax.cummax(jnp.where(probability > 0, jnp.arange(probability.shape[0], dtype=jnp.int32), 0))
     return positive[slot]

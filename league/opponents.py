@@ -1,6 +1,6 @@
-"""Acting for many members at once: each row is played by the member whose slot it drew.
+"""Computes the actions of many pool members at once: each row of observations belongs to one member.
 
-Two ways to the same numbers. B rows, K slots, T rows in a tile.
+Two functions give the same numbers. B rows, K slots, T rows in a tile.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ Apply = Callable[[Any, Any], Any]  # (parameters of one member, rows [n, ...]) -
 
 
 def apply_per_row(apply: Apply, stacked: Any, slot: jax.Array, rows: Any) -> Any:
-    """Gathers the weights anew for every row: simple, and the reference for `apply_by_tiles`."""
+    """Gathers one member's weights for every row: simple but slow, the reference for `apply_by_tiles`."""
 
     def one(slot, row):
         params = jax.tree.map(lambda leaf: leaf[slot], stacked)
@@ -25,7 +25,7 @@ def apply_per_row(apply: Apply, stacked: Any, slot: jax.Array, rows: Any) -> Any
 def apply_by_tiles(apply: Apply, stacked: Any, slot: jax.Array, rows: Any, tile_rows: int) -> Any:
     """Sorts rows by slot, pads each slot's group to whole tiles of T rows, and gathers weights once for each tile.
 
-    `ceil(B / T) + K` tiles always suffice, every slot wastes less than one: shapes are static whatever the slots are.
+    `ceil(B / T) + K` tiles are always enough, since each slot wastes less than one tile: so all shapes are static.
 
     Args:
       apply: acts for one member on rows `[T, ...]`; vmapped over tiles it becomes batched matrix products.

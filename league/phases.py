@@ -1,4 +1,4 @@
-"""Which phase of its task a run is in, as part of its state: the program is the same in all of them."""
+"""The phase of its task that a run is in. It is part of the run's state, so all phases share one compiled program."""
 
 import difflib
 import itertools
@@ -14,13 +14,15 @@ from mjx_arena.validation import SettingError
 
 
 class PhaseState(struct.PyTreeNode):
+    """Where a run is in its phases."""
+
     phase: jax.Array  # [] int32, from 0
     iterations: jax.Array  # [] int32 in this phase
-    recent: jax.Array  # [W] latest values of what ends the phase, newest first; NaN where there are none yet
+    recent: jax.Array  # [W] latest values of the metric that ends the phase, newest first; NaN where there are none
 
 
 class Phases:
-    """Of a task, or a single one without end for a task that has none."""
+    """The phases of a task; a task without phases gets one that never ends."""
 
     def __init__(self, phases: Sequence[Phase], arena_steps_per_iteration: int):
         self.each: Sequence[Phase] = phases or (Phase(),)
@@ -28,13 +30,13 @@ class Phases:
         self._width = max(phase.window for phase in self.each)
 
     def begin(self, phase: int = 0) -> PhaseState:
-        """State at the start of a phase."""
+        """Returns the state at the start of a phase, counted from 0."""
         return PhaseState(jnp.int32(phase), jnp.int32(0), jnp.full(self._width, jnp.nan))
 
     def after(self, state: PhaseState, metrics: dict[str, jax.Array]) -> PhaseState:
-        """Returns the state after one more iteration with these metrics `{name: []}`: of this phase, or of the next.
+        """Returns the state after one more iteration with `metrics` `{name: []}`; that may begin the next phase.
 
-        Raises SettingError for a metric that a phase waits for and that does not exist.
+        Raises SettingError where a phase waits for a metric that does not exist.
         """
         each = self.each
         for index, phase in enumerate(each):
@@ -57,23 +59,23 @@ class Phases:
         return jax.tree.map(lambda new, old: jnp.where(ends, new, old), later, same)
 
     def plays_pool(self, phase: jax.Array) -> jax.Array:
-        """`[]` bool: members of the pool play the other seats."""
+        """Returns `[]` bool: whether members of the pool play the other seats, which else do nothing."""
         return jnp.array([p.self_play for p in self.each])[phase]
 
     def learning_rate(self, phase: jax.Array) -> jax.Array:
-        """Returns the rate that a phase begins with `[]`; NaN where it goes on as it is."""
+        """Returns the learning rate `[]` that a phase begins with; NaN where it keeps the current one."""
         return jnp.array([np.nan if p.learning_rate is None else p.learning_rate for p in self.each])[phase]
 
     def schedule_from(self, phase: jax.Array, default: float) -> jax.Array:
-        """Returns the rate `[]` that a linear schedule falls from in a phase: that of the latest one that names one."""
+        """Returns the rate `[]` that a linear schedule falls from: of the latest phase that sets one, or `default`."""
         rates = itertools.accumulate((p.learning_rate for p in self.each), lambda old, new: new or old, initial=default)
         return jnp.array(list(rates)[1:], jnp.float32)[phase]
 
     def title(self, phase: int) -> str:
-        """Of phase `phase`, from 0, for a person."""
-        found = self.each[phase]
-        return f"phase {phase + 1} of {len(self.each)}, {found.name}" + (f": {found.goal}" if found.goal else "")
+        """Returns a title of phase `phase`, counted from 0, for people."""
+        own = self.each[phase]
+        return f"phase {phase + 1} of {len(self.each)}, {own.name}" + (f": {own.goal}" if own.goal else "")
 
     def label(self, phase: int) -> str:
-        """Of phase `phase`, from 0, for a folder."""
+        """Returns the name of a folder for phase `phase`, counted from 0."""
         return f"Phase{phase + 1}-{self.each[phase].name}"

@@ -1,7 +1,7 @@
-"""The pool: past policies as one stacked pytree, with what is known of each.
+"""The pool: past policies as one stacked pytree, with their ages, roles and ratings.
 
-A slot is a place on the axis K; a member is the policy that lives there, observation normaliser included. R learners
-share the pool, each in its role; what one of them has to do with the members is its record.
+A slot is an index on the axis K; a member is the policy in it, with its observation normaliser. R learners, each in its
+role, share the pool; the results of one learner against the members are its record.
 """
 
 import jax
@@ -17,17 +17,18 @@ FOREIGN = -1  # role of a member that is a snapshot of none of the learners
 
 
 class Record(struct.PyTreeNode):
-    """Of one learner."""
+    """One learner's results and ratings against the pool's members; S sides."""
 
     results: Results  # against each member
     since: jax.Array  # [3] int32: its wins, draws and losses since its newest snapshot was taken
-    newest: jax.Array  # [] int32 slot of that snapshot; to begin with, of the untrained policy
-    quality: jax.Array  # [K] of the matchmaker `openai_five`
-    elo: jax.Array  # [] online rating
-    by_side: jax.Array  # [S, K, 3] int32: all its results on each side; S is 0 where all seats are of one side
+    newest: jax.Array  # [] int32 slot of its newest snapshot; at first that of the untrained policy
+    quality: jax.Array  # [K] logits of the matchmaker `openai_five`
+    elo: jax.Array  # [] online rating of the learner
+    by_side: jax.Array  # [S, K, 3] int32: all its results on each side; S is 0 in a game of one side
 
     @classmethod
     def create(cls, slots: int, num_sides: int = 1) -> "Record":
+        """Returns the record of a learner that has played no match."""
         return cls(
             results=Results.zeros(slots),
             since=jnp.zeros(3, jnp.int32),
@@ -39,23 +40,25 @@ class Record(struct.PyTreeNode):
 
 
 class Pool(struct.PyTreeNode):
+    """K slots for members, and the records of R learners."""
+
     policies: PolicyState  # [K, ...]
     occupied: jax.Array  # [K] bool
-    anchor: jax.Array  # [K] bool: never goes
-    generation: jax.Array  # [K] int32: rises whenever the slot gets a new tenant
-    role: jax.Array  # [K] int32: whose snapshot the member is, an index into the roles, or FOREIGN
-    iteration: jax.Array  # [K] int32: when it was taken
-    elo: jax.Array  # [K] online rating
+    anchor: jax.Array  # [K] bool: the member is never replaced
+    generation: jax.Array  # [K] int32: rises by 1 whenever the slot gets a new member
+    role: jax.Array  # [K] int32: index of the role whose snapshot the member is, or FOREIGN
+    iteration: jax.Array  # [K] int32: when the snapshot was taken
+    elo: jax.Array  # [K] online ratings of the members
     next: jax.Array  # [] int32 slot that the next snapshot takes
     records: Record  # [R, ...]
 
     def record(self, role: int) -> Record:
-        """That of one learner."""
+        """Returns the record of the learner with index `role`."""
         return jax.tree.map(lambda x: x[role], self.records)
 
 
 def create(untrained: PolicyState, settings: LeagueSettings, num_sides: int = 1) -> Pool:
-    """A pool whose only member, in slot 0, is a copy of `untrained`; an anchor, if the settings say so."""
+    """Returns a pool whose only member, in slot 0, is a copy of `untrained`: an anchor, with `keep_untrained`."""
     slots, roles = settings.player_pool_length, len(settings.roles)
     pool = Pool(
         policies=jax.tree.map(lambda x: jnp.zeros((slots, *x.shape), x.dtype), untrained),
@@ -79,7 +82,7 @@ def add(
     role: int = FOREIGN,
     anchor: bool = False,
 ) -> Pool:
-    """Copies `policy` into the slot `pool.next`, whose results start anew. The copy shares no buffer with `policy`."""
+    """Copies `policy` into the slot `pool.next` and clears its results. The copy shares no buffer with `policy`."""
     slot, records = pool.next, pool.records
     best = jnp.max(jnp.where(pool.occupied, records.quality, -jnp.inf), 1, initial=0.0)
     records = records.replace(
@@ -103,9 +106,9 @@ def add(
 
 
 def _choose_next(pool: Pool, settings: LeagueSettings) -> jax.Array:
-    """The first empty slot `[]`; where there is none, that of the member which goes next.
+    """Returns the first empty slot `[]`; in a full pool, the slot of the member to replace next.
 
-    With several learners it is the first one's results that say who is easiest.
+    With several learners, the results of the first one decide which member is easiest.
     """
     stays = pool.anchor.at[pool.records.newest].set(True)
     order = pool.iteration if settings.eviction == "fifo" else -pool.record(0).results.win_rate()
@@ -120,15 +123,15 @@ def recorded(
     settings: LeagueSettings,
     by_side: jax.Array | None = None,
 ) -> Pool:
-    """Returns the pool with the learners' `counts` `[R, K, 3]` of new results; they drew with `probability` `[R, K]`.
+    """Returns the pool with new results: the learners' `counts` `[R, K, 3]` of wins, draws and losses.
 
-    `by_side` `[R, S, K, 3]` are the same results by side, of a game of several.
+    `probability` `[R, K]` is that of drawing each member. `by_side` `[R, S, K, 3]` holds the same counts by side.
     """
     members_elo, records = pool.elo, []
     for role in range(len(settings.roles)):
         record, new, drawn = pool.record(role), counts[role], probability[role]
         learner_elo, members_elo = elo.updated(record.elo, members_elo, new)
-        played = pool.occupied.sum() * jnp.maximum(drawn, 1e-3)  # whoever is hardly drawn must not fall at once
+        played = pool.occupied.sum() * jnp.maximum(drawn, 1e-3)  # a member that is seldom drawn must not fall at once
         records.append(
             record.replace(
                 results=record.results.recorded(new, settings.result_decay),
@@ -142,7 +145,7 @@ def recorded(
 
 
 def forgotten(pool: Pool, role: int) -> Pool:
-    """For a learner that starts anew: its results and its rating are nobody's now. Its snapshots stay."""
+    """Returns the pool with the record of `role` reset, after its learner was re-initialised; its snapshots stay."""
     fresh = Record.create(pool.occupied.shape[0]).replace(
         newest=pool.records.newest[role], by_side=jnp.zeros_like(pool.records.by_side[role])
     )
@@ -150,9 +153,9 @@ def forgotten(pool: Pool, role: int) -> Pool:
 
 
 def drawable(pool: Pool) -> jax.Array:
-    """`[K]` bool: members that new matches may meet.
+    """Returns which members new matches may draw, `[K]` bool.
 
-    The member whose slot the next snapshot takes retires one snapshot early: its last matches end meanwhile, and the
-    snapshot waits for them, so nobody's opponent changes in the middle of a match.
+    The member that the next snapshot replaces is no longer drawn. The snapshot waits until its last matches have ended,
+    so no opponent changes in the middle of a match.
     """
     return pool.occupied & (jnp.arange(pool.occupied.shape[0]) != pool.next)

@@ -1,10 +1,9 @@
-"""Roles of learners: whom each plays, when a snapshot of it joins the pool, and when it starts anew.
+"""Roles of learners: which members each plays, when its snapshots join the pool, and when it is re-initialised.
 
-`learner` goes by the settings. The others are those of AlphaStar's league (Vinyals et al., "Grandmaster level in
-StarCraft II using multi-agent reinforcement learning", 2019, and its pseudocode), which trains one learner of each:
-the main agent against all, the main exploiter against the main agent alone, the league exploiter against whatever the
-league cannot beat. Where AlphaStar plays the main agent as it is, its newest snapshot plays here: a match keeps its
-opponents.
+`learner` does what the settings say. The others are those of AlphaStar's league (Vinyals et al., "Grandmaster level in
+StarCraft II using multi-agent reinforcement learning", 2019, and its pseudocode): the main agent plays all members, the
+main exploiter the main agent alone, and the league exploiter looks for what the whole league cannot beat. Where
+AlphaStar plays against the current main agent, its newest snapshot plays here, since a match keeps its opponents.
 """
 
 from collections.abc import Callable
@@ -18,22 +17,27 @@ from league.matchmaking import MATCHMAKERS, Matchmaker, latest, prioritized
 from league.pool import Pool, Record
 from league.settings import LeagueSettings
 
-_LOST, _EASY, _HOPELESS = 0.3, 0.7, 0.1  # win rates that the pseudocode goes by
+_LOST, _EASY, _HOPELESS = 0.3, 0.7, 0.1  # thresholds of win rates in the pseudocode
 
 
 class Role(NamedTuple):
+    """The rules of a learner: whom it plays, when a snapshot is due, and how often one resets it."""
+
     matchmaker: Matchmaker  # (pool, record, settings) -> probabilities [K]
     due: Callable[[Pool, Record, jax.Array, LeagueSettings], jax.Array]  # (.., iteration, ..) -> [] bool
-    reset_share: Callable[[LeagueSettings], float]  # of the snapshots, after which the learner starts anew
+    reset_share: Callable[[LeagueSettings], float]  # probability that the learner is re-initialised after a snapshot
 
 
 def by_settings(pool: Pool, record: Record, settings: LeagueSettings) -> jax.Array:
-    """Probabilities `[K]` of the matchmaker that `league.matchmaker` names."""
+    """Returns probabilities `[K]` by the matchmaker that `league.matchmaker` names."""
     return MATCHMAKERS[settings.matchmaker](pool, record, settings)
 
 
 def enough_wins(pool: Pool, record: Record, iteration: jax.Array, settings: LeagueSettings) -> jax.Array:
-    """`[]` bool: the learner has won enough since its last snapshot, or that is long enough ago. TimeChamber's gate."""
+    """Returns whether `[]` a snapshot is due: by the win rate since the last one, or by `snapshot_interval`.
+
+    This is the rule of TimeChamber.
+    """
     waited = _waited(pool, record, iteration) >= settings.snapshot_interval
     if settings.snapshot_win_rate is None:
         return waited
@@ -43,9 +47,9 @@ def enough_wins(pool: Pool, record: Record, iteration: jax.Array, settings: Leag
 
 
 def main(pool: Pool, record: Record, settings: LeagueSettings) -> jax.Array:
-    """Probabilities `[K]`: half the draws by `pfsp` over all, 15 % to verify, 35 % its own newest snapshot.
+    """Returns probabilities `[K]`: 50 % by `pfsp` over all members, 15 % to verify, 35 % its own newest snapshot.
 
-    To verify means to play exploiters that beat it, or else its own past that it does not beat any more.
+    To verify means to play the exploiters that beat it; else its own old snapshots, if it no longer beats them all.
     """
     drawn, x = pools.drawable(pool), record.results.win_rate()
     exploiters = drawn & _members_of_role(pool, settings, "main_exploiter")
@@ -61,7 +65,7 @@ def main(pool: Pool, record: Record, settings: LeagueSettings) -> jax.Array:
 
 
 def main_exploiter(pool: Pool, record: Record, settings: LeagueSettings) -> jax.Array:
-    """Probabilities `[K]`: the main agent's newest snapshot, or while that is hopeless, its past by `var`."""
+    """Returns probabilities `[K]`: the main agent's newest snapshot; while it wins too seldom, older ones by `var`."""
     newest = main_now(pool, record, settings)
     past = pools.drawable(pool) & _members_of_role(pool, settings, "main")
     hopeless = jnp.sum(record.results.win_rate() * newest) <= _HOPELESS
@@ -69,27 +73,28 @@ def main_exploiter(pool: Pool, record: Record, settings: LeagueSettings) -> jax.
 
 
 def main_now(pool: Pool, record: Record, settings: LeagueSettings) -> jax.Array:
-    """The main agent's newest snapshot, as probabilities `[K]`."""
+    """Returns probabilities `[K]`: 1 for the main agent's newest snapshot."""
     del record
     return latest(pool, pool.record(settings.roles.index("main")), settings)
 
 
 def everybody(pool: Pool, record: Record, settings: LeagueSettings) -> jax.Array:
-    """All members that can be drawn, `[K]` bool."""
+    """Returns all members that can be drawn, `[K]` bool."""
     del record, settings
     return pools.drawable(pool)
 
 
 def league_exploiter(pool: Pool, record: Record, settings: LeagueSettings) -> jax.Array:
-    """Probabilities `[K]`: all members by the weight `capped`."""
+    """Returns probabilities `[K]` by `pfsp` over all members, with the weight `capped`."""
     del settings
     return prioritized(record, pools.drawable(pool), "capped")
 
 
 def beats_all(opponents: Matchmaker) -> Callable[[Pool, Record, jax.Array, LeagueSettings], jax.Array]:
-    """The gate of AlphaStar: `snapshot_interval` have passed, or half of them and all `opponents` are beaten.
+    """Builds AlphaStar's rule: a snapshot is due after `snapshot_interval`, or after half of it if all are beaten.
 
-    Beaten is whom the learner wins more than `snapshot_win_rate` against. Opponents are those of positive probability.
+    All means the members to which `opponents` gives a positive probability. A member is beaten if the learner's win
+    rate against it is above `snapshot_win_rate`.
     """
 
     def due(pool: Pool, record: Record, iteration: jax.Array, settings: LeagueSettings) -> jax.Array:
@@ -113,15 +118,15 @@ ROLES: dict[str, Role] = {
 
 
 def _members_of_role(pool: Pool, settings: LeagueSettings, role: str) -> jax.Array:
-    """`[K]` bool: snapshots of the learner in that role, of whom there may be none."""
+    """Returns which members are snapshots of the learner in `role`, `[K]` bool; none without such a learner."""
     return pool.role == (settings.roles.index(role) if role in settings.roles else len(settings.roles))
 
 
 def _fallback(probability: jax.Array, instead: jax.Array) -> jax.Array:
-    """`probability` `[K]`, or `instead` where it is nothing."""
+    """Returns `probability` `[K]`, or `instead` `[K]` where it is 0 for all members."""
     return jnp.where(probability.sum() > 0, probability, instead)
 
 
 def _waited(pool: Pool, record: Record, iteration: jax.Array) -> jax.Array:
-    """Iterations since the learner's last snapshot."""
+    """Returns the iterations `[]` since the learner's last snapshot."""
     return iteration - pool.iteration[record.newest]

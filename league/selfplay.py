@@ -1,8 +1,8 @@
 """The self-play iteration: one jitted function `RunState -> (RunState, metrics)`, sharded over the axis `arena`.
 
 Arena states are split over the devices; the learners and the pool are replicated. In an iteration each learner of the
-league makes a bank of fresh starts, plays a rollout in arenas of its own and updates itself; then results are recorded
-and snapshots that are due join the pool.
+league makes a bank of fresh starts, plays a rollout in its own arenas and is updated; then results are recorded and
+snapshots that are due join the pool.
 """
 
 import functools
@@ -34,7 +34,7 @@ from ppo.update import Learner, LearnerState
 
 
 class RunState(struct.PyTreeNode):
-    """Everything a run is: restoring it continues bit for bit. R learners, each in a role of the league."""
+    """The whole state of a run: one that is restored continues bit for bit. R learners, one for each role."""
 
     iteration: jax.Array  # [] int32 iterations done
     key: chex.PRNGKey
@@ -55,9 +55,9 @@ RUN_STATE_SPEC = RunState(
     matches=_SPLIT,
     phase=_EVERYWHERE,
 )
-_PASSIVE = 1  # the slot of the member that does nothing, right after the untrained policy
-_BANK_SHARE = 4  # one fresh start for every so many arenas; an iteration seldom ends more matches than that
-_SMALLEST_BANK = 64  # or as many as there are arenas: fewer would hardly differ from one another
+_IDLE = 1  # slot of the member that does nothing, right after the untrained policy
+_BANK_SHARE = 4  # arenas for each fresh start; an iteration seldom ends more matches than there are starts
+_SMALLEST_BANK = 64  # fresh starts at least, if there are as many arenas: few starts would be used too often
 
 
 class SelfPlay:
@@ -84,7 +84,8 @@ class SelfPlay:
     def init(self, members: Sequence[tuple[PolicyState, bool]] = ()) -> RunState:
         """Returns the state before the first iteration; the pool's first member is the untrained policy.
 
-        `members` join it, after the idle one if the settings want one: policies, and whether they stay for good.
+        `members` join the pool as (policy, whether it is an anchor), after the idle member if the settings ask for it.
+        Raises SettingError where a phase waits for a metric that does not exist.
         """
         self._check_metrics()
         idle = [(self.policy.constant(self.arena.idle_action), True)] if self.settings.league.idle else []
@@ -96,12 +97,12 @@ class SelfPlay:
         return state
 
     def in_phase(self, state: RunState, phase: int) -> RunState:
-        """`state` at the start of a phase, counted from 1."""
+        """Returns `state` at the start of a phase, counted from 1."""
         fresh = jax.device_put(self.phases.begin(phase - 1), NamedSharding(self.mesh, P()))
         return state.replace(phase=fresh, learner=self._at_start(state.learner, fresh.phase))
 
     def _at_start(self, learner: LearnerState, phase: jax.Array) -> LearnerState:
-        """Learners `[R, ...]` with the learning rate that a phase begins with."""
+        """Returns learners `[R, ...]` with the learning rate that a phase begins with."""
         rate = self.phases.learning_rate(phase)
         return learner.replace(learning_rate=jnp.where(jnp.isnan(rate), learner.learning_rate, rate))
 
@@ -112,26 +113,29 @@ class SelfPlay:
         return state.replace(learner=learner)
 
     def _check_metrics(self) -> None:
-        """Raises SettingError for a metric that a phase waits for in vain: before anything compiles, by tracing."""
+        """Raises SettingError where a phase waits for a metric that does not exist: by tracing, before compilation."""
         if any(phase.metric for phase in self.phases.each):
             self._iterate.trace(self.state_shape(), self._length)
 
     def iterate(self, state: RunState) -> tuple[RunState, dict[str, Any]]:
-        """One iteration, with its metrics `{name: []}` and `film`, see `league.run.video`. Gives up `state`."""
+        """Runs one iteration. Returns the state, and metrics `{name: []}` with `film`, see `league.run.video`.
+
+        The buffers of the argument `state` are donated: it cannot be used again.
+        """
         return self._iterate(state, self._length)
 
     def compile(self, state: RunState) -> Callable[[RunState], tuple[RunState, dict[str, Any]]]:
-        """`iterate`, compiled for states like this one."""
+        """Returns `iterate`, compiled for states like this one."""
         compiled = self._iterate.lower(state, self._length).compile()
         return lambda state: compiled(state, self._length)
 
     @property
     def _length(self) -> np.int32:
-        """Iterations of the run; an argument of the program, so that a run may go on for longer without another one."""
+        """Returns the iterations of the run: an argument of the program, so a longer run needs no other program."""
         return np.int32(self.settings.iterations)
 
     def state_shape(self) -> RunState:
-        """Shapes, dtypes and shardings of a `RunState`, without computing one: the target of a restore."""
+        """Returns shapes, dtypes and shardings of a `RunState` without computing one: the target of a restore."""
         shapes = jax.eval_shape(self._init, jax.random.key(0))
         shardings = jax.tree.map(
             lambda spec, tree: jax.tree.map(lambda _: NamedSharding(self.mesh, spec), tree),
@@ -156,7 +160,7 @@ class SelfPlay:
         )
 
     def shard(self, function: Callable, in_specs: Any, out_specs: Any) -> Callable:
-        """`function` of one device's part, over the whole mesh."""
+        """Returns `function`, which computes one device's part, mapped over the whole mesh."""
         return jax.shard_map(function, mesh=self.mesh, in_specs=in_specs, out_specs=out_specs, check_vma=False)
 
     def _runner(self, pool: Pool, probability: jax.Array, key: chex.PRNGKey, progress: Progress) -> MatchRunner:
@@ -166,17 +170,17 @@ class SelfPlay:
 
     @property
     def bank_size(self) -> int:
-        """Fresh starts for each device: whole blocks, or part of one."""
+        """Returns the number of fresh starts in each device's bank: whole blocks, or less than one block."""
         arenas, block = self.arenas_per_device, self.batch.block_size
         wanted = max(arenas // _BANK_SHARE, min(arenas, _SMALLEST_BANK))
         return wanted // block * block or wanted
 
     def probability(self, pool: Pool, phase: jax.Array) -> jax.Array:
-        """With which each learner draws members `[R, K]` in a phase."""
+        """Returns the probability `[R, K]` with which each learner draws each member in `phase`, counted from 0."""
         league = self.settings.league
         by_role = [ROLES[name].matchmaker(pool, pool.record(role), league) for role, name in enumerate(league.roles)]
-        nobody = jax.nn.one_hot(_PASSIVE, league.player_pool_length)
-        return jnp.where(self.phases.plays_pool(phase), jnp.stack(by_role), nobody)
+        idle = jax.nn.one_hot(_IDLE, league.player_pool_length)
+        return jnp.where(self.phases.plays_pool(phase), jnp.stack(by_role), idle)
 
     def _local_init(self, key: chex.PRNGKey) -> RunState:
         league = self.settings.league
@@ -190,7 +194,7 @@ class SelfPlay:
             runner = self._runner(pool, probability, k_bank, Progress(jnp.float32(0), phase.phase))
             if not self.settings.randomize_initial_episode_length:
                 return _with_device_axis(runner.start(k_start, self.arenas_per_device))
-            # Split, and not folded: `fold_in(key, i)` is `split(key)[i]`, and `start` splits the key that it gets.
+            # Not `fold_in`: `fold_in(key, i)` is `split(key)[i]`, and `start` splits the key that it gets.
             k_start, k_count = jax.random.split(k_start)
             matches = runner.start(k_start, self.arenas_per_device)
             count = jax.random.randint(k_count, (self.arenas_per_device,), 0, self.arena.time_limit)
@@ -237,7 +241,10 @@ class SelfPlay:
     def _snapshot(
         self, learner: LearnerState, pool: Pool, role: int, iteration: jax.Array, in_play: jax.Array, key: chex.PRNGKey
     ) -> tuple[LearnerState, Pool]:
-        """With a snapshot of one learner, if it is due and nobody plays whom it replaces; that may start it anew."""
+        """Takes a snapshot of one learner if it is due and no match still plays the member that it would replace.
+
+        Afterwards, with the role's `reset_share`, the learner is re-initialised. `in_play` `[K]` counts seats by slot.
+        """
         league, rules = self.settings.league, ROLES[self.settings.league.roles[role]]
         ready = rules.due(pool, pool.record(role), iteration, league) & (in_play[pool.next] == 0)
         policy = jax.tree.map(lambda x: x[role], learner.policy)
@@ -245,15 +252,15 @@ class SelfPlay:
         if rules.reset_share(league) == 0:
             return learner, pool
         k_share, k_learner = jax.random.split(key)
-        anew = ready & (jax.random.uniform(k_share) < rules.reset_share(league))
+        resets = ready & (jax.random.uniform(k_share) < rules.reset_share(league))
         fresh = self.learner.init(k_learner)
-        learner = jax.tree.map(lambda x, new: x.at[role].set(jnp.where(anew, new, x[role])), learner, fresh)
-        return learner, jax.lax.cond(anew, lambda: pools.forgotten(pool, role), lambda: pool)
+        learner = jax.tree.map(lambda x, new: x.at[role].set(jnp.where(resets, new, x[role])), learner, fresh)
+        return learner, jax.lax.cond(resets, lambda: pools.forgotten(pool, role), lambda: pool)
 
     def local_rollout(
         self, state: RunState, learner: LearnerState, matches: Matches, probability: jax.Array, key: chex.PRNGKey
     ) -> tuple[Matches, Trajectory, StepStatistics]:
-        """One device's part of a learner's rollout: its matches afterwards, its trajectory, statistics by step."""
+        """Plays one device's part of a learner's rollout; returns matches, trajectory, and statistics `[T, ...]`."""
         k_bank, k_play = jax.random.split(key)
         played = state.iteration.astype(jnp.float32) * self.settings.arena_steps_per_iteration
         progress = Progress(played, state.phase.phase)
@@ -266,18 +273,18 @@ class SelfPlay:
         return _with_device_axis(matches), trajectory, steps
 
     def _metrics(self, updates: dict[str, jax.Array], totals: StepStatistics, pool: Pool) -> dict[str, Any]:
-        """`{name: []}` of the first learner; of the others, with their roles in front; and of the run as a whole."""
+        """Returns metrics `{name: []}`: of the first learner, of others as `<role>/<name>`, and of the whole run."""
         metrics: dict[str, Any] = {}
         for role, name in enumerate(self.settings.league.roles):
             own = {key: value[role] for key, value in updates.items()}
             own |= self._match_metrics(jax.tree.map(lambda x, role=role: x[role], totals), pool, pool.record(role))
             metrics |= {key if role == 0 else f"{name}/{key}": value for key, value in own.items()}
-        # What the run loop guards: one learner that no longer learns is enough to stop.
+        # The run loop stops where all updates are skipped: one learner that no longer learns is enough.
         metrics |= {"skipped_updates": updates["skipped_updates"].max(), "nonfinite_arenas": totals.broken.sum()}
         return metrics | {"league/members": pool.occupied.sum()}
 
     def _match_metrics(self, totals: StepStatistics, pool: Pool, record: Record) -> dict[str, jax.Array]:
-        """Of one learner. Totals are sums over devices and steps; rates of nothing are NaN, which writers leave out."""
+        """Returns one learner's metrics `{name: []}` from sums over devices and steps; a rate of no matches is NaN."""
         per_step = self.mesh.size * self.settings.ppo.horizon
         ended = totals.matches + totals.exercises
         wins, draws, losses = totals.results.sum(0)
@@ -304,7 +311,7 @@ class SelfPlay:
         )
 
     def _side_metrics(self, by_side: jax.Array) -> dict[str, jax.Array]:
-        """Win rates by side `{name: []}`, of results `[S, K, 3]`; nothing in a symmetric game."""
+        """Returns win rates by side `{name: []}` from results `[S, K, 3]`; none in a game of one side."""
         metrics = {}
         for name, results in zip(self.arena.names_of_sides, by_side.sum(1), strict=True):
             metrics[f"league/win_rate/{name}"] = (results[0] + results[1] / 2) / results.sum()
@@ -312,27 +319,27 @@ class SelfPlay:
 
 
 def first_learner(stacked: Any) -> Any:
-    """Of the first learner."""
+    """Returns the part of the first learner of a pytree with leaves `[R, ...]`."""
     return jax.tree.map(lambda x: x[0], stacked)
 
 
 def _for_each(function: Callable, *arguments: Any) -> Any:
-    """`function` of each learner's part of `arguments` `[R, ...]`, one after the other: results `[R, ...]`.
+    """Applies `function` to each learner's part of `arguments` `[R, ...]`, in turn; returns its results `[R, ...]`.
 
-    Not all at once, since on a CPU matrix products with a batch axis are slow, and one rollout fills a GPU.
+    In turn, since matrix products with a batch axis are slow on a CPU, and one rollout fills a GPU.
     """
-    if jax.tree.leaves(arguments)[0].shape[0] == 1:  # no loop, for the compiler to see through
+    if jax.tree.leaves(arguments)[0].shape[0] == 1:  # a loop would hide the body from the compiler
         return jax.tree.map(lambda x: x[None], function(*first_learner(arguments)))
     return jax.lax.map(lambda parts: function(*parts), arguments)
 
 
 def _own_key(key: chex.PRNGKey) -> chex.PRNGKey:
-    """This device's key."""
+    """Returns a key for this device alone."""
     return jax.random.fold_in(key, jax.lax.axis_index(devices.AXIS))
 
 
 def _with_device_axis(matches: Matches) -> Matches:
-    """Gives leaves without an arena axis, those of `broken`, one of length 1, so that all can be split over devices."""
+    """Adds an axis of length 1 to the leaves of `broken`, so that all leaves can be split over devices."""
     return matches.replace(broken=jax.tree.map(lambda x: x[None], matches.broken))
 
 

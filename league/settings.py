@@ -1,4 +1,4 @@
-"""Settings of a run, and of its groups `league` and `logger`: each default stands here once, with what help says."""
+"""Settings of a run and of its groups `league` and `logger`: the only place of each default and its comment in help."""
 
 import math
 from dataclasses import dataclass, field, fields, replace
@@ -19,13 +19,14 @@ ROLES = ("learner", "main", "main_exploiter", "league_exploiter")
 class MixSettings:
     """Shares of the matchmakers that the matchmaker `mix` draws from; they need not add up to 1."""
 
-    latest: float = 0.25
-    uniform: float = 0.75
-    delta_uniform: float = 0.0
-    pfsp: float = 0.0
-    openai_five: float = 0.0
+    latest: float = 0.25  # share of the learner's newest snapshot
+    uniform: float = 0.75  # share of all members with equal probability
+    delta_uniform: float = 0.0  # share of the newer members, see league.delta
+    pfsp: float = 0.0  # share of prioritised fictitious self-play, see league.pfsp_weight
+    openai_five: float = 0.0  # share of OpenAI Five's matchmaker, see league.quality_step
 
     def validate(self, prefix: str) -> None:
+        """Raises SettingError for the first value that is wrong."""
         require_not_negative(self, prefix, "a share must not be negative")
         require(sum(vars(self).values()) > 0, prefix, vars(self), "one share must be positive")
 
@@ -35,34 +36,36 @@ MATCHMAKERS = (*(each.name for each in fields(MixSettings)), "mix")
 
 @dataclass(frozen=True)
 class LeagueSettings:
-    """Whom a learner plays, and who joins the pool; `league.config.renamed` has TimeChamber's names of some keys."""
+    """The learners, the pool of their past policies, and the matchmaking between them."""
 
-    roles: tuple[str, ...] = ("learner",)  # of the learners, each with arenas of its own; see `league.roles`
-    player_pool_length: int = 32  # members that the pool holds, anchors included
-    mirror_fraction: float = 0.5  # share of arenas in which all agents are the learner
-    matchmaker: str = "mix"  # latest, uniform, delta_uniform, pfsp, openai_five, or mix of them
-    mix: MixSettings = field(default_factory=MixSettings)  # shares of the matchmakers that mix draws from
-    pfsp_weight: str = "hard"  # by the win rate x: hard (1-x)^power, var x(1-x), linear 1-x, capped min(1/2, 1-x)
-    pfsp_power: float = 2.0  # of the weight `hard`, (1 - x)^power
-    delta: float = 0.5  # of the matchmaker `delta_uniform`: 0 draws from all of history, 1 the newest alone
-    quality_step: float = 0.01  # of the matchmaker `openai_five`: how fast a member that loses falls out of favour
-    snapshot_win_rate: float | None = None  # a snapshot is taken above this win rate since the last one; null: never so
-    snapshot_min_games: int = 400  # games since the last snapshot before that win rate counts
-    snapshot_interval: int = 50  # iterations after which a snapshot is taken in any case
-    eviction: str = "fifo"  # who goes from a full pool: the oldest (fifo), or the most beaten one (easiest)
-    reset_share: float = 0.25  # of the snapshots of a league exploiter after which it starts anew
-    keep_untrained: bool = True  # the untrained policy, the pool's first member, never goes
-    idle: bool = False  # a member that does nothing, by the game's own idle action; it never goes
-    initial_opponents: tuple[str, ...] = ()  # first opponents: run folders, or files that scripts/export.py wrote
-    anchors: tuple[str, ...] = ()  # more of them, that never go
-    result_decay: float = 0.99  # per game, of the decayed results
-    tile_rows: int = 16  # opponents that share one gather of weights
+    roles: tuple[str, ...] = ("learner",)  # one for each learner: [learner], or main and its exploiters
+    player_pool_length: int = 32  # slots of the pool for opponents, anchors included
+    mirror_fraction: float = 0.5  # share of arenas in which all agents are the learner; in the others one is
+    matchmaker: str = "mix"  # how opponents are drawn: latest, uniform, delta_uniform, pfsp, openai_five, or mix
+    mix: MixSettings = field(default_factory=MixSettings)  # shares of the matchmakers, for league.matchmaker=mix
+    pfsp_weight: str = "hard"  # of win rate x, for pfsp: hard (1-x)^power, var x(1-x), linear 1-x, capped min(1/2, 1-x)
+    pfsp_power: float = 2.0  # power of pfsp_weight=hard
+    delta: float = 0.5  # of delta_uniform: 0 draws from all members, 1 only the newest, 0.5 from the newer half
+    quality_step: float = 0.01  # of openai_five: how fast a member that loses is drawn less
+    snapshot_win_rate: float | None = None  # win rate since the last snapshot that brings the next early; null: none
+    snapshot_min_games: int = 400  # games since the last snapshot that snapshot_win_rate needs
+    snapshot_interval: int = 50  # iterations after which a snapshot joins the pool in any case
+    eviction: str = "fifo"  # which member a full pool drops: fifo, the oldest; easiest, the one beaten most often
+    reset_share: float = 0.25  # probability that a league exploiter is re-initialised after a snapshot
+    keep_untrained: bool = True  # the untrained policy, the first member of the pool, is never dropped
+    idle: bool = False  # add a member that always plays the game's idle action and is never dropped
+    initial_opponents: tuple[str, ...] = ()  # members from the start: run folders, or exported files; may be dropped
+    anchors: tuple[str, ...] = ()  # members from the start, as initial_opponents, that are never dropped
+    result_decay: float = 0.99  # factor on the weight of earlier results after each game with the same member
+    tile_rows: int = 16  # rows of observations that share one gather of an opponent's weights; for speed only
 
     @property
     def num_anchors(self) -> int:
+        """Returns the number of members that are never dropped."""
         return self.keep_untrained + self.idle + len(self.anchors)
 
     def validate(self, prefix: str = "league") -> None:
+        """Raises SettingError for the first value that is wrong."""
         check = checker(self, prefix)
         for role in self.roles:
             check(role in ROLES, "roles", f"must be of {', '.join(ROLES)}")
@@ -104,15 +107,16 @@ class LeagueSettings:
 
 @dataclass(frozen=True)
 class LoggerSettings:
-    """What a run writes while it goes: `metrics.jsonl` always, and these; group `logger` of the configuration."""
+    """What a run writes while it trains, in addition to `metrics.jsonl`."""
 
-    interval: int = 1  # iterations between two log lines; metrics leave the device only then
-    console: bool = True  # a progress line for people
-    console_seconds: float = 10.0  # between two progress lines where the output is not a terminal
-    tensorboard: bool = True  # event files in the run folder
-    render_interval: int | None = 500  # iterations between two films of a match, in `films` and TensorBoard; null: none
+    interval: int = 1  # iterations between two rows of the log; metrics leave the device only then
+    console: bool = True  # print a progress line
+    console_seconds: float = 10.0  # seconds between two progress lines where the output is not a terminal
+    tensorboard: bool = True  # write TensorBoard's event files into the run folder
+    render_interval: int | None = 500  # iterations between two films, in films/ and TensorBoard; null: no films
 
     def validate(self, prefix: str = "logger") -> None:
+        """Raises SettingError for the first value that is wrong."""
         check = checker(self, prefix)
         check(self.interval >= 1, "interval", "must be at least 1 iteration")
         check(self.console_seconds >= 0, "console_seconds", "must not be negative")
@@ -122,48 +126,52 @@ class LoggerSettings:
 
 @dataclass(frozen=True)
 class RunSettings:
-    """Everything that decides what a run does; groups first, then the keys of the run itself."""
+    """All settings of a run: groups first, then the keys of the run itself."""
 
     task: TaskSettings  # the game's own settings
-    physics: PhysicsSettings = field(default_factory=PhysicsSettings)
-    ppo: PPOSettings = field(default_factory=PPOSettings)
-    league: LeagueSettings = field(default_factory=LeagueSettings)
-    logger: LoggerSettings = field(default_factory=LoggerSettings)
-    game_file: str | None = None  # a Python file with a game of your own, which is then the task
-    num_arenas: int = 512  # matches that run side by side, over all devices; as many for each role of the league
-    iterations: int = 1500  # each plays num_arenas * ppo.horizon arena steps for each role, then updates the policies
-    total_arena_steps: int | None = None  # sets iterations by its arena steps instead, rounded up
-    seed: int = 0
-    devices: int | None = None  # how many to use; null: one per core on CPUs, all of them on GPUs
-    randomize_initial_episode_length: bool = False  # so that time limits do not end all first matches at once
-    phase: int | None = None  # of a task with phases: which to begin with, or to go on with, from 1; null: as it comes
-    milestone_interval: int | None = None  # arena steps between full copies that no rotation deletes; null: none
-    debug: str | None = None  # what it prints of itself: actions, reset, reward, learning, checkpoints, joined by +
-    run_dir: str | None = None  # where the run is written; null: runs/<task>/<date-time>
-    resume: str | None = None  # a run folder to go on with, or `latest` for the newest run of the task
-    resume_step: int | None = None  # iteration of the checkpoint to resume from; null: the newest finished one
-    checkpoint_interval: int = 25  # iterations between two checkpoints; the newest two are kept
-    checkpoint_keep_interval: int = 100  # checkpoints at multiples of it, in iterations, are kept for good
-    compilation_cache: bool = True  # keep compiled programs in the user's cache folder, to start sooner next time
-    objective: str = "reward"  # metric that a run returns to a sweep, for sweepers that optimise
+    physics: PhysicsSettings = field(default_factory=PhysicsSettings)  # the engine
+    ppo: PPOSettings = field(default_factory=PPOSettings)  # the learner
+    league: LeagueSettings = field(default_factory=LeagueSettings)  # the opponents
+    logger: LoggerSettings = field(default_factory=LoggerSettings)  # what is written during the run
+    game_file: str | None = None  # a Python file with your own game, which is then the task
+    num_arenas: int = 512  # matches that run side by side, on all devices together; as many for each role
+    iterations: int = 1500  # each plays num_arenas * ppo.horizon arena steps for each role, then updates its policy
+    total_arena_steps: int | None = None  # length of the run in arena steps, in place of iterations; rounded up
+    seed: int = 0  # random seed of the run
+    devices: int | None = None  # how many to use; null: CPU cores or GPUs, as many as num_arenas splits over
+    # count the steps of the first matches from a random number, so that not all reach the time limit at once
+    randomize_initial_episode_length: bool = False
+    phase: int | None = None  # phase of the task to start in, from 1; null: the first, or on resume the current one
+    milestone_interval: int | None = None  # arena steps between milestones, copies that are never deleted; null: none
+    debug: str | None = None  # topics to print about: actions, reset, reward, learning, checkpoints, joined by +
+    run_dir: str | None = None  # new folder for the run; null: runs/<task>/<date-time>
+    resume: str | None = None  # run to continue: its folder, `latest` for the task's newest, or milestone:<number>
+    resume_step: int | None = None  # iteration of the checkpoint to resume from; null: the newest
+    checkpoint_interval: int = 25  # iterations between two checkpoints, of which the newest two are kept
+    checkpoint_keep_interval: int = 100  # checkpoints at multiples of this many iterations are never deleted
+    compilation_cache: bool = True  # keep compiled programs in the user's cache folder, so later runs start sooner
+    objective: str = "reward"  # metric that a run returns to Hydra, for sweepers that optimise
 
     @property
     def task_name(self) -> str:
+        """Returns the name of the task, as in `task=<name>`."""
         return self.task.name
 
     @property
     def debug_topics(self) -> tuple[str, ...]:
+        """Returns the topics that `debug` names."""
         return tuple(self.debug.split("+")) if self.debug else ()
 
     @property
     def arena_steps_per_iteration(self) -> int:
-        """Arena steps of one iteration, over all roles and devices."""
+        """Returns the arena steps of one iteration, over all roles and devices."""
         return self.num_arenas * len(self.league.roles) * self.ppo.horizon
 
     def resolved(self) -> "RunSettings":
-        """Returns the same run with `total_arena_steps` turned into `iterations`, and with what settings imply.
+        """Returns the same run with `total_arena_steps` turned into `iterations`, and with settings that others imply.
 
-        That is the only device of an engine on the host, and an idle member for phases without self-play.
+        These are `devices=1` for an engine on the host, and `league.idle=true` if a phase has no self-play. Raises
+        SettingError for `total_arena_steps` below 1.
         """
         changes: dict[str, Any] = {}
         if self.physics.on_host and self.devices is None:
@@ -178,7 +186,7 @@ class RunSettings:
         return replace(self, **changes)
 
     def validate(self) -> None:
-        """Raises SettingError for the first value that cannot work by itself; see `league.split` for sizes."""
+        """Raises SettingError for the first value that is wrong by itself; `league.split` checks divisibility."""
         require_finite(self)
         for key in ("task", "physics", "ppo", "league", "logger"):
             getattr(self, key).validate(key)

@@ -1,4 +1,4 @@
-"""How a run's arenas split over devices, and its samples over minibatches; what would do where they do not."""
+"""Checks that a run's arenas split over devices, and its samples over minibatches; proposes numbers that do."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -8,7 +8,7 @@ from mjx_arena.validation import SettingError, require
 
 
 def learner_rows(arenas: int, mirror_fraction: float, num_agents: int) -> int:
-    """Rows of learning data that one device's `arenas` give in each control step.
+    """Returns the rows of learning data that one device's `arenas` give in each control step.
 
     In mirror arenas, a fixed block of `round(arenas * mirror_fraction)`, every agent learns; in the others one does.
     """
@@ -34,7 +34,10 @@ def check_split(settings: RunSettings, devices: int) -> None:
 
 
 def choose_devices(settings: RunSettings, available: int) -> int:
-    """How many of the `available` devices to use: as many as were asked for, or as many as the arenas split over."""
+    """Returns the number of devices to use: `settings.devices`, or the most that arenas and samples split over.
+
+    Raises SettingError where there are too few devices, or where no number works.
+    """
     if settings.devices is not None:
         require(
             settings.devices <= available,

@@ -1,1 +1,1 @@
-"""Proximal policy optimisation alone: who else plays, and what lies on disk, is the business of others."""
+"""Proximal policy optimisation alone: opponents, checkpoints and logs belong to `league`."""

@@ -9,25 +9,27 @@ from flax import struct
 
 
 class DiagonalGaussian(struct.PyTreeNode):
-    """Independent normal controls; the arena clips them to [-1, 1]. Those whose `mask` is false count for nothing."""
+    """Independent normal controls, which the arena clips to [-1, 1]. Controls whose `mask` is false are ignored."""
 
     mean: jax.Array  # [..., n]
     log_std: jax.Array  # [..., n]
     mask: jax.Array | None = None  # [..., n] bool: controls that the seat has; the others are padding
 
     def sample(self, key: chex.PRNGKey) -> jax.Array:
+        """Draws controls `[..., n]`. Consumes `key`."""
         return self.mean + jnp.exp(self.log_std) * jax.random.normal(key, self.mean.shape)
 
     def mode(self) -> jax.Array:
+        """Returns the most likely controls `[..., n]`."""
         return self.mean
 
     def log_prob(self, action: jax.Array) -> jax.Array:
-        """Log density `[...]` of actions `[..., n]`."""
+        """Returns the log density `[...]` of actions `[..., n]`."""
         z = (action - self.mean) * jnp.exp(-self.log_std)
         return self._sum(-0.5 * jnp.square(z) - self.log_std - 0.5 * math.log(2 * math.pi))
 
     def entropy(self) -> jax.Array:
-        """Differential entropy `[...]` in nats."""
+        """Returns the differential entropy `[...]` in nats."""
         return self._sum(self.log_std + 0.5 * math.log(2 * math.pi * math.e))
 
     def _sum(self, x: jax.Array) -> jax.Array:
@@ -35,27 +37,29 @@ class DiagonalGaussian(struct.PyTreeNode):
 
 
 class Categorical(struct.PyTreeNode):
-    """One of n choices; illegal ones have the logit -inf replaced by a large negative number."""
+    """One of n choices; the logit of an illegal choice is a large negative number, and not -inf."""
 
     logits: jax.Array  # [..., n]
 
     @classmethod
     def masked(cls, logits: jax.Array, mask: jax.Array | None) -> "Categorical":
-        """Choices whose `mask` `[..., n]` is false get no probability. At least one must be true."""
+        """Builds a distribution in which choices with a false `mask` `[..., n]` are never drawn; one must be true."""
         return cls(logits if mask is None else jnp.where(mask, logits, -1e9))
 
     def sample(self, key: chex.PRNGKey) -> jax.Array:
+        """Draws choices `[...]` int32. Consumes `key`."""
         return jax.random.categorical(key, self.logits)
 
     def mode(self) -> jax.Array:
+        """Returns the most likely choices `[...]` int32."""
         return jnp.argmax(self.logits, -1)
 
     def log_prob(self, action: jax.Array) -> jax.Array:
-        """Log probability `[...]` of choices `[...]`."""
+        """Returns the log probability `[...]` of choices `[...]`."""
         return jnp.take_along_axis(jax.nn.log_softmax(self.logits), action[..., None], -1)[..., 0]
 
     def entropy(self) -> jax.Array:
-        """Entropy `[...]` in nats."""
+        """Returns the entropy `[...]` in nats."""
         log_p = jax.nn.log_softmax(self.logits)
         return -jnp.sum(jnp.exp(log_p) * log_p, -1)
 

@@ -14,7 +14,7 @@ def generalized_advantage(
     gamma: float,
     gae_lambda: float,
 ) -> tuple[jax.Array, jax.Array]:
-    """Advantages and value targets, both `[T, R]`, after Schulman et al., arXiv:1506.02438, eq. 16.
+    """Returns advantages and value targets, both `[T, R]`, after Schulman et al., arXiv:1506.02438, eq. 16.
 
         delta_t = r_t + gamma * next_t - V_t
         A_t     = delta_t + gamma * lambda * (1 - ended_t) * A_{t+1}

@@ -10,32 +10,32 @@ from ppo.settings import PPOSettings
 
 
 class Samples(struct.PyTreeNode):
-    """B steps to learn from."""
+    """A minibatch of B agent steps to learn from."""
 
     observation: jax.Array  # [B, O]
     action_mask: jax.Array | None  # [B, n]
     action: jax.Array  # [B, ...]
     log_prob: jax.Array  # [B] under the policy that acted
-    value: jax.Array  # [B] of the critic then
+    value: jax.Array  # [B] by the critic of that policy
     advantage: jax.Array  # [B]
     target: jax.Array  # [B] for the critic
     weight: jax.Array  # [B] 1, or 0 for a step to leave out
 
 
 def weighted_mean(x: jax.Array, weight: jax.Array) -> jax.Array:
-    """Mean `[]` of `x` `[B]` over the steps with weight 1; 0 if there are none."""
+    """Returns the mean `[]` of `x` `[B]` over the steps with weight 1; 0 if there are none."""
     return jnp.sum(jnp.where(weight > 0, x, 0)) / jnp.maximum(jnp.sum(weight), 1)
 
 
 def surrogate_loss(ratio: jax.Array, advantage: jax.Array, epsilon: float) -> jax.Array:
-    """`-min(ratio * A, clip(ratio, 1 - epsilon, 1 + epsilon) * A)` `[B]`: Schulman et al., arXiv:1707.06347, eq. 7."""
+    """Returns `-min(ratio A, clip(ratio, 1 - epsilon, 1 + epsilon) A)` `[B]`: arXiv:1707.06347, eq. 7."""
     return -jnp.minimum(ratio * advantage, jnp.clip(ratio, 1 - epsilon, 1 + epsilon) * advantage)
 
 
 def value_loss(value: jax.Array, target: jax.Array, old_value: jax.Array, epsilon: float | None) -> jax.Array:
-    """Half the squared error `[B]`; with `epsilon`, the larger of it and that of `value` clipped near `old_value`.
+    """Returns half the squared error `[B]`; with `epsilon`, the larger of that and of the clipped value's.
 
-    The clipped form is that of the reference implementation of arXiv:1707.06347; None gives the plain one.
+    The clipped form is that of the reference implementation of arXiv:1707.06347; `epsilon=None` gives the plain form.
     """
     loss = jnp.square(value - target)
     if epsilon is not None:
@@ -45,15 +45,18 @@ def value_loss(value: jax.Array, target: jax.Array, old_value: jax.Array, epsilo
 
 
 def approximate_kl(log_ratio: jax.Array) -> jax.Array:
-    """Estimate `(ratio - 1) - log ratio` `[B]` of KL(old || new): "k3" of Schulman, "Approximating KL divergence"."""
+    """Returns `(ratio - 1) - log ratio` `[B]`, the estimate "k3" of KL(old || new).
+
+    Schulman, "Approximating KL divergence" (2020).
+    """
     return jnp.expm1(log_ratio) - log_ratio
 
 
 def ppo_loss(
     params: dict, state: PolicyState, policy: Policy, samples: Samples, settings: PPOSettings
 ) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """Loss `[]` of `params` on a minibatch, and its parts by name; the normaliser of `state` stays as it is."""
-    # What is left out may be anything. Leaving it out of the mean alone would not do: its gradient would be 0 * NaN.
+    """Returns the loss `[]` of `params` on a minibatch, and metrics `{name: []}`; `state` gives the normaliser."""
+    # Steps of weight 0 may hold NaN. Leaving them out of the mean alone would not do: their gradient would be 0 * NaN.
     kept = samples.weight > 0
     samples = jax.tree.map(lambda x: where(kept, x, jnp.zeros_like(x)), samples)
     distribution, value = policy.apply(state.replace(params=params), samples.observation, samples.action_mask)

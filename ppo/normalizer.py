@@ -1,4 +1,4 @@
-"""Running mean and variance of observations, exact for as long as anyone trains.
+"""Running mean and variance of observations, exact however long a run is.
 
 A float32 counter stops counting near 1e7 samples, and a float32 mean stops moving when its increments fall below half
 a unit in the last place. So the count is a pair of integers, and mean and variance carry the error of their last sum
@@ -13,22 +13,24 @@ _LOW_BITS = 24
 
 
 class RunningStatistics(struct.PyTreeNode):
+    """Count, mean and variance of all observations so far; O numbers each."""
+
     count_high: jax.Array  # [] uint32; the count is count_high * 2**24 + count_low
     count_low: jax.Array  # [] uint32
     mean: jax.Array  # [O]
     mean_error: jax.Array  # [O] what rounding has kept out of `mean`
     variance: jax.Array  # [O]
-    variance_error: jax.Array  # [O]
+    variance_error: jax.Array  # [O] what rounding has kept out of `variance`
 
 
 def init(size: int) -> RunningStatistics:
-    """No samples yet: mean 0, variance 1, so that normalising changes nothing."""
+    """Returns statistics of no samples: mean 0 and variance 1, so that normalising changes nothing."""
     zeros = jnp.zeros(size)
     return RunningStatistics(jnp.uint32(0), jnp.uint32(0), zeros, zeros, jnp.ones(size), zeros)
 
 
 def count(statistics: RunningStatistics) -> jax.Array:
-    """Number of samples `[]` as float32, rounded to 7 digits; the state holds it exactly."""
+    """Returns the number of samples `[]` as float32, rounded to 7 digits; the state holds it exactly."""
     return statistics.count_high.astype(jnp.float32) * 2**_LOW_BITS + statistics.count_low.astype(jnp.float32)
 
 
@@ -45,7 +47,7 @@ def update(
         x = jnp.sum(x, 0)
         return x if axis_name is None else jax.lax.psum(x, axis_name)
 
-    samples = jnp.where(weight[:, None] > 0, samples, 0)  # what is left out may be anything, and 0 * NaN is NaN
+    samples = jnp.where(weight[:, None] > 0, samples, 0)  # samples of weight 0 may hold NaN, and 0 * NaN is NaN
     batch_count = total(weight.astype(jnp.uint32))
     size = jnp.maximum(batch_count.astype(jnp.float32), 1)
     batch_mean = total(samples * weight[:, None]) / size
@@ -69,13 +71,13 @@ def update(
 
 
 def normalize(statistics: RunningStatistics, observation: jax.Array, clip: float = 10.0) -> jax.Array:
-    """`(observation - mean) / standard deviation` of `[..., O]`, clipped to `[-clip, clip]`."""
+    """Returns `(observation - mean) / standard deviation` `[..., O]`, clipped to `[-clip, clip]`."""
     scale = jax.lax.rsqrt(jnp.maximum(statistics.variance, 1e-8))
     return jnp.clip((observation - statistics.mean) * scale, -clip, clip)
 
 
 def _add(total: jax.Array, error: jax.Array, increment: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Kahan's step: the new total, and what of the increment did not fit into it."""
+    """Returns the new total, and the part of `increment` that rounding kept out of it: one step of Kahan's sum."""
     increment = increment + error
     new_total = total + increment
     return new_total, increment - (new_total - total)

@@ -24,14 +24,14 @@ _ACTIVATIONS: dict[str, Callable] = {
 
 
 class PolicyState(struct.PyTreeNode):
-    """Everything a member of a league is: stackable along a new leading axis."""
+    """All that decides how a policy plays. States of one architecture can be stacked along a new leading axis."""
 
-    params: dict[str, Any]  # {"actor": ..., "critic": ...}
+    params: dict[str, Any]  # {"actor": ..., "critic": ...}, and for a `Box` "log_std" [n]
     normalizer: RunningStatistics
 
 
 class MLP(linen.Module):
-    """Orthogonal weights: gain sqrt(2) in hidden layers, `output_gain` in the last."""
+    """Fully connected layers; initial weights are orthogonal, with gain sqrt(2), and `output_gain` in the last."""
 
     hidden: tuple[int, ...]
     output: int
@@ -46,7 +46,7 @@ class MLP(linen.Module):
 
 
 class Policy:
-    """Pure functions over `PolicyState`; observations `[..., O]` are raw, normalising is part of the policy."""
+    """Pure functions of a `PolicyState`. Observations `[..., O]` are raw: the policy normalises them itself."""
 
     def __init__(self, observation_size: int, action: Box | Discrete, settings: PPOSettings):
         self.observation_size, self.action, self.settings = observation_size, action, settings
@@ -54,7 +54,7 @@ class Policy:
         self._critic = MLP(tuple(settings.critic_hidden), 1, settings.activation, output_gain=1.0)
 
     def init(self, key: chex.PRNGKey) -> PolicyState:
-        """A fresh policy. The key is consumed."""
+        """Returns an untrained policy. Consumes `key`."""
         k_actor, k_critic = jax.random.split(key)
         observation = jnp.zeros(self.observation_size)
         params: dict[str, Any] = {
@@ -79,11 +79,14 @@ class Policy:
     def apply(
         self, state: PolicyState, observation: jax.Array, mask: jax.Array | None = None
     ) -> tuple[Distribution, jax.Array]:
-        """Action distribution and value `[...]` of `observation` `[..., O]`; `mask` `[..., n]` for `Discrete`."""
+        """Returns the action distribution, and the value `[...]`, of `observation` `[..., O]`.
+
+        `mask` `[..., n]` bool says which choices are legal, or which controls the seat has; None: all.
+        """
         return self.distribution(state, observation, mask), self.value(state, observation)
 
     def distribution(self, state: PolicyState, observation: jax.Array, mask: jax.Array | None = None) -> Distribution:
-        """The actor alone, for those who only act."""
+        """Returns the action distribution alone; arguments as in `apply`."""
         output = self._actor.apply(state.params["actor"], normalizer.normalize(state.normalizer, observation))
         assert isinstance(output, jax.Array)
         if isinstance(self.action, Discrete):
@@ -92,7 +95,7 @@ class Policy:
         return DiagonalGaussian(output, jnp.broadcast_to(log_std, output.shape), mask)
 
     def value(self, state: PolicyState, observation: jax.Array) -> jax.Array:
-        """The critic alone: expected discounted return `[...]`."""
+        """Returns the value alone, the expected discounted return `[...]`."""
         output = self._critic.apply(state.params["critic"], normalizer.normalize(state.normalizer, observation))
         assert isinstance(output, jax.Array)
         return output[..., 0]

@@ -1,4 +1,4 @@
-"""Collecting experience. R learner rows play T steps; who else plays is the environment's business."""
+"""Collects experience: R rows of the learner act for T steps. The environment moves all other agents."""
 
 from typing import Any, Protocol
 
@@ -11,7 +11,7 @@ from ppo.policy import Policy, PolicyState
 
 
 class RowView(struct.PyTreeNode):
-    """What the learner acts on."""
+    """What the learner sees before a step: one row for each agent that it controls, R of them."""
 
     observation: jax.Array  # [R, O]
     alive: jax.Array  # [R] bool: the row's action has an effect, so there is something to learn from it
@@ -19,26 +19,30 @@ class RowView(struct.PyTreeNode):
 
 
 class RowStep(struct.PyTreeNode):
-    """What came of it."""
+    """Result of one step for the learner's rows."""
 
     reward: jax.Array  # [R]
     terminated: jax.Array  # [R] bool
     truncated: jax.Array  # [R] bool
-    final_observation: jax.Array  # [R, O] before any reset
-    valid: jax.Array  # [R] bool: false where physics broke; such a step teaches nothing
+    final_observation: jax.Array  # [R, O] after the step, before any reset
+    valid: jax.Array  # [R] bool: false where physics left the finite numbers; nothing is learned from such a step
 
 
 class Environment(Protocol):
-    """Learner rows over something that steps; `carry` is its whole state."""
+    """What `collect` steps: an environment with R rows for the learner, whose whole state is `carry`."""
 
-    def view(self, carry: Any) -> RowView: ...
+    def view(self, carry: Any) -> RowView:
+        """Returns what the learner's rows see now."""
+        ...
 
     def step(self, carry: Any, action: jax.Array, key: chex.PRNGKey) -> tuple[Any, RowStep, Any]:
-        """Plays the rows' actions `[R, ...]`; returns the new carry, the rows' step, and per-step statistics."""
+        """Plays the rows' actions `[R, ...]`; returns the new carry, the result, and statistics of this step."""
         ...
 
 
 class Trajectory(struct.PyTreeNode):
+    """T steps of R rows, as the policy acted and the environment answered."""
+
     observation: jax.Array  # [T, R, O]
     action_mask: jax.Array | None  # [T, R, n]
     action: jax.Array  # [T, R, ...]
@@ -49,13 +53,13 @@ class Trajectory(struct.PyTreeNode):
     truncated: jax.Array  # [T, R]
     final_value: jax.Array  # [T, R] value of the final observation where truncated
     weight: jax.Array  # [T, R] 1 where the step may be learned from, else 0
-    last_value: jax.Array  # [R]
+    last_value: jax.Array  # [R] of the observation after the last step
 
 
 def collect(
     environment: Environment, policy: Policy, state: PolicyState, carry: Any, key: chex.PRNGKey, horizon: int
 ) -> tuple[Any, Trajectory, Any]:
-    """Plays `horizon` steps with sampled actions. Returns the carry, the trajectory, and the statistics `[T, ...]`."""
+    """Plays T = `horizon` steps with sampled actions; returns the carry, the trajectory, and statistics `[T, ...]`."""
 
     def step(carry, key):
         k_action, k_step = jax.random.split(key)
@@ -68,7 +72,7 @@ def collect(
             lambda: policy.value(state, result.final_observation),
             lambda: jnp.zeros_like(value),
         )
-        # A broken step has no successor: bootstrapping from its own value keeps it out of the advantages before it.
+        # A broken step has no successor. Bootstrapping from its own value keeps it out of earlier steps' advantages.
         final_value = jnp.where(result.valid, final_value, value)
         record = Trajectory(
             observation=view.observation,

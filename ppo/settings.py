@@ -10,33 +10,36 @@ SCHEDULES = ("fixed", "linear", "adaptive")
 
 @dataclass(frozen=True)
 class PPOSettings:
-    horizon: int = 24  # control steps of one rollout
-    epochs: int = 4  # passes over the rollout in one update
-    num_minibatches: int = 6  # must divide the samples that each device gathers
+    """Settings of one learner: its rollouts, its loss, its optimiser and its networks."""
+
+    horizon: int = 24  # control steps in one rollout of an arena
+    epochs: int = 4  # passes over the rollout in each iteration
+    num_minibatches: int = 6  # minibatches in each epoch; must divide the samples that each device gathers
     gamma: float = 0.995  # discount per control step
-    gae_lambda: float = 0.95  # of generalised advantage estimation
-    clip_epsilon: float = 0.2  # of the probability ratio, and of the value where it is clipped
-    clip_value_loss: bool = False
-    value_coefficient: float = 1.0
-    entropy_coefficient: float = 0.001
-    max_grad_norm: float = 1.0  # gradients are clipped to this global norm
-    normalize_advantage: bool = True
-    learning_rate: float = 1e-3  # to start with
+    gae_lambda: float = 0.95  # lambda of generalised advantage estimation
+    clip_epsilon: float = 0.2  # clip range of the probability ratio; also of the value, with clip_value_loss
+    clip_value_loss: bool = False  # clip the change of the value in its loss, as in the first PPO code
+    value_coefficient: float = 1.0  # weight of the value loss
+    entropy_coefficient: float = 0.001  # weight of the entropy bonus
+    max_grad_norm: float = 1.0  # the gradient is scaled down to this global norm where it is larger
+    normalize_advantage: bool = True  # scale advantages to mean 0 and variance 1 over an iteration
+    learning_rate: float = 1e-3  # Adam's learning rate at the start
     learning_rate_schedule: str = "adaptive"  # fixed, linear (to 0 at the end), or adaptive (follows target_kl)
-    learning_rate_min: float = 1e-5  # bounds of the adaptive schedule
-    learning_rate_max: float = 1e-2
-    target_kl: float = 0.01  # nats, of the adaptive schedule
-    target_kl_decay: float = 0.0  # last share of the run over which target_kl falls to 0, for policies to settle
-    stop_kl: float | None = None  # nats; a minibatch above it ends the iteration's updates; null: never
-    actor_hidden: tuple[int, ...] = (128, 128)  # units of each hidden layer
-    critic_hidden: tuple[int, ...] = (128, 128)
-    activation: str = "tanh"  # tanh, elu, swish or relu
-    initial_log_std: float = -0.7  # of the Gaussian policy, and its bounds
-    min_log_std: float = -1.6
-    max_log_std: float = 0.5
-    max_skipped_iterations: int = 20  # consecutive iterations without one finite update before the run stops
+    learning_rate_min: float = 1e-5  # lower bound of the adaptive schedule
+    learning_rate_max: float = 1e-2  # upper bound of the adaptive schedule
+    target_kl: float = 0.01  # KL divergence of an update that the adaptive schedule aims at, in nats
+    target_kl_decay: float = 0.0  # last share of the run, in which target_kl falls to 0 so that policies settle
+    stop_kl: float | None = None  # KL divergence in nats above which an iteration makes no more updates; null: no limit
+    actor_hidden: tuple[int, ...] = (128, 128)  # units in each hidden layer of the actor
+    critic_hidden: tuple[int, ...] = (128, 128)  # units in each hidden layer of the critic
+    activation: str = "tanh"  # of the hidden layers: tanh, elu, swish or relu
+    initial_log_std: float = -0.7  # log standard deviation of untrained continuous policies
+    min_log_std: float = -1.6  # lower bound of the log standard deviation
+    max_log_std: float = 0.5  # upper bound of the log standard deviation
+    max_skipped_iterations: int = 20  # consecutive iterations without a finite update after which the run stops
 
     def validate(self, prefix: str = "ppo") -> None:
+        """Raises SettingError for the first value that is wrong."""
         check = checker(self, prefix)
         for key in ("horizon", "epochs", "num_minibatches", "max_skipped_iterations"):
             check(getattr(self, key) >= 1, key, "must be at least 1")

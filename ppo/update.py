@@ -1,4 +1,4 @@
-"""One PPO update: epochs of minibatches over a trajectory, guarded against numbers that are not finite."""
+"""One PPO update: epochs of minibatches over a trajectory. Updates that are not finite are skipped."""
 
 from typing import Any
 
@@ -17,19 +17,22 @@ from ppo.settings import PPOSettings
 
 
 class LearnerState(struct.PyTreeNode):
+    """A policy in training."""
+
     policy: PolicyState
     optimizer: Any  # optax state
     learning_rate: jax.Array  # []
 
 
 class Learner:
-    """`init` and `update` of a `LearnerState`, for one policy; `axis_name` is the mesh axis to average over, if any."""
+    """Pure functions that create and train a `LearnerState`; `axis_name` is the mesh axis to average over, if any."""
 
     def __init__(self, policy: Policy, settings: PPOSettings, axis_name: str | None = None):
         self.policy, self.settings, self.axis_name = policy, settings, axis_name
         self._optimizer = optax.chain(optax.clip_by_global_norm(settings.max_grad_norm), optax.scale_by_adam(eps=1e-5))
 
     def init(self, key: chex.PRNGKey) -> LearnerState:
+        """Returns a learner with an untrained policy. Consumes `key`."""
         policy = self.policy.init(key)
         return LearnerState(
             policy=policy,
@@ -45,11 +48,13 @@ class Learner:
         progress: jax.Array,
         schedule_from: jax.Array | None = None,
     ) -> tuple[LearnerState, dict[str, jax.Array]]:
-        """Learns from a trajectory of this device's rows. `progress` `[]` in [0, 1] is the share of the run done.
+        """Learns from this device's trajectory; returns the learner and metrics `{name: []}`. Consumes `key`.
 
-        `schedule_from` `[]` is the rate that a linear schedule falls from, if not that of the settings.
+        `progress` `[]` in [0, 1] is the share of the run that is done. `schedule_from` `[]` is the learning rate that
+        a linear schedule falls from; None: that of the settings. The observation normaliser takes in the trajectory
+        at the end, so it is frozen while probability ratios are formed.
 
-        The observation normaliser takes the trajectory in afterwards, so that it is frozen while ratios are formed.
+        Raises ValueError where the samples do not divide into `num_minibatches`.
         """
         s = self.settings
         if s.learning_rate_schedule == "linear":
@@ -70,7 +75,7 @@ class Learner:
         carry = (learner, jnp.bool_(False))
         (learner, _), reports = jax.lax.scan(epoch, carry, jax.random.split(key, s.epochs))
         applied = reports.pop("applied")
-        # A mean over the minibatches that were applied; a skipped one would poison it.
+        # Means over the minibatches that were applied: a skipped one may hold NaN.
         metrics = {
             name: jnp.sum(jnp.where(applied, value, 0)) / jnp.maximum(applied.sum(), 1)
             for name, value in reports.items()
@@ -88,7 +93,7 @@ class Learner:
         return learner.replace(policy=learner.policy.replace(normalizer=statistics)), metrics
 
     def _samples(self, t: Trajectory) -> Samples:
-        """Flattens time and rows; advantages are normalised over all devices' rows."""
+        """Flattens time and rows to B = T R samples; advantages are normalised over all devices."""
         advantage, target = generalized_advantage(
             t.reward, t.value, t.last_value, t.terminated, t.truncated, t.final_value, self.settings.gamma,
             self.settings.gae_lambda,
@@ -102,7 +107,7 @@ class Learner:
         return jax.tree.map(lambda x: x.reshape(x.shape[0] * x.shape[1], *x.shape[2:]), samples)
 
     def _minibatch(self, learner: LearnerState, stopped: jax.Array, samples: Samples, target_kl: jax.Array):
-        """One gradient step, unless it is not finite or the KL stop has been reached."""
+        """Takes one gradient step, unless it is not finite or the KL divergence has reached `stop_kl`."""
         s, params = self.settings, learner.policy.params
         (loss, report), gradient = jax.value_and_grad(ppo_loss, has_aux=True)(
             params, learner.policy, self.policy, samples, s
@@ -132,7 +137,7 @@ class Learner:
         return x if self.axis_name is None else jax.lax.pmean(x, self.axis_name)
 
     def _explained_variance(self, samples: Samples) -> jax.Array:
-        """`1 - Var[target - value] / Var[target]` `[]` of the critic that acted."""
+        """Returns `1 - Var[target - value] / Var[target]` `[]`, with the values from before the update."""
         weight = samples.weight
         total = jnp.maximum(self._sum(jnp.sum(weight)), 1)
 
@@ -144,10 +149,10 @@ class Learner:
 
 
 def shuffled(key: chex.PRNGKey, size: int) -> jax.Array:
-    """The numbers below `size` in random order `[size]`, by one sort of random bits over the number itself.
+    """Returns the numbers below `size` in random order `[size]`, from one sort of random bits above each number.
 
-    Nine times as fast on a CPU as `jax.random.permutation`, which sorts pairs twice. Where the bits are equal the
-    smaller number comes first: that leaves to chance which numbers share a minibatch, and only their order in it not.
+    Nine times as fast on a CPU as `jax.random.permutation`, which sorts pairs twice. Numbers with equal random bits
+    come in ascending order, which affects their order within a minibatch much more than which minibatch they are in.
     """
     bits = size.bit_length()
     packed = (jax.random.bits(key, (size,)) << bits) | jnp.arange(size, dtype=jnp.uint32)
@@ -155,9 +160,9 @@ def shuffled(key: chex.PRNGKey, size: int) -> jax.Array:
 
 
 def kl_share(progress: jax.Array, decay: float) -> jax.Array:
-    """Share of the target KL `[]` that is left: 1, and over the last `decay` of the run a square falling to 0.
+    """Returns the factor `[]` on the target KL: 1, but over the last share `decay` of the run it falls to 0.
 
-    A step's KL goes with the square of its length, so the learning rate falls along a line.
+    It falls as a square: the KL of a step grows with the square of its length, so the learning rate falls linearly.
     """
     left = (1 - progress) / decay if decay else jnp.ones_like(progress)
     return jnp.square(jnp.clip(left, 0, 1))
@@ -166,12 +171,12 @@ def kl_share(progress: jax.Array, decay: float) -> jax.Array:
 def adapt_learning_rate(
     learning_rate: jax.Array, kl: jax.Array, target_kl: jax.Array, settings: PPOSettings
 ) -> jax.Array:
-    """Divides by 1.5 where the KL is above twice its target, multiplies by 1.5 where it is below half of it.
+    """Divides the rate by 1.5 where the KL is above twice its target, multiplies it by 1.5 below half the target.
 
-    Kept within `learning_rate_min` and `_max`. After rsl_rl (Rudin et al., arXiv:2109.11978, appendix), with two
-    differences: the KL is an estimate from samples, `ppo.loss.approximate_kl`, where rsl_rl has the formula for two
-    Gaussians; and a KL of 0 raises the rate, where rsl_rl leaves it. In the first minibatch of each iteration the
-    policy is still the one that acted, its KL is 0, and the rate rises whatever the step before has done.
+    The result `[]` stays within `learning_rate_min` and `_max`. After rsl_rl (Rudin et al., arXiv:2109.11978,
+    appendix), with two differences: the KL is an estimate from samples, `ppo.loss.approximate_kl`, where rsl_rl has the
+    formula for two Gaussians; and a KL of 0 raises the rate, where rsl_rl leaves it. In the first minibatch of each
+    iteration the policy is still the one that acted, so its KL is 0 and the rate rises.
     """
     factor = jnp.where(kl > 2 * target_kl, 1 / 1.5, jnp.where(kl < target_kl / 2, 1.5, 1.0))
     return jnp.clip(learning_rate * factor, settings.learning_rate_min, settings.learning_rate_max)

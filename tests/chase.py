@@ -11,6 +11,8 @@ from mjx_arena import ArenaState, Box, SidedArena, SideSpace, TaskSettings, Time
 
 @dataclass(frozen=True)
 class ChaseSettings(TaskSettings):
+    """Settings of the game."""
+
     name: str = "chase"
     num_chasers: int = 2
     time_limit: int = 20
@@ -21,13 +23,15 @@ class ChaseSettings(TaskSettings):
 
 
 class ChaseMemory(struct.PyTreeNode):
+    """State of a match of A agents."""
+
     place: jax.Array  # [A, 2] m, chasers first
     heading: jax.Array  # [] of the runner, rad
     controls: jax.Array  # [2 * chasers + 1] of the last step, to see what reaches the game
 
 
 class Chase(SidedArena):
-    """Chasers (side 0) move as they like; the runner (side 1) goes straight on and turns."""
+    """Chasers (side 0) move in any direction; the runner (side 1) moves straight on and turns."""
 
     settings_type = ChaseSettings
     version = 1

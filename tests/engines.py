@@ -1,4 +1,4 @@
-"""The physics engines that a test goes over. Those that need an extra are left to `-m slow`."""
+"""The physics engines that tests run on. Those that need an extra package run only with `-m slow`."""
 
 import pytest
 
@@ -11,7 +11,7 @@ ENGINES = [
 
 
 def build(engine, model):
-    """The engine over `model`; skips the test where its packages are missing."""
+    """Builds the engine for `model`; skips the test where its packages are missing."""
     for module in engine.requires:
         pytest.importorskip(module)
     return engine(model, PhysicsSettings(engine=engine.name))

@@ -1,4 +1,4 @@
-"""Rock, paper, scissors as an arena: one step, a cyclic result, and an equilibrium that is known."""
+"""Rock, paper, scissors as an arena: one step, cyclic results, and a known equilibrium."""
 
 import dataclasses
 
@@ -15,7 +15,7 @@ BEATS = np.array([[0, -1, 1], [1, 0, -1], [-1, 1, 0]])  # outcome of row against
 
 @dataclasses.dataclass(frozen=True)
 class RockPaperScissors(Arena):
-    """`Arena` of two, who see nothing."""
+    """An arena of two agents that see nothing."""
 
     version = 1
     num_agents = 2
@@ -52,10 +52,10 @@ class RockPaperScissors(Arena):
 
 
 def probabilities(policy: Policy, state: PolicyState) -> np.ndarray:
-    """`[3]` with which the policy plays rock, paper and scissors."""
+    """Returns the probabilities `[3]` with which the policy plays rock, paper and scissors."""
     return np.asarray(jax.nn.softmax(policy.distribution(state, jnp.ones((1, 1))).logits[0]))
 
 
 def exploitability(mixture: np.ndarray) -> float:
-    """What the best response wins against it, at most 1; 0 at the equilibrium."""
+    """Returns what the best response wins against `mixture` `[3]`: at most 1, and 0 at the equilibrium."""
     return float((BEATS @ mixture).max())

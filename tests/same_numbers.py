@@ -2,8 +2,8 @@
 
     python tests/same_numbers.py <commit> [--out <folder>] [--tasks <task> ...] [--engines native mjx] [--set k=v ...]
 
-Both sides run with this Python, so on the same versions of every package. What the commit has logged is kept in the
-folder and not computed again. Exits with 1 where a figure differs, other than those of time.
+Both sides run with this Python, so with the same packages. The logs of the commit are kept in the folder and not
+computed again. Exits with 1 where a figure differs, other than those of time.
 """
 
 import argparse
@@ -48,7 +48,7 @@ def main() -> int:
 
 
 def _logged(tree: Path, folder: Path, engine: str, overrides: list[str], again: bool) -> list[dict]:
-    """Rows of the log of a run of `tree`'s code, but for figures of time; unless `again`, of a run that is there."""
+    """Returns a log's rows without figures of time, from a run of `tree`'s code: a finished one, unless `again`."""
     log = folder / "metrics.jsonl"
     if again or not log.is_file():
         subprocess.run(["rm", "-rf", str(folder)], check=True)
@@ -61,13 +61,14 @@ def _logged(tree: Path, folder: Path, engine: str, overrides: list[str], again: 
 
 
 def _differences(before: list[dict], after: list[dict]) -> str:
+    """Returns the first figures that differ between two logs, as text; empty where none do."""
     if len(before) != len(after):
         return f"{len(before)} rows before, {len(after)} after"
-    found = []
+    lines = []
     for old, new in zip(before, after, strict=True):
         names = {name for name in old.keys() | new.keys() if old.get(name, "none") != new.get(name, "none")}
-        found += [f"iteration {old['iteration']}: {name} {old.get(name)} -> {new.get(name)}" for name in sorted(names)]
-    return "; ".join(found[:5]) + (f"; {len(found)} in all" if len(found) > 5 else "")
+        lines += [f"iteration {old['iteration']}: {name} {old.get(name)} -> {new.get(name)}" for name in sorted(names)]
+    return "; ".join(lines[:5]) + (f"; {len(lines)} in all" if len(lines) > 5 else "")
 
 
 def _git(*arguments: str) -> str:

@@ -1,4 +1,4 @@
-"""Ants on an engine that knows no forces, so that the state which a rule judges is known."""
+"""Ants on an engine without forces, so that tests of rules know the state exactly."""
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +14,7 @@ from mjx_arena.types import ArenaState
 
 
 class DriftingPhysics(StillPhysics):
-    """An engine in which ants slide along at the speeds they have, and nothing else happens."""
+    """An engine in which ants slide with constant velocity, and nothing else happens."""
 
     def step(self, state, ctrl, n_substeps, applied=None, fields=None):
         seconds = n_substeps * self.model.opt.timestep
@@ -24,12 +24,12 @@ class DriftingPhysics(StillPhysics):
 
 
 def make_sumo(**changes):
-    """Ant sumo on `DriftingPhysics` with settings over the defaults."""
+    """Builds ant sumo on `DriftingPhysics`; `changes` replace default settings."""
     return _make(ant_sumo, ant_sumo.AntSumo, ant_sumo.AntSumoSettings(**changes))
 
 
 def make_battle(**changes):
-    """Ant battle on `DriftingPhysics` with settings over the defaults."""
+    """Builds ant battle on `DriftingPhysics`; `changes` replace default settings."""
     return _make(ant_battle, ant_battle.AntBattle, ant_battle.AntBattleSettings(**changes))
 
 
@@ -40,7 +40,7 @@ def _make(module, arena_type, settings):
 
 
 def at(arena, positions, heights=None, velocities=None, step_count=0, **memory):
-    """A state with the ants at `positions` `[n, 2]`, moving at `velocities` `[n, 2]`; `memory` is over a reset's."""
+    """Returns a state with ants at `positions` `[n, 2]` and `velocities` `[n, 2]`; `memory` replaces fields."""
     positions = np.asarray(positions, np.float32)
     num = len(positions)
     qpos = np.array(ant.place(jnp.array(positions), jnp.zeros(num), jnp.zeros((num, 8)))).reshape(num, ant.NQ)
@@ -56,4 +56,5 @@ def at(arena, positions, heights=None, velocities=None, step_count=0, **memory):
 
 
 def idle(arena):
+    """Returns actions `[A, 8]` of 0."""
     return jnp.zeros((arena.num_agents, ant.NUM_HINGES))

@@ -1,4 +1,4 @@
-"""The duel on an engine without physics, so that the state which a rule judges is known."""
+"""The duel on an engine without physics, so that tests of rules know the state exactly."""
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +17,7 @@ IDLE = jnp.zeros((2, 4))
 
 
 class StillPhysics:
-    """An engine in which `shift` is added to every coordinate and speed in a step, nothing by default."""
+    """An engine whose step adds `shift`, by default 0, to every coordinate and speed."""
 
     shift = 0.0
 
@@ -33,14 +33,14 @@ class StillPhysics:
 
 
 def make_duel(**changes):
-    """A duel on `StillPhysics` with settings over the defaults."""
+    """Builds a duel on `StillPhysics`; `changes` replace default settings."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(humanoid_duel, "make_physics", lambda spec, settings: StillPhysics(spec.compile()))
         return HumanoidDuel(HumanoidDuelSettings(**changes), PhysicsSettings())
 
 
 def start(duel, qpos, qvel=None, drill=False, shadow=False, held=(False, False), step_count=0, seed=0):
-    """A state with both agents' coordinates `qpos` `[2, 11]` and speeds `qvel` `[2, 10]`."""
+    """Returns a state with both agents' coordinates `qpos` `[2, 11]` and speeds `qvel` `[2, 10]`."""
     qpos = jnp.reshape(jnp.asarray(qpos, jnp.float32), -1)
     qvel = jnp.zeros(20) if qvel is None else jnp.reshape(jnp.asarray(qvel, jnp.float32), -1)
     key, s = jax.random.key(seed), duel.settings
@@ -56,5 +56,5 @@ def start(duel, qpos, qvel=None, drill=False, shadow=False, held=(False, False),
 
 
 def stand(heights=(STANDING, STANDING), positions=((0, 0), (3, 4)), quats=((1, 0, 0, 0), (1, 0, 0, 0))):
-    """Coordinates `[2, 11]`; by default 5 m apart."""
+    """Returns coordinates `[2, 11]` of two agents that stand, by default 5 m apart."""
     return np.array([[*p, h, *q, 0, 0, 0, 0] for p, h, q in zip(positions, heights, quats, strict=True)], float)

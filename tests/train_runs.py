@@ -1,4 +1,4 @@
-"""What a small run of `scripts/train.py` is asked for, and what it has left in its folder."""
+"""Settings of a small run of `scripts/train.py`, and functions that read its folder."""
 
 import json
 import os
@@ -24,17 +24,19 @@ ALONE = "league.roles=[learner]"  # compiles in half the time
 
 
 def rows_of(folder):
-    """The log without its timing, which alone may differ between equal runs."""
+    """Returns the rows of the log without timing, which may differ between equal runs."""
     rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     return [{key: value for key, value in row.items() if not key.startswith("time/")} for row in rows]
 
 
 def finished_steps(folder):
-    found = folder.glob("checkpoints/*/commit_success.txt")  # also in a folder that is about to be renamed
-    return sorted(int(path.parent.name) for path in found if path.parent.name.isdigit())
+    """Returns the steps of finished checkpoints."""
+    marks = folder.glob("checkpoints/*/commit_success.txt")  # also in a folder that is about to be renamed
+    return sorted(int(path.parent.name) for path in marks if path.parent.name.isdigit())
 
 
 def wait_until(condition, poll=0.01):
+    """Waits up to 300 s for `condition()`."""
     deadline = time.monotonic() + 300
     while not condition():
         assert time.monotonic() < deadline
@@ -42,5 +44,6 @@ def wait_until(condition, poll=0.01):
 
 
 def wait_for_rows(folder, count):
+    """Waits until the log of a run has `count` rows."""
     log = folder / "metrics.jsonl"
     wait_until(lambda: log.exists() and log.read_text().count("\n") >= count)

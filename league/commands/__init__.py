@@ -1,1 +1,1 @@
-"""What a person does: train, evaluate, record, export, plot, benchmark; each a function, and a command by Hydra."""
+"""The commands train, evaluate, record, export, plot and benchmark: each a function, and a Hydra application."""

@@ -1,4 +1,4 @@
-"""The command line of every command: a Hydra application whose bad input ends with one message, before it runs."""
+"""The command line of every command: a Hydra application that refuses bad input with one message before it runs."""
 
 import itertools
 import logging
@@ -23,32 +23,32 @@ from league.run.loop import RunError
 from mjx_arena.validation import SettingError
 
 _REFUSED, _FAILED, _INTERRUPTED = 2, 1, 130
-# Flags that only show something.
+# Flags that show something and run nothing.
 _SHOWING = ("--cfg", "-c", "--info", "-i", "--hydra-help", "--shell-completion", "-sc", "--version")
 _TAKES_VALUE = ("--cfg", "-c", "--info", "-i", "--package", "-p", "--config-dir", "-cd", "--config-name", "-cn")
 
 
 class Command(NamedTuple):
-    """What `mjx-arena <name>` does: `run(settings, overrides)` of the module `league.commands.<name>`."""
+    """The command `mjx-arena <name>`, from the module `league.commands.<name>`."""
 
     name: str
     settings: type
     purpose: str
     examples: tuple[str, ...]
-    run: Callable[[Any, dict[str, Override]], Any]  # returns what a sweep gets, or raises SystemExit
+    run: Callable[[Any, dict[str, Override]], Any]  # (settings, overrides by key) -> result for a sweep, or SystemExit
 
 
 COMMANDS = ("train", "evaluate", "record", "export", "plot", "benchmark")
 
 
 def command(name: str) -> Command:
-    """Returns a command by its name; importing one is left until it is needed."""
+    """Returns the command `name`; imports its module only now, so that others need not wait for it."""
     module = import_module(f"league.commands.{name}")
     return Command(name, module.SETTINGS, module.PURPOSE, module.EXAMPLES, module.run)
 
 
 def main(name: str, arguments: list[str] | None = None) -> None:
-    """Runs a command with the command line's arguments; exits with 1 for a run that failed, 2 for what cannot work."""
+    """Runs a command with `arguments`; None: the command line's. Exits with 1 for a failed run, 2 for bad input."""
     arguments = sys.argv[1:] if arguments is None else arguments
     chosen = command(name)
     try:
@@ -86,13 +86,13 @@ def cli() -> None:
 
 
 def complain(error: Exception) -> int:
-    """Prints an error in one line; returns the exit status that it means."""
+    """Prints an error as one message; returns its exit status."""
     print(f"error: {error}", file=sys.stderr)
     return _FAILED if isinstance(error, RunError) else _REFUSED
 
 
 def _job(config: DictConfig) -> Any:
-    """One job of Hydra's: a single run, or one of a sweep, which goes on where one of its runs fails."""
+    """Runs one job of Hydra: a single run, or one of a sweep, which goes on if a run fails."""
     own = HydraConfig.get()
     chosen = command(str(own.job.config_name))
     try:
@@ -107,12 +107,12 @@ def _job(config: DictConfig) -> Any:
 
 
 def _extra_dir(flags: list[str]) -> str | None:
-    """The folder that `--config-dir` names."""
+    """Returns the folder that `--config-dir` names, or None."""
     return next((value for flag, value in itertools.pairwise(flags) if flag in ("--config-dir", "-cd")), None)
 
 
 def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
-    """Hydra's flags with their values, and overrides."""
+    """Splits arguments into Hydra's flags with their values, and overrides."""
     flags, overrides, takes = [], [], False
     for argument in arguments:
         if takes or argument.startswith("-"):

@@ -1,4 +1,4 @@
-"""Benchmark: steps per second of physics, arenas and training."""
+"""The command benchmark: measures steps per second of physics, arenas and training."""
 
 import dataclasses
 import json
@@ -30,12 +30,13 @@ EXAMPLES = (
 
 @dataclass(frozen=True)
 class BenchmarkSettings(RunSettings):
-    """A run, and how it is measured."""
+    """Settings of a run, and of how it is measured."""
 
-    out: str | None = None  # a file for the figures as JSON
-    rounds: int = 7  # of which the medians are taken
+    out: str | None = None  # JSON file to write the figures to; null: only print them
+    rounds: int = 7  # times that each part is measured; figures are medians
 
     def validate(self) -> None:
+        """Raises SettingError for the first value that is wrong."""
         super().validate()
         require(self.rounds >= 1, "rounds", self.rounds, "must be at least 1")
 
@@ -85,10 +86,10 @@ def _table(settings: RunSettings, figures: dict[str, Any], machine: dict[str, An
 
 
 def describe_machine() -> dict[str, Any]:
-    """What the figures depend on."""
-    found = jax.devices()
+    """Returns what the figures depend on: devices, processor, system and versions."""
+    available = jax.devices()
     return {
-        "devices": f"{len(found)} x {found[0].device_kind} ({found[0].platform})",
+        "devices": f"{len(available)} x {available[0].device_kind} ({available[0].platform})",
         "cores": os.cpu_count(),
         "processor": platform.processor() or platform.machine(),
         "system": platform.platform(),

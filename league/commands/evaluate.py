@@ -1,4 +1,4 @@
-"""Evaluation: a tournament of policies, one policy in pairings, or a best response against it."""
+"""The command evaluate: a tournament of policies, one policy in pairings, or a best response against it."""
 
 import dataclasses
 import json
@@ -32,29 +32,30 @@ EXAMPLES = (
     "python scripts/evaluate.py run=runs/a 'pairings=[mirror]' matches=1000",
     "python scripts/evaluate.py run=runs/a exploit=true",
 )
-_DRAWN = 20  # episodes in a chart
+_DRAWN = 20  # episodes shown in a chart
 
 
 @dataclass(frozen=True)
 class EvaluationSettings:
-    """What is evaluated, and how."""
+    """Settings of an evaluation: which policies play, and how."""
 
-    run: str | None = None  # a run's folder, or a file that export.py wrote
-    runs: tuple[str, ...] | None = None  # several, or folders of such files, [a,b], in one tournament
-    members: int = 16  # policies of each run, spread over its training
-    matches: int = 400  # of each pair, in every seat; or of each pairing
-    # those of conf/evaluation/<task>.yaml to play, [a,b], or [all], as a task without opponents does
+    run: str | None = None  # folder of a run, or a file that export.py wrote
+    runs: tuple[str, ...] | None = None  # several runs or files for one tournament, [a,b]; also folders of files
+    members: int = 16  # policies of each run in a tournament, spread over its training
+    matches: int = 400  # matches of each pair in a tournament, over all seats; or of each pairing
+    # pairings of conf/evaluation/<task>.yaml to play, [a,b] or [all], in place of a tournament
     pairings: tuple[str, ...] | None = None
     exploit: bool = False  # train a best response against the newest policy: a lower bound on its exploitability
-    budget: int = 300  # iterations of that training
-    checkpoint: int | None = None  # iteration of the newest policy; null: the run's newest
-    physics: str | None = None  # engine to play on; null: the run's own
-    seed: int = 1000  # of the matches
-    sampled: bool = True  # actions sampled as in training; false: the most likely ones
-    out: str | None = None  # folder for the results; null: evaluation in the run's folder, or in the current one
-    game_file: str | None = None  # the Python file of a game of your own that exported policies play
+    budget: int = 300  # iterations that exploit trains for
+    checkpoint: int | None = None  # iteration that counts as the run's newest; null: its last checkpoint
+    physics: str | None = None  # name of the engine to play on; null: the run's own
+    seed: int = 1000  # random seed of the matches, and of exploit's training
+    sampled: bool = True  # sample actions as in training; false: play the most likely ones
+    out: str | None = None  # folder for the results; null: evaluation/ in the run's folder, or in the current folder
+    game_file: str | None = None  # the Python file of your own game, for exported policies that play it
 
     def validate(self) -> None:
+        """Raises SettingError for the first value that is wrong."""
         require((self.run is None) != (self.runs is None), "run", self.run, "give run, or runs, and not both")
         for key, least in (("members", 2), ("matches", 1), ("budget", 1)):
             require(getattr(self, key) >= least, key, getattr(self, key), f"must be at least {least}")
@@ -72,28 +73,28 @@ SETTINGS = EvaluationSettings
 def evaluate(settings: EvaluationSettings) -> dict[str, Any]:
     """Plays what `settings` ask for, prints tables and writes files; returns what the JSON file holds.
 
-    Raises SettingError, CheckpointError or PolicyFileError for policies that cannot be used.
+    Raises SettingError, CheckpointError or PolicyFileError for settings or policies that cannot be used.
     """
     settings.validate()
     on_host = settings.physics is not None and PhysicsSettings(engine=settings.physics).on_host
     devices.configure(1 if on_host else None)
     if settings.run is not None:
-        found = [sources.open_source(settings.run, settings.checkpoint, settings.physics)]
+        opened = [sources.open_source(settings.run, settings.checkpoint, settings.physics)]
     else:
-        found = sources.open_all(settings.runs or (), settings.physics)
-    if found[0].settings.compilation_cache:
+        opened = sources.open_all(settings.runs or (), settings.physics)
+    if opened[0].settings.compilation_cache:
         compilation_cache.enable()
-    alone, task = found[0].arena.num_agents == 1, found[0].settings.task_name
+    alone, task = opened[0].arena.num_agents == 1, opened[0].settings.task_name
     for key in ("runs", "exploit"):
         value = getattr(settings, key)
         require(not (alone and value), key, value, f"{task} has no opponents; evaluate one run at a time, in pairings")
     out = _folder(settings)
-    mesh = devices.make_mesh(1) if found[0].settings.physics.on_host else devices.make_mesh()
+    mesh = devices.make_mesh(1) if opened[0].settings.physics.on_host else devices.make_mesh()
     if settings.pairings is not None or alone:
-        return _pairings(settings, found[0], mesh, out)
+        return _pairings(settings, opened[0], mesh, out)
     if settings.exploit:
-        return _exploit(settings, found[0], out)
-    return _tournament(settings, found, mesh, out)
+        return _exploit(settings, opened[0], out)
+    return _tournament(settings, opened, mesh, out)
 
 
 def run(settings: EvaluationSettings, written: Mapping[str, Any]) -> None:
@@ -102,16 +103,16 @@ def run(settings: EvaluationSettings, written: Mapping[str, Any]) -> None:
     evaluate(settings)
 
 
-def _tournament(own: EvaluationSettings, found: Sequence[Source], mesh: Mesh, out: Path) -> dict[str, Any]:
+def _tournament(own: EvaluationSettings, opened: Sequence[Source], mesh: Mesh, out: Path) -> dict[str, Any]:
     from league.evaluation import tournament
     from league.evaluation.pictures import draw_ladder, draw_payoff
 
-    contestants = [contestant for source in found for contestant in source.sample_checkpoints(own.members)]
+    contestants = [contestant for source in opened for contestant in source.sample_checkpoints(own.members)]
     require(
         len(contestants) >= 2, "members", len(contestants), "a tournament needs two policies; this is all there are"
     )
     names, lines = names_of(contestants)
-    console, settings = Console(), found[0].settings
+    console, settings = Console(), opened[0].settings
     arena = registry.build(_ladder_task(settings), settings.physics)
     policies = [contestants[group[0]].policy for group in tournament.grouped(contestants)[0]]
     evaluator = Evaluator(arena, policies, mesh, settings.physics.wanted_block, own.sampled)
@@ -136,7 +137,7 @@ def _tournament(own: EvaluationSettings, found: Sequence[Source], mesh: Mesh, ou
 
 
 def _ladder_task(settings: RunSettings) -> Any:
-    """The task without what is only for training, such as drills."""
+    """Returns the task's settings without what is only for training, such as drills."""
     return replace_nested(settings.task, load_ladder(settings.task_name), "task")
 
 
@@ -153,8 +154,8 @@ def _pairings(own: EvaluationSettings, source: Source, mesh: Mesh, out: Path) ->
     console.print(pairings_table(title, scores, source.arena.num_agents == 1))
     for name, score in scores.items():
         if score.report:
-            found = " · ".join(f"{key.replace('_', ' ')} {value:.4g}" for key, value in score.report.items())
-            console.print(f"{name}: {found}", highlight=False, soft_wrap=True)
+            figures = " · ".join(f"{key.replace('_', ' ')} {value:.4g}" for key, value in score.report.items())
+            console.print(f"{name}: {figures}", highlight=False, soft_wrap=True)
     each = {name: score._asdict() for name, score in scores.items()}
     report = {"iteration": iteration, "settings": asdict(own), "scores": each}
     _write(out / "scores.json", report)
@@ -162,7 +163,7 @@ def _pairings(own: EvaluationSettings, source: Source, mesh: Mesh, out: Path) ->
     if "last/distance" in scores[first].metrics:
         from league.evaluation.pictures import draw_distance
 
-        key = jax.random.fold_in(jax.random.key(own.seed), len(pairings))  # those before it are the pairings' own
+        key = jax.random.fold_in(jax.random.key(own.seed), len(pairings))  # smaller numbers belong to the pairings
         films = evaluation.film(pairings[first], key, min(own.matches, _DRAWN))
         draw_distance(out / "distance.png", films)
     return report
@@ -171,21 +172,21 @@ def _pairings(own: EvaluationSettings, source: Source, mesh: Mesh, out: Path) ->
 def _exploit(own: EvaluationSettings, source: Source, out: Path) -> dict[str, Any]:
     with Console(stderr=True).status(f"training a best response for {own.budget} iterations"):
         settings = dataclasses.replace(source.settings, task=_ladder_task(source.settings))
-        found = best_response(source.newest().state, settings, own.budget, own.matches, own.seed, own.sampled)
-    low, high = found.interval
+        response = best_response(source.newest().state, settings, own.budget, own.matches, own.seed, own.sampled)
+    low, high = response.interval
     Console().print(
-        f"a best response of {own.budget} iterations wins {found.score.wins:.1%}, draws {found.score.draws:.1%}: "
-        f"exploitability of {own.run} at least {found.exploitability:.3f} ({low:.3f} to {high:.3f})",
+        f"a best response of {own.budget} iterations wins {response.score.wins:.1%}, draws {response.score.draws:.1%}: "
+        f"exploitability of {own.run} at least {response.exploitability:.3f} ({low:.3f} to {high:.3f})",
         highlight=False,
         soft_wrap=True,
     )
-    report = {"settings": asdict(own), "versions": run_folder.versions()} | found.as_dict()
+    report = {"settings": asdict(own), "versions": run_folder.versions()} | response.as_dict()
     _write(out / "exploit.json", report)
     return report
 
 
 def _folder(own: EvaluationSettings) -> Path:
-    """Where results go; made before anything is played."""
+    """Returns the folder for results; makes it before anything is played. Raises SettingError."""
     in_run = own.run is not None and Path(own.run).is_dir()
     folder = Path(own.out) if own.out else (Path(own.run or ".") if in_run else Path(".")) / "evaluation"
     return run_folder.made_writable(folder, "out")

@@ -1,4 +1,4 @@
-"""Export: a run's policy as one small file."""
+"""The command export: writes a run's policy to one small file."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,13 +17,14 @@ EXAMPLES = ("python scripts/export.py run=runs/ant_sumo/2026-01-31_12-00-00 out=
 
 @dataclass(frozen=True)
 class ExportSettings:
-    """Which policy is written, and where."""
+    """Settings of an export: which policy is written, and where."""
 
-    run: str | None = None  # a run's folder
-    out: str = "policy.npz"
-    checkpoint: int | None = None  # iteration of the policy; null: the newest
+    run: str | None = None  # folder of a run
+    out: str = "policy.npz"  # the file to write; must end in .npz
+    checkpoint: int | None = None  # iteration of the policy; null: that of the last checkpoint
 
     def validate(self) -> None:
+        """Raises SettingError for the first value that is wrong."""
         require(self.run is not None, "run", self.run, "must be given: the folder of a run")
         require(Path(self.out).suffix == SUFFIX, "out", self.out, f"must end in {SUFFIX}")
 

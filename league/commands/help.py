@@ -1,4 +1,4 @@
-"""What `--help` prints, out of the settings dataclasses and the choices of `conf/`."""
+"""Builds the text of `--help` from the settings dataclasses and the choices in `conf/`."""
 
 import dataclasses
 from typing import Any
@@ -16,7 +16,7 @@ their values, and runs nothing; --info, --config-dir, --shell-completion and key
 
 
 def help_text(name: str, settings: type, purpose: str, examples: tuple[str, ...], program: str) -> str:
-    """Returns usage, the choices of each group, and the keys with defaults and comments."""
+    """Returns the text: usage, the choices of each group, keys with defaults and comments, flags and examples."""
     register(name, settings)
     lines = [f"usage: {program} [key=value ...] [flags]", "", purpose]
     if issubclass(settings, RunSettings):
@@ -29,7 +29,7 @@ def help_text(name: str, settings: type, purpose: str, examples: tuple[str, ...]
 
 
 def _groups() -> dict[str, list[str]]:
-    """Choices by group, of `conf/` and of the defaults."""
+    """Returns group -> its choices, from `conf/` and from registered defaults."""
     names = ("task", "physics", "league", "experiment")
     with initialize_config_dir(str(CONF), version_base="1.3"):
         loader = GlobalHydra.instance().config_loader()
@@ -37,7 +37,7 @@ def _groups() -> dict[str, list[str]]:
 
 
 def _defaults(settings: type) -> dict[str, Any]:
-    """Keys that are no groups, with their defaults; `???` for those that must be given."""
+    """Returns the keys that have a plain default, with that; groups and keys without a default are left out."""
     plain = {field.name: field.default for field in dataclasses.fields(settings)}
     return {key: value for key, value in plain.items() if value is not dataclasses.MISSING}
 
@@ -49,5 +49,5 @@ def _line(key: str, value: Any, known: dict[str, Field]) -> str:
 
 
 def to_plain(value: Any) -> Any:
-    """Returns tuples as lists."""
+    """Returns a tuple as a list, and other values as they are."""
     return list(value) if isinstance(value, tuple) else value

@@ -1,4 +1,4 @@
-"""Plots: learning curves of runs."""
+"""The command plot: draws learning curves of runs."""
 
 import json
 from collections.abc import Mapping
@@ -22,10 +22,11 @@ EXAMPLES = ("python scripts/plot.py 'runs=[runs/a,runs/b]' out=curves.png",)
 
 @dataclass(frozen=True)
 class PlotSettings:
-    """What is drawn."""
+    """Settings of a plot: which curves are drawn."""
 
-    runs: tuple[str, ...] = ()  # folders, [a,b]
-    out: str = "curves.png"
+    runs: tuple[str, ...] = ()  # folders of runs, [a,b]; each is one line
+    out: str = "curves.png"  # the picture to write
+    # metrics of metrics.jsonl to draw, one chart each
     keys: tuple[str, ...] = (
         "match_length",
         "draw_rate",
@@ -34,9 +35,10 @@ class PlotSettings:
         "reward",
         "entropy",
     )
-    smoothing: int = 20  # log lines of the moving average
+    smoothing: int = 20  # rows of the log that the moving average spans
 
     def validate(self) -> None:
+        """Raises SettingError for the first value that is wrong."""
         require(len(self.runs) > 0, "runs", list(self.runs), "must be given: folders of runs, [a,b]")
         require(self.smoothing >= 1, "smoothing", self.smoothing, "must be at least 1")
 
@@ -45,7 +47,7 @@ SETTINGS = PlotSettings
 
 
 def plot(own: PlotSettings) -> None:
-    """Draws the curves. Raises SettingError for a folder or a key that holds none, and where it cannot be written."""
+    """Draws the curves. Raises SettingError for a folder or key without numbers, or if `out` cannot be written."""
     own.validate()
     columns = min(3, len(own.keys))
     rows = -(-len(own.keys) // columns)
@@ -53,7 +55,7 @@ def plot(own: PlotSettings) -> None:
     for folder in own.runs:
         lines = _read(Path(folder) / METRICS)
         for key, axis in zip(own.keys, axes.flat, strict=False):
-            # null stands for a mean over nothing
+            # null is the mean of no matches
             points = [(line["arena_steps"] / 1e6, line[key]) for line in lines if line.get(key) is not None]
             if not points:
                 raise SettingError("keys", key, f"{folder} has logged no such number")

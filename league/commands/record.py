@@ -1,4 +1,4 @@
-"""Recording: films, stills and trajectories of a run's policy."""
+"""The command record: writes films, stills and trajectories of a run's policy."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -26,25 +26,25 @@ EXAMPLES = (
 
 @dataclass(frozen=True)
 class RecordSettings:
-    """What is played, and what is kept of it."""
+    """Settings of a recording: what is played, and what is written."""
 
-    run: str | None = None  # a run's folder, or a file that export.py wrote
-    out: str | None = "film.mp4"  # .mp4 for a film, .png for a strip of stills; null: neither
-    trajectory: str | None = (
-        None  # of the first episode: .npz for arrays that replay, .xml for the model with keyframes to look at
-    )
-    checkpoint: int | None = None  # iteration of the policy; null: the newest
-    pairing: str | None = None  # of conf/evaluation/<task>.yaml; null: the first one against itself
-    episodes: int = 1
-    physics: str | None = None  # engine to play on; null: the run's own
-    seed: int = 0
-    sampled: bool = False  # actions sampled as in training; false: the most likely ones
-    captions: bool = True  # time, reward and who plays written into the picture
-    seconds: float | None = None  # of each episode that are shown, from its start; null: all of it
-    stills: int = 6  # pictures in a strip, spread over the episodes
-    game_file: str | None = None  # the Python file of a game of your own that an exported policy plays
+    run: str | None = None  # folder of a run, or a file that export.py wrote
+    out: str | None = "film.mp4"  # picture to write: .mp4 for a film, .png for a strip of stills; null: none
+    # file for the states of the first episode: .npz for arrays that replay, .xml for the model with keyframes
+    trajectory: str | None = None
+    checkpoint: int | None = None  # iteration of the policy; null: that of the last checkpoint
+    pairing: str | None = None  # which of conf/evaluation/<task>.yaml; null: the first of the policy against itself
+    episodes: int = 1  # how many are played
+    physics: str | None = None  # name of the engine to play on; null: the run's own
+    seed: int = 0  # random seed of the episodes
+    sampled: bool = False  # sample actions as in training; false: play the most likely ones
+    captions: bool = True  # write time, reward and the players' names into the film
+    seconds: float | None = None  # length of each episode that is kept, in seconds from its start; null: all of it
+    stills: int = 6  # pictures in a .png strip, spread over the episodes
+    game_file: str | None = None  # the Python file of your own game, for an exported policy that plays it
 
     def validate(self) -> None:
+        """Raises SettingError for the first value that is wrong."""
         require(self.run is not None, "run", self.run, "must be given: the folder of a run, or a policy's file")
         for key in ("episodes", "stills"):
             require(getattr(self, key) >= 1, key, getattr(self, key), "must be at least 1")
@@ -61,13 +61,13 @@ _Result = TypeVar("_Result")
 
 
 def record(own: RecordSettings) -> list[Film]:
-    """Plays episodes, writes what is asked for and returns them.
+    """Plays episodes, writes the files that `own` asks for, and returns the episodes.
 
     Raises SettingError, CheckpointError or PolicyFileError for what cannot be used or written.
     """
     own.validate()
     if own.out is not None:
-        opengl.platforms()  # refuses what cannot work before anything is played
+        opengl.platforms()  # raises SettingError now, before anything is played, if no picture can be drawn
     devices.configure(1)
     source = open_source(str(own.run), own.checkpoint, own.physics)
     if source.settings.compilation_cache:
@@ -109,7 +109,7 @@ def _against_itself(pairings: dict[str, Pairing]) -> Pairing:
 
 
 def _show(own: RecordSettings, out: Path, films: list[Film], arena: Arena, names: list[str]) -> None:
-    """Writes the film or the strip."""
+    """Writes the film or the strip of stills."""
     view = arena.view
     poses = np.concatenate([film.qpos for film in films])
     seats = view.seats or [f"seat {index}" for index in range(len(names))]
@@ -123,7 +123,7 @@ def _show(own: RecordSettings, out: Path, films: list[Film], arena: Arena, names
 
 
 def _writing(key: str, path: str, write: Callable[[], _Result]) -> _Result:
-    """Returns what `write` returns; what stands in its way becomes one message."""
+    """Returns the result of `write`; turns an error of drawing or writing into a SettingError of `key`."""
     try:
         return write()
     except RenderError as error:

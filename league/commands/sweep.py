@@ -1,7 +1,7 @@
-"""Runs of a sweep (`--multirun`): where each lies, how one goes on that was stopped, and the table at the end.
+"""Runs of a sweep (`--multirun`): their folders, how a stopped one continues, and the table at the end.
 
-The folder of a sweep is named after its command line, so the same command once more goes on with it: runs that have
-finished are not repeated, and the others go on from their last checkpoint.
+The folder of a sweep is named after its command line, so the same command continues it: runs that have finished are not
+repeated, and the others go on from their last checkpoint.
 """
 
 import csv
@@ -31,7 +31,7 @@ _SHOWN = ("iteration", "episode_return", "league/win_rate", "league/elo")  # met
 
 
 def folder_of(name: str, written: Sequence[Override]) -> Path:
-    """Returns the folder of a sweep of the command `name`: the one that is set, or one for this command line."""
+    """Returns the folder of a sweep of the command `name`: `hydra.sweep.dir`, or one named after the command line."""
     for override in written:
         if override.key == "hydra.sweep.dir":
             return Path(override.text)
@@ -40,7 +40,7 @@ def folder_of(name: str, written: Sequence[Override]) -> Path:
 
 
 def arguments(name: str, written: Sequence[Override]) -> list[str]:
-    """Returns what Hydra has to know besides: the sweep's folder, and that a run's is named after what varies."""
+    """Returns overrides for Hydra: the sweep's folder, and names for its runs' folders made of the keys that vary."""
     own = [each for each in written if not each.key.startswith("hydra")]
     varies = any(each.sweeps for each in own)
     fixed = ",".join(each.key for each in own if varies and not each.sweeps)
@@ -49,7 +49,7 @@ def arguments(name: str, written: Sequence[Override]) -> list[str]:
 
 
 def jobs(written: Sequence[Override]) -> list[list[str]]:
-    """Returns the overrides of every run of a sweep; by another sweeper than Hydra's basic one, what is fixed."""
+    """Returns the overrides of every run of a sweep; for another sweeper than Hydra's basic one, the fixed ones."""
     own = [each for each in written if not each.key.startswith("hydra")]
     if any(each.key == "hydra/sweeper" for each in written):
         return [[each.quoted for each in own if not each.sweeps]]
@@ -58,7 +58,7 @@ def jobs(written: Sequence[Override]) -> list[list[str]]:
 
 
 def run(function: Callable[[Any, dict[str, Override]], Any], settings: Any, written: dict, folder: Path) -> Any:
-    """Runs one job in its folder and returns its result; an error is kept there, and the sweep goes on."""
+    """Runs one job in its folder and returns its result; for an error writes `problem.txt` there and returns None."""
     if isinstance(settings, RunSettings) and settings.run_dir is None and settings.resume is None:
         begun = bool(run_folder.finished_steps(folder))
         settings = replace(settings, **{"resume" if begun else "run_dir": str(folder)})
@@ -96,7 +96,7 @@ def report(name: str, written: Sequence[Override]) -> None:
 
 
 def _row(path: Path, written: Sequence[Override]) -> dict[str, Any]:
-    """One run: what varies, its last metrics, its folder."""
+    """Returns the row of one run: the keys that vary, its last metrics, its folder."""
     row: dict[str, Any] = {}
     config, log, problem = path / run_folder.CONFIG, path / run_folder.METRICS, path / _PROBLEM
     if config.is_file():

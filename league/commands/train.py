@@ -1,4 +1,4 @@
-"""Training: a run from its start, or from a checkpoint, to its end, in its folder."""
+"""The command train: trains a new run, or one from its checkpoint, to its end."""
 
 import contextlib
 import dataclasses
@@ -46,16 +46,16 @@ class Result(NamedTuple):
 
     folder: Path
     exit_status: int  # 0, or 128 and the number of the signal that ended it
-    stopped: bool  # by a signal, before its last iteration
-    metrics: dict[str, Any]  # the last row of its log; empty if there is none
+    stopped: bool  # whether a signal ended it before its last iteration
+    metrics: dict[str, Any]  # last row of its log; empty if there is none
 
 
 def train(settings: RunSettings, written: Mapping[str, str] | None = None) -> Result:
-    """Trains by `settings`, a new run or the one that `settings.resume` means, and returns how that ended.
+    """Trains a new run, or the one that `settings.resume` names, and returns how it ended.
 
-    On resume `written` are the dotted keys, and values as text, that count beside the run's own; None: those that
-    differ from the defaults. Raises SettingError for what cannot work, RunError for a run that cannot go on, and
-    CheckpointError.
+    On resume the run keeps its own settings, but for the keys of `written` (dotted key -> value as text); None: those
+    that differ from the defaults. Raises SettingError for settings that cannot work, RunError for a run that cannot go
+    on, and CheckpointError for a checkpoint that cannot be read or written.
     """
     resumption = None
     if settings.resume is not None:
@@ -81,7 +81,7 @@ def train(settings: RunSettings, written: Mapping[str, str] | None = None) -> Re
 
 
 def run(settings: RunSettings, written: Mapping[str, Override]) -> float | None:
-    """Trains for the command line; returns the metric `objective`, and exits where a signal has ended the run."""
+    """Trains for the command line; returns the metric `objective`. Raises SystemExit where a signal ended the run."""
     result = train(settings, {key: override.text for key, override in written.items()})
     if result.stopped:
         raise SystemExit(result.exit_status)
@@ -153,7 +153,7 @@ def _restored(
     changes: Mapping[str, tuple[Any, Any]],
     announce: Callable[[str], None],
 ) -> tuple[RunState, int]:
-    """The state to go on from, and its iteration. Matches begin afresh on another number of devices than before."""
+    """Returns the state to continue from, and its iteration; on another number of devices, with new matches."""
     shape, expected = trainer.state_shape(), {"task": settings.task_name}
     meta = checkpoints.meta(settings.resume_step)
     before = meta["settings"].get("devices")
@@ -182,7 +182,7 @@ def _restored(
 def _log_changes(
     folder: Path, changes: Mapping[str, tuple[Any, Any]], iteration: int, announce: Callable[[str], None]
 ) -> None:
-    """Says what is otherwise from now on, and keeps it beside the log."""
+    """Announces the settings that have changed, and appends them to `changes.jsonl`."""
     if not changes:
         return
     for key, (before, now) in changes.items():
@@ -196,7 +196,7 @@ def _log_changes(
 def _open_recorder(
     arena: Arena, interval: int | None, folder: Path, writers: list[Writer], announce: Callable[[str], None]
 ) -> Iterator[VideoRecorder | None]:
-    """Films of the run, if they are wanted; the last one is waited for at the end of the block."""
+    """Opens the run's film recorder, or None if `interval` is; at its end the block waits for the last film."""
     if interval is None:
         yield None
         return
@@ -215,7 +215,7 @@ def _open_recorder(
 
 
 def _differing(settings: RunSettings) -> dict[str, str]:
-    """Dotted keys whose values are not the defaults, with these."""
+    """Returns dotted key -> value as text, for all values that differ from the defaults."""
     before = resume.flat(to_mapping(RunSettings(task=type(settings.task)())))
     return {key: str(now) for key, now in resume.flat(to_mapping(settings)).items() if before.get(key) != now}
 
@@ -227,8 +227,8 @@ def _last_row(folder: Path) -> dict[str, Any]:
 
 
 def _machine() -> str:
-    found = jax.devices()
-    return f"{len(found)} x {found[0].device_kind} ({found[0].platform})"
+    available = jax.devices()
+    return f"{len(available)} x {available[0].device_kind} ({available[0].platform})"
 
 
 def _version_differences(then: dict[str, Any]) -> list[str]:

@@ -1,1 +1,1 @@
-"""From texts and YAML to settings, or to one message."""
+"""Builds settings from `key=value` texts and YAML, or one message that says what is wrong."""

@@ -1,4 +1,4 @@
-"""From `key=value` texts and the defaults in dataclasses and `conf/` to settings, or to one message: what to change.
+"""Builds settings from `key=value` texts and the defaults in dataclasses and `conf/`, or one message: what to change.
 
 Nothing here starts a JAX backend: a run that cannot work ends before anything compiles.
 """
@@ -29,13 +29,13 @@ from mjx_arena.validation import SettingError
 from ppo.settings import PPOSettings
 
 _HERE = Path(__file__).resolve().parent.parent
-CONF = next(path for path in (_HERE / "conf", _HERE.parent / "conf") if path.is_dir())  # of a wheel, or of a checkout
+CONF = next(path for path in (_HERE / "conf", _HERE.parent / "conf") if path.is_dir())  # in a wheel, or in a checkout
 
 
 def register(name: str, cls: type) -> None:
-    """Tells Hydra the defaults of a command's primary config `name`, whose settings are the dataclass `cls`.
+    """Registers with Hydra the defaults of a command's primary config `name`, whose settings are the dataclass `cls`.
 
-    For a run that is the node `defaults/<name>`, which `conf/` takes in, and the groups.
+    For a run these are the node `defaults/<name>`, which the YAML in `conf/` includes, and the groups.
     """
     store = ConfigStore.instance()
     if cls is not RunSettings and issubclass(cls, RunSettings):
@@ -56,18 +56,18 @@ def register(name: str, cls: type) -> None:
     for task in registry.list_tasks():
         defaults = to_mapping(registry.settings_type(task)())
         store.store(group="defaults/task", name=task, node=defaults)
-        if not (CONF / "task" / f"{task}.yaml").is_file():  # which would take the place of the node
+        if not (CONF / "task" / f"{task}.yaml").is_file():  # which replaces the node
             store.store(group="task", name=task, node=OmegaConf.merge(defaults, beside_game(task).get("task", {})))
 
 
 def beside_game(task: str) -> dict[str, Any]:
-    """Returns what the YAML beside a game's file says: `task`, changes of its settings, and `evaluation`, pairings."""
+    """Returns the YAML beside a game's file: `task`, changes of its settings, and `evaluation`, its pairings; or {}."""
     path = registry.source_file(task).with_suffix(".yaml")
     return OmegaConf.to_container(OmegaConf.load(path)) if path.is_file() else {}  # type: ignore[return-value]
 
 
 def with_game_file(overrides: list[str], cls: type) -> list[str]:
-    """Returns overrides in which `game_file`, if it is there, is an absolute path and chooses the task that it holds.
+    """Returns the overrides with an absolute `game_file`, and with `task` set to the game that it holds; if it is set.
 
     Raises SettingError for a file that holds no game.
     """
@@ -88,10 +88,10 @@ def compose(
     conf_dir: str | Path | None = None,
     extra_dir: str | Path | None = None,
 ) -> Any:
-    """Returns the settings `cls` of the primary config `name` in `conf_dir`, with `overrides` (`key=value`) on top.
+    """Returns settings of the dataclass `cls`: the primary config `name` with `overrides` (`key=value`) on top.
 
-    Choices of groups may also lie in `extra_dir`. A run's settings are checked, unless `resume` is set: then those of
-    the resumed run count. Raises SettingError.
+    Group choices come from `conf_dir` (None: the project's `conf/`) and `extra_dir`. Settings of a run are checked,
+    unless `resume` is set: then those of the resumed run count. Raises SettingError for what is wrong in `overrides`.
     """
     register(name, cls)
     written = {each.key: each for each in parse_overrides(overrides, known_fields(cls))}
@@ -117,7 +117,7 @@ def compose(
 
 
 def from_mapping(mapping: Any, cls: type = RunSettings) -> Any:
-    """Returns settings of nested plain data, as `to_mapping` gives it. Raises SettingError for keys and types."""
+    """Builds settings from nested plain data, as `to_mapping` returns it. Raises SettingError for keys and types."""
     if not issubclass(cls, RunSettings):
         return instance_of(cls, mapping)
     task = mapping.get("task") if isinstance(mapping, Mapping) else None
@@ -130,12 +130,12 @@ def from_mapping(mapping: Any, cls: type = RunSettings) -> Any:
 
 
 def to_mapping(settings: Any) -> dict[str, Any]:
-    """Returns nested plain data that YAML and JSON can hold."""
+    """Returns settings as nested plain data that YAML and JSON can hold."""
     return OmegaConf.to_container(OmegaConf.create(dataclasses.asdict(settings)))  # type: ignore[return-value]
 
 
 def checked(settings: RunSettings) -> RunSettings:
-    """Returns settings of a run with what they imply. Raises SettingError for values that cannot work together."""
+    """Returns a run's settings after `resolved`. Raises SettingError for values that are wrong, alone or together."""
     settings = settings.resolved()
     settings.validate()
     check_split(settings, settings.devices or 1)
@@ -143,16 +143,17 @@ def checked(settings: RunSettings) -> RunSettings:
 
 
 def known_fields(cls: type, task: str | None = None) -> dict[str, Field]:
-    """Returns every key there is, of any task; where several tasks have a key of one name, that of `task`."""
+    """Returns all keys of `cls`, for a run with those of every task; where tasks share a key, that of `task` counts."""
     if not issubclass(cls, RunSettings):
         return fields_of(cls)
-    found: dict[str, Field] = {}
+    known: dict[str, Field] = {}
     for name in sorted(registry.list_tasks(), key=lambda name: name == task):
-        found |= fields_of(cls, {"task": registry.settings_type(name)})
-    return found
+        known |= fields_of(cls, {"task": registry.settings_type(name)})
+    return known
 
 
 def _refuse_contradictions(written: Mapping[str, Override]) -> None:
+    """Raises SettingError for two keys of one meaning, and for `task.name`, which `task` sets."""
     if "iterations" in written and "total_arena_steps" in written:
         remedy = "iterations is given too and both set the length of the run; give one of them"
         raise SettingError("total_arena_steps", written["total_arena_steps"].text, remedy)
@@ -172,7 +173,7 @@ def _check_choices(written: Mapping[str, Override], extra_dir: str | Path | None
 
 
 def _explained(error: Exception, written: Mapping[str, Override], known: Mapping[str, Field]) -> SettingError:
-    """What an error of Hydra or OmegaConf means for the person who set the keys."""
+    """Translates an error of Hydra or OmegaConf into one that names the key and what to change."""
     cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
     key = str(getattr(cause, "full_key", None) or "")
     named = next((each for each in written if key == each or (each and f"'{each}'" in str(error))), key)
@@ -185,7 +186,7 @@ def _explained(error: Exception, written: Mapping[str, Override], known: Mapping
 
 
 def _source(error: SettingError, written: Mapping[str, Override], choices: Mapping[str, Any]) -> Any:
-    """The value as it was typed; or the file that it comes from, if another choice of its group than the first."""
+    """Returns the wrong value as it was typed, or else the file of the group's choice that it comes from."""
     if error.key in written:
         return written[error.key].text
     group = error.key.partition(".")[0]

@@ -1,4 +1,4 @@
-"""What can be set in a settings dataclass: keys, types in words, comments; and plain data turned into its instance."""
+"""Reads settings dataclasses: their keys, types in words and comments; and builds their instances from plain data."""
 
 import ast
 import dataclasses
@@ -19,32 +19,32 @@ _KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: 
 
 
 class Field(NamedTuple):
-    """One key: its type, and the comment that stands behind it in the dataclass."""
+    """One key of a settings dataclass."""
 
-    hint: Any
-    comment: str
+    hint: Any  # its type
+    comment: str  # behind the field, or in the line above; for help
 
 
 def fields_of(cls: type, open_fields: Mapping[str, type] | None = None, prefix: str = "") -> dict[str, Field]:
-    """Returns dotted key -> `Field` of all that can be set in the dataclass `cls`, in its groups and its rows of lists.
+    """Returns dotted key -> `Field` for all keys of the dataclass `cls`, of its groups, and of its lists of groups.
 
     `open_fields` gives the dataclasses of fields that `cls` leaves open, such as `task`.
     """
-    found, comments = {}, _comments(cls)
+    fields, comments = {}, _comments(cls)
     for key, hint in {**typing.get_type_hints(cls), **(open_fields or {})}.items():
         if typing.get_origin(hint) is typing.ClassVar:
             continue
-        found[prefix + key] = Field(hint, comments.get(key, ""))
+        fields[prefix + key] = Field(hint, comments.get(key, ""))
         group = row_type(hint) or hint
         if dataclasses.is_dataclass(group):
-            found |= fields_of(typing.cast(type, group), prefix=f"{prefix}{key}.")
-    return found
+            fields |= fields_of(typing.cast(type, group), prefix=f"{prefix}{key}.")
+    return fields
 
 
 def typed(value: Any, hint: Any, key: str) -> Any:
-    """Returns plain data as an instance of the type `hint`; keys that a dataclass lacks in `value` take its defaults.
+    """Converts plain data to the type `hint`; keys of a dataclass that `value` lacks take their defaults.
 
-    Raises SettingError for the key whose value has another type, and for one that is not there.
+    Raises SettingError, which names `key`, for a value of another type, and for keys that do not exist.
     """
     if dataclasses.is_dataclass(hint):
         return instance_of(typing.cast(type, hint), value, key)
@@ -59,7 +59,7 @@ def typed(value: Any, hint: Any, key: str) -> Any:
             return {str(name): typed(entry, parts[1], str(name)) for name, entry in value.items()}
         if hint is float and not isinstance(value, bool):
             return float(value)
-    except SettingError as error:  # of an entry of a list or mapping, which has no key of its own
+    except SettingError as error:  # in an entry of a list or mapping, which has no key of its own
         if origin is dict or row_type(hint):
             space = ": " if error.remedy.startswith("there") else " "
             remedy = error.key.removeprefix(".") + space + error.remedy
@@ -72,6 +72,7 @@ def typed(value: Any, hint: Any, key: str) -> Any:
 
 
 def _first_fit(value: Any, hints: Iterable[Any], key: str) -> Any:
+    """Converts `value` to the first of `hints` that it fits; raises ValueError for none."""
     for hint in hints:
         if hint is type(None):
             if value is None:
@@ -85,7 +86,7 @@ def _first_fit(value: Any, hints: Iterable[Any], key: str) -> Any:
 
 
 def instance_of(cls: type, values: Any, key: str = "", open_fields: Mapping[str, type] | None = None) -> Any:
-    """Returns the dataclass `cls` of nested plain data at `key`; `open_fields` as in `fields_of`. Raises as `typed`."""
+    """Builds the dataclass `cls` from plain data at `key`; `open_fields` as in `fields_of`. Raises as `typed` does."""
     if not isinstance(values, Mapping):
         raise SettingError(key, "null" if values is None else values, f"must be {describe(cls)}")
     prefix = f"{key}." if key else ""
@@ -97,13 +98,13 @@ def instance_of(cls: type, values: Any, key: str = "", open_fields: Mapping[str,
 
 
 def row_type(hint: Any) -> type | None:
-    """Returns the dataclass that a field of several, `tuple[<dataclass>, ...]`, is made of; None for other fields."""
+    """Returns the dataclass in the type `tuple[<dataclass>, ...]`; None for other types."""
     first = typing.get_args(hint)[0] if typing.get_origin(hint) is tuple else None
     return first if isinstance(first, type) and dataclasses.is_dataclass(first) else None
 
 
 def is_text(hint: Any) -> bool:
-    """Returns whether a key takes text: its values are what was typed, and never numbers that look like it."""
+    """Returns whether a key takes text, so that `10` typed for it stays text and does not become a number."""
     return hint is str or (str in typing.get_args(hint) and typing.get_origin(hint) is not tuple)
 
 
@@ -126,7 +127,7 @@ def describe(hint: Any) -> str:
 
 
 def unknown_key(key: str, value: Any, known: Iterable[str]) -> SettingError:
-    """Returns the error for a key that is not there, with the nearest one that is."""
+    """Returns the error for a key that does not exist, which proposes the nearest one that does."""
     known = [other for other in known if other != key]  # another task may have it
     name = key.rpartition(".")[2]
     same_name = [other for other in known if other.rpartition(".")[2] == name]
@@ -141,8 +142,8 @@ def unknown_key(key: str, value: Any, known: Iterable[str]) -> SettingError:
 
 @functools.cache
 def _comments(cls: type) -> dict[str, str]:
-    """Field -> the comment behind it, or on the line above, of a dataclass and of those that it inherits from."""
-    found: dict[str, str] = {}
+    """Returns field -> the comment behind it, or in the line above, for a dataclass and its dataclass parents."""
+    comments: dict[str, str] = {}
     for parent in reversed([base for base in cls.__mro__ if dataclasses.is_dataclass(base)]):
         source = textwrap.dedent(inspect.getsource(parent))
         tokens = [
@@ -152,5 +153,5 @@ def _comments(cls: type) -> dict[str, str]:
         above = {each.start[0] + 1: each.string.lstrip("# ") for each in tokens if each.line.lstrip().startswith("#")}
         for row in typing.cast(ast.ClassDef, ast.parse(source).body[0]).body:
             if isinstance(row, ast.AnnAssign) and isinstance(row.target, ast.Name):
-                found[row.target.id] = behind.get(row.end_lineno or 0) or above.get(row.lineno, "")
-    return found
+                comments[row.target.id] = behind.get(row.end_lineno or 0) or above.get(row.lineno, "")
+    return comments

@@ -1,4 +1,4 @@
-"""The command line's `key=value` texts: read by Hydra's grammar, but for text, which is taken as it is typed."""
+"""Reads the command line's `key=value` texts by Hydra's grammar; only values of text are taken as they are typed."""
 
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
@@ -15,15 +15,15 @@ class Override(NamedTuple):
 
     key: str
     text: str  # the value as it was typed
-    quoted: str  # the whole for Hydra, in which text has quotes
-    sweeps: bool = False  # holds several values, or a range or choice of them
+    quoted: str  # `key=value` for Hydra, in which text has quotes
+    sweeps: bool = False  # the value is several, a range or a choice
 
 
 def parse_overrides(overrides: Iterable[str], known: Mapping[str, Field], multirun: bool = False) -> list[Override]:
-    """Returns the settings of a command line, in its order; `known` are the keys that there are.
+    """Returns the settings of a command line, in its order; `known` are all keys that exist.
 
-    Raises SettingError for what is no `key=value`, for a value that needs quotes, and for several of them, unless
-    `multirun`.
+    Raises SettingError for a text that is not `key=value`, for a value that needs quotes, and, unless `multirun`, for
+    several values.
     """
     return [_parsed(current_text(text), known, multirun) for text in overrides]
 
@@ -61,7 +61,7 @@ def _sweeps(override: str) -> bool:
 
 
 def _in_quotes(text: str) -> str:
-    """Text as one value of Hydra's grammar; null, and what has quotes already, stay."""
+    """Returns text in quotes, as one value of Hydra's grammar; null and text with quotes stay as they are."""
     if text in ("null", "") or (len(text) > 1 and text[0] == text[-1] and text[0] in "'\""):
         return text or "''"
     return "'" + text.replace("\\'", "\\\\'").replace("'", "\\'") + "'"

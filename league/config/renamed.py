@@ -1,9 +1,9 @@
-"""Keys that have another name now: saved runs, and people, may still use the old one."""
+"""Keys that have been renamed. Saved runs and command lines may still use the old names."""
 
 from collections.abc import Mapping
 from typing import Any
 
-# The first four are TimeChamber's.
+# Old name -> present name. The first four old names are those of TimeChamber.
 RENAMED = {
     "league.max_update_steps": "league.snapshot_interval",
     "league.update_win_rate": "league.snapshot_win_rate",
@@ -15,17 +15,17 @@ RENAMED = {
 
 
 def current_text(override: str) -> str:
-    """Returns a `key=value` text under the present name of its key."""
+    """Returns a `key=value` text with the present name of its key."""
     key, equals, value = override.partition("=")
     return RENAMED.get(key, key) + equals + value
 
 
 def current(mapping: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns nested plain data under the present names of its keys."""
-    found = {key: dict(value) if isinstance(value, Mapping) else value for key, value in mapping.items()}
+    """Returns nested plain data with the present names of its keys."""
+    renamed = {key: dict(value) if isinstance(value, Mapping) else value for key, value in mapping.items()}
     for old, new in RENAMED.items():
         group, _, name = old.rpartition(".")
-        where = found.get(group) if group else found
+        where = renamed.get(group) if group else renamed
         if isinstance(where, dict) and name in where:
             where[new.rpartition(".")[2]] = where.pop(name)
-    return found
+    return renamed

@@ -1,1 +1,1 @@
-"""Frozen policies: where they come from, the matches that they play, and what these say of them."""
+"""Evaluation of frozen policies: where they come from, the matches that they play, and ratings from the results."""

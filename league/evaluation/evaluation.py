@@ -1,4 +1,4 @@
-"""One policy in pairings: against itself, its past, the untrained policy, in variants of the task."""
+"""Plays one policy in pairings: against itself, its past or the untrained policy, in variants of the task."""
 
 import json
 from typing import Any, NamedTuple
@@ -19,24 +19,24 @@ from ppo.policy import PolicyState
 
 
 class Score(NamedTuple):
-    """Of one policy in one pairing, as shares of its matches, or of its decided ones."""
+    """Results of one policy in one pairing; rates are shares of its matches."""
 
     matches: int
     wins: float
     draws: float
     losses: float
-    wins_of_decided: float
-    survival: float  # share that the time limit ended
+    wins_of_decided: float  # wins as a share of the matches that were not drawn; NaN without any
+    survival: float  # share of matches that the time limit ended
     mean_length: float  # control steps
     mean_rank: float  # 1 is best, ties share the mean
     mean_return: float  # sum of rewards in a match
-    metrics: dict[str, float]  # means over matches of what the task measures
-    report: dict[str, float]  # what the task says of them
-    by_side: dict[str, dict[str, float]]  # side -> wins, draws and losses there, of a game of several sides
+    metrics: dict[str, float]  # {name: mean over matches} of what the task measures
+    report: dict[str, float]  # {name: figure} that the task computes from all matches
+    by_side: dict[str, dict[str, float]]  # side -> shares of wins, draws and losses on it; empty in a game of one side
 
 
 class Evaluation:
-    """The newest policy of `source` in pairings with others of it."""
+    """Plays the newest policy of `source` in pairings with other policies of `source`."""
 
     def __init__(self, source: Source, mesh: Mesh, num_matches: int, sampled: bool):
         self.source, self.mesh, self.num_matches, self.sampled = source, mesh, num_matches, sampled
@@ -44,12 +44,12 @@ class Evaluation:
         self._evaluators: dict[Any, Evaluator] = {}
 
     def play(self, pairing: Pairing, key: chex.PRNGKey) -> Score:
-        """The subject's score. Raises SettingError for an opponent that is none."""
+        """Plays a pairing and returns the newest policy's score. Raises SettingError for an unknown opponent."""
         opponent = self._member(pairing.opponent)
         return duel(self._evaluator(pairing), self.subject.state, opponent, self.num_matches, key)[0]
 
     def film(self, pairing: Pairing, key: chex.PRNGKey, num_matches: int) -> list[Film]:
-        """Matches with the subject in the first seat; arguments as in `play`."""
+        """Plays `num_matches` with the newest policy in the first seat, and returns them. Raises as `play` does."""
         agents = self.source.arena.num_agents
         slot = np.tile(np.minimum(np.arange(agents), 1), (num_matches, 1))
         members = stack([self.subject.state, self._member(pairing.opponent)])
@@ -57,11 +57,11 @@ class Evaluation:
         return evaluator.film([members], slot, key, evaluator.arena.time_limit)
 
     def arena(self, pairing: Pairing) -> Arena:
-        """Where a pairing is played."""
+        """Returns the arena in which a pairing is played."""
         return self._evaluator(pairing).arena
 
     def names(self, pairing: Pairing) -> list[str]:
-        """Who sits in each seat of a film."""
+        """Returns the name of the player in each seat of a film."""
         own = f"iteration {self.subject.iteration}"
         others: dict[str | float, str] = {"self": own, "initial": "untrained", "idle": "nobody"}
         other = (
@@ -82,7 +82,7 @@ class Evaluation:
         return self.source.at_fraction(float(opponent)).state
 
     def _evaluator(self, pairing: Pairing) -> Evaluator:
-        """One program for each variant of the task on each engine."""
+        """Returns the evaluator for the pairing's variant of the task and its engine; builds each only once."""
         settings = self.source.settings
         physics = settings.physics if pairing.physics is None else pairing.physics
         variant = (json.dumps(pairing.task, sort_keys=True), physics)
@@ -96,7 +96,7 @@ class Evaluation:
 def duel(
     evaluator: Evaluator, first: PolicyState, second: PolicyState, num_matches: int, key: chex.PRNGKey
 ) -> tuple[Score, Records]:
-    """`first` in a random seat of every match, `second` in the others. The score is that of `first`."""
+    """Plays `first` in a random seat of every match, `second` in the others; returns its score, and the records."""
     k_seat, k_play = jax.random.split(key)
     agents = evaluator.arena.num_agents
     seat = np.asarray(jax.random.randint(k_seat, (num_matches,), 0, agents))
@@ -105,23 +105,23 @@ def duel(
 
 
 def ranks(outcome: np.ndarray, agents: int) -> np.ndarray:
-    """Of outcomes from +1 to -1 in matches of so many: 1 to `agents`."""
+    """Returns ranks `[...]` from 1 (best) to `agents` for outcomes `[...]` from +1 to -1."""
     return 1 + (1 - outcome) * (agents - 1) / 2
 
 
 def _by_side(own: np.ndarray, seat: np.ndarray, arena: Arena) -> dict[str, dict[str, float]]:
-    """Shares of wins, draws and losses on each side, of outcomes `[M]` in seats `[M]`."""
-    side, found = np.array(arena.sides)[seat], {}
+    """Returns side -> shares of wins, draws and losses there, from outcomes `own` `[M]` in seats `[M]`."""
+    side, shares_by_side = np.array(arena.sides)[seat], {}
     for number, name in enumerate(arena.names_of_sides):
         there = own[side == number]
         if there.size:
             shares = {"wins": there > 0, "draws": there == 0, "losses": there < 0}
-            found[name] = {key: float(value.mean()) for key, value in shares.items()}
-    return found
+            shares_by_side[name] = {key: float(value.mean()) for key, value in shares.items()}
+    return shares_by_side
 
 
 def score(seat: np.ndarray, records: Records, arena: Arena) -> Score:
-    """Score of the player in `seat` `[M]`; matches in which physics broke are left out."""
+    """Returns the score of the player in `seat` `[M]`; matches in which physics broke are left out."""
     seat, records = seat[records.valid], jax.tree.map(lambda x: x[records.valid], records)
     own, returns = (np.take_along_axis(x, seat[:, None], 1)[:, 0] for x in (records.outcome, records.returns))
     wins, losses = float((own > 0).mean()), float((own < 0).mean())

@@ -1,6 +1,6 @@
-"""Fresh matches between frozen policies, each played from its first step to its end.
+"""Plays matches between frozen policies, each from its first step to its end.
 
-Matches wait in a queue: an arena whose match ends takes the next one, so nobody waits for the longest match but once.
+Matches wait in a queue. An arena that finishes takes the next one, so only the last round waits for the longest match.
 """
 
 import functools
@@ -22,26 +22,26 @@ from mjx_arena.trajectory import Film
 from mjx_arena.types import ArenaState, Box, TimeStep
 from ppo.policy import Policy, PolicyState
 
-_ARENAS = 512  # side by side, on one device
+_ARENAS = 512  # most arenas side by side on one device
 
 
 class Records(struct.PyTreeNode):
-    """M matches, in the order of the queue."""
+    """Results of M matches of A agents, in the order of the queue."""
 
-    outcome: np.ndarray | jax.Array  # [M, A]
+    outcome: np.ndarray | jax.Array  # [M, A] from +1, best, to -1
     terminated: np.ndarray | jax.Array  # [M] bool: decided, not ended by the time limit
     length: np.ndarray | jax.Array  # [M] int32 control steps
     rated: np.ndarray | jax.Array  # [M] bool: not a drill
-    valid: np.ndarray | jax.Array  # [M] bool: false where physics broke, and the match counts for nothing
+    valid: np.ndarray | jax.Array  # [M] bool: false where physics broke, so the match must not count
     returns: np.ndarray | jax.Array  # [M, A] sums of rewards
-    metrics: Mapping[str, np.ndarray | jax.Array]  # {name: [M]} means over a match's steps
+    metrics: Mapping[str, np.ndarray | jax.Array]  # {name: [M]} means over a match; of `last/`, values at its end
 
 
 class Evaluator:
-    """Plays matches of one arena on all devices of `mesh`, with players by index out of stacks of policies.
+    """Plays matches of one arena on all devices of `mesh`, between players that are indices into stacks of policies.
 
-    Policies of one architecture share a stack; `policies` holds one `Policy` for each stack. Players are numbered
-    through the stacks: those of the second come after those of the first.
+    Policies of one architecture share a stack; `policies` holds one `Policy` for each stack. Indices run through all
+    stacks: those of the second stack follow those of the first.
     """
 
     def __init__(
@@ -72,9 +72,9 @@ class Evaluator:
     def play(
         self, stacks: Sequence[PolicyState], slot: np.ndarray, key: chex.PRNGKey, repeated: bool = False
     ) -> Records:
-        """One match for each row of `slot` `[M, A]`: who sits in each seat. Returns host arrays.
+        """Plays one match for each row of `slot` `[M, A]`, the player in each seat. Returns records on the host.
 
-        If `repeated`, each A consecutive matches start from one state: for the same players in other seats.
+        If `repeated`, groups of A consecutive matches start from the same state: for the same players in other seats.
         """
         repeats = self.arena.num_agents if repeated else 1
         share = self.mesh.size * repeats
@@ -83,7 +83,7 @@ class Evaluator:
         return jax.tree.map(lambda x: x[: len(slot)], jax.device_get(records))
 
     def film(self, stacks: Sequence[PolicyState], slot: np.ndarray, key: chex.PRNGKey, max_steps: int) -> list[Film]:
-        """Each of M matches, of `max_steps` control steps at most, on one device; other arguments as in `play`."""
+        """Plays M matches of at most `max_steps` control steps on one device; returns each. Arguments as in `play`."""
         states, ended = jax.device_get(self._film(tuple(stacks), jnp.asarray(slot, jnp.int32), key, max_steps))
         length = np.where(ended.any(0), ended.argmax(0) + 1, max_steps)
         films = []
@@ -93,7 +93,7 @@ class Evaluator:
         return films
 
     def _local_film(self, stacks, slot: jax.Array, key: chex.PRNGKey, max_steps: int):
-        """What `Film`s hold besides times, `[max_steps + 1, M, ...]`, and whether a step ended `[max_steps, M]`."""
+        """Returns `Film`'s arrays but `time`, `[max_steps + 1, M, ...]`, and where a match ended `[max_steps, M]`."""
         key, k_reset = jax.random.split(key)
         batch = self._batch(slot.shape[0])
 
@@ -123,27 +123,27 @@ class Evaluator:
         return jax.tree.map(lambda x, y: jnp.concatenate([x, y[None]]), states, final), ended
 
     def _batch(self, num_matches: int) -> BatchedArena:
-        """Of as many matches as one device plays at a time."""
+        """Builds the batch for `num_matches` side by side on one device."""
         return BatchedArena(self.arena, devices.safe_block_size(num_matches, self.block_size))
 
     def _act(self, stacks, slot: jax.Array, observation: jax.Array, mask: jax.Array | None, key) -> jax.Array:
-        """Actions `[N, A, ...]` of whoever sits in each seat."""
+        """Returns actions `[N, A, ...]` of the players `slot` `[N, A]`."""
         rows = jax.tree.map(lambda x: x.reshape(slot.size, *x.shape[2:]), (observation, mask))
         slot, action, before = slot.reshape(slot.size), None, 0
         for policy, stack in zip(self.policies, stacks, strict=True):
             size = jax.tree.leaves(stack)[0].shape[0]
-            own = jnp.clip(slot - before, 0, size - 1)  # rows of other stacks act too, for nothing
+            own = jnp.clip(slot - before, 0, size - 1)  # rows of other stacks are computed too, and not used
             distribution = opponents.apply_by_tiles(
                 lambda member, row, policy=policy: policy.distribution(member, *row), stack, own, rows, self.tile_rows
             )
             acted = distribution.sample(key) if self.sampled else distribution.mode()
-            theirs = (slot >= before).reshape(slot.size, *[1] * (acted.ndim - 1))
-            action, before = acted if action is None else jnp.where(theirs, acted, action), before + size
+            own_rows = (slot >= before).reshape(slot.size, *[1] * (acted.ndim - 1))
+            action, before = acted if action is None else jnp.where(own_rows, acted, action), before + size
         assert action is not None
         return action.reshape(observation.shape[:2] + action.shape[1:])
 
     def _local_play(self, stacks, slot: jax.Array, key: chex.PRNGKey, repeats: int) -> Records:
-        """One device's part of the queue, `slot` `[M, A]`."""
+        """Plays one device's part of the queue, `slot` `[M, A]`; every `repeats` matches share a start."""
         k_start, key = jax.random.split(jax.random.fold_in(key, jax.lax.axis_index(devices.AXIS)))
         total, agents = slot.shape
         num = min(total, _ARENAS)
@@ -163,7 +163,7 @@ class Evaluator:
             action = self._act(stacks, slot[jnp.minimum(match, total - 1)], observation, mask, k_act)
 
             def following(ended):
-                """The matches `[N]` after this step; an arena for which none is left plays on with `total`."""
+                """Returns each arena's match after this step `[N]`; `total` means none: the queue is empty."""
                 place = jnp.minimum(queued + jnp.cumsum(ended) - 1, total)
                 return jnp.where(ended & (match < total), place, match).astype(jnp.int32)
 
@@ -183,7 +183,7 @@ class Evaluator:
                     for name, total in sums[1].items()
                 },
             )
-            place = jnp.where(transition.ended, match, total)  # past the end: dropped
+            place = jnp.where(transition.ended, match, total)  # index `total` is past the end, so it is dropped
             records = jax.tree.map(lambda old, new: old.at[place].set(new, mode="drop"), records, new)
             now_queued = jnp.minimum(queued + transition.ended.sum(), total)
             seen = transition.observation, transition.action_mask
@@ -200,12 +200,12 @@ class Evaluator:
         return jax.lax.while_loop(unfinished, step, carry)[-1]
 
     def _starts(self, key: chex.PRNGKey, count: int) -> tuple[ArenaState, TimeStep]:
-        """`count` fresh starts, or some more to fill blocks."""
+        """Returns at least `count` fresh starts: so many that they fill whole blocks."""
         if count > devices.MAX_CPU_BLOCK:
             count = -(-count // devices.MAX_CPU_BLOCK) * devices.MAX_CPU_BLOCK
         return self._batch(count).reset(key, count)
 
 
 def stack(policies: Sequence[PolicyState]) -> PolicyState:
-    """Members `[K, ...]` for an `Evaluator`."""
+    """Stacks policies of one architecture to `[K, ...]`, for an `Evaluator`."""
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *policies)

@@ -1,4 +1,4 @@
-"""Which pairings a run's policy is to play: those of `conf/evaluation/<task>.yaml`, or of the YAML beside a game."""
+"""Loads the pairings that a run's policy plays, from `conf/evaluation/<task>.yaml` or the YAML beside a game."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -17,22 +17,23 @@ _DEFAULT_ALONE = {"run": {"opponent": "self"}}
 
 @dataclasses.dataclass(frozen=True)
 class Pairing:
-    """Whom a run's policy plays, and where."""
+    """An opponent for a run's policy, and the variant of the task and engine that they play."""
 
     opponent: str | float  # `self`, `initial` (untrained), `idle`, or the share of the run at which it was saved
-    task: dict[str, Any] = dataclasses.field(default_factory=dict)  # settings in place of the run's own
-    physics: PhysicsSettings | None = None  # in place of the run's own
+    task: dict[str, Any] = dataclasses.field(default_factory=dict)  # settings of the task that replace the run's
+    physics: PhysicsSettings | None = None  # replaces the run's
 
 
 def load_ladder(task: str) -> dict[str, Any]:
-    """Returns settings of the task that a tournament plays with in place of the run's: the entry `ladder`."""
+    """Returns the settings of the task that a tournament changes: the entry `ladder`."""
     return _task_changes(_entries(task).get("ladder", {}).get("task", {}))
 
 
 def load_pairings(task: str, num_agents: int, names: tuple[str, ...] | None = None) -> dict[str, Pairing]:
-    """Returns the pairings of a task, or those that are named. Raises SettingError for other names and bad entries.
+    """Returns name -> pairing of a task, for `names` only or all. Raises SettingError for unknown names, bad entries.
 
-    A task that has none is played against the untrained policy, a quarter of the run, and itself; or alone.
+    A task without pairings gets three: against the untrained policy, the policy at a quarter of the run, and itself; a
+    task of one agent gets one.
     """
     entries = {name: values for name, values in _entries(task).items() if name != "ladder"}
     entries = entries or (_DEFAULT_ALONE if num_agents == 1 else _DEFAULT)

@@ -1,4 +1,4 @@
-"""What a table of results says: intervals, how much of it is cyclic, and who would be played at equilibrium."""
+"""Statistics of a table of results: win rates with intervals, its cyclic share, and its Nash equilibrium."""
 
 import numpy as np
 import numpy.typing as npt
@@ -7,15 +7,15 @@ from scipy.stats import norm
 
 
 def win_rate(results: np.ndarray) -> np.ndarray:
-    """`[..., 3]` wins, draws and losses to `[...]` (wins + draws / 2) / games; 1/2 where nothing was played."""
+    """Returns (wins + draws / 2) / games `[...]` for wins, draws and losses `[..., 3]`; 1/2 for no games."""
     games = results.sum(-1)
     return np.where(games > 0, (results[..., 0] + results[..., 1] / 2) / np.maximum(games, 1), 0.5)
 
 
 def wilson(rate: npt.ArrayLike, games: npt.ArrayLike, confidence: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
-    """Lower and upper ends `[...]` of the interval of a rate: Wilson, "Probable inference" (1927).
+    """Returns the lower and upper ends `[...]` of a rate's confidence interval: Wilson, "Probable inference" (1927).
 
-    Made for results without draws; with draws it is wider than it need be.
+    The formula is for results without draws; with draws the interval is wider than necessary.
     """
     z = norm.ppf(0.5 + confidence / 2)
     rate, games = np.asarray(rate), np.asarray(games)
@@ -26,9 +26,10 @@ def wilson(rate: npt.ArrayLike, games: npt.ArrayLike, confidence: float = 0.95) 
 
 
 def cyclic_share(rate: np.ndarray) -> float:
-    """Part of a matrix `[K, K]` of win rates in (0, 1) that ratings cannot explain: 0 if they say it all.
+    """Returns the share, in [0, 1], of a matrix `[K, K]` of win rates in (0, 1) that ratings cannot explain.
 
-    The Hodge decomposition of the log odds: Balduzzi et al., "Re-evaluating Evaluation" (2018), section 2.
+    It is the cyclic part in the Hodge decomposition of the log odds: Balduzzi et al., "Re-evaluating Evaluation"
+    (2018), section 2.
     """
     odds = np.log(rate) - np.log1p(-rate)
     np.fill_diagonal(odds, 0)
@@ -39,12 +40,12 @@ def cyclic_share(rate: np.ndarray) -> float:
 
 
 def smoothed_rate(results: np.ndarray) -> np.ndarray:
-    """Win rates `[...]` of results `[..., 3]` with one drawn game more, so that none is 0 or 1."""
+    """Returns win rates `[...]` of results `[..., 3]` with one more, drawn game, so that none is 0 or 1."""
     return (results[..., 0] + results[..., 1] / 2 + 0.5) / (results.sum(-1) + 1)
 
 
 def nash(rate: np.ndarray) -> np.ndarray:
-    """Weights `[K]` of an equilibrium of the symmetric zero-sum game in which `rate` `[K, K]` are the win rates."""
+    """Returns the weights `[K]` of a Nash equilibrium of the symmetric zero-sum game with win rates `rate` `[K, K]`."""
     payoff = 2 * rate - 1
     payoff = (payoff - payoff.T) / 2
     size = len(payoff)

@@ -1,4 +1,4 @@
-"""Pictures of a tournament: ratings over training, and who beats whom."""
+"""Draws charts of evaluations: ratings over training, win rates as a heat map, and distances."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +19,7 @@ _MOST_NUMBERS = 20  # contestants up to which the cells of the heat map are labe
 
 
 def draw_ladder(path: Path, tournament: Tournament, contestants: Sequence[Contestant], labels: Sequence[str]) -> None:
-    """Rating against training step with 95 % intervals, a line for each of `labels` (one for each contestant)."""
+    """Draws rating against training step with 95 % intervals; contestants with equal `labels` share a line."""
     figure, axis = plt.subplots(figsize=(7, 4.2), layout="constrained")
     steps = np.array([contestant.arena_steps for contestant in contestants]) / 1e6
     rating, low, high = tournament.ratings
@@ -36,7 +36,7 @@ def draw_ladder(path: Path, tournament: Tournament, contestants: Sequence[Contes
 
 
 def draw_distance(path: Path, films: Sequence[Film]) -> None:
-    """How far an agent has come, a line for each episode, with a mark where it ends."""
+    """Draws an agent's distance in m over time: a line for each episode, with a mark where it ends."""
     figure, axis = plt.subplots(figsize=(7, 4.2), layout="constrained")
     for film in films:
         (line,) = axis.plot(film.time, film.metrics["last/distance"], linewidth=1, alpha=0.7)
@@ -48,7 +48,7 @@ def draw_distance(path: Path, films: Sequence[Film]) -> None:
 
 
 def draw_payoff(path: Path, tournament: Tournament, names: Sequence[str]) -> None:
-    """Win rates of row against column as a heat map, draws as half."""
+    """Draws win rates of row against column as a heat map; a draw is half a win."""
     players = len(names)
     rate = 100 * win_rate(tournament.results)
     np.fill_diagonal(rate, np.nan)

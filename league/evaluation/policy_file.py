@@ -1,4 +1,4 @@
-"""A policy as one small file: parameters, normaliser, architecture, and what it was trained for. Loading runs no code.
+"""Stores a policy in one small file: parameters, normaliser, architecture, and task. Loading runs no code from it.
 
 The file is a NumPy archive (`.npz`, without pickled objects) of the arrays by their paths, and a description as JSON.
 """
@@ -26,11 +26,11 @@ _ACTIONS = {"box": Box, "discrete": Discrete}
 
 
 class PolicyFileError(RuntimeError):
-    """A file that cannot be used as a policy, or written. `str()` is one message for a person."""
+    """A policy file that cannot be read, used or written. `str()` is one message for people."""
 
 
 def save(path: str | Path, policy: Policy, state: PolicyState, about: dict[str, Any]) -> None:
-    """Writes the policy in one step; `about` is what JSON can hold, such as the task's settings and its version."""
+    """Writes a policy in one step, with `about`, plain data for JSON such as the task. Raises PolicyFileError."""
     path = Path(path)
     kind = "box" if isinstance(policy.action, Box) else "discrete"
     description = {
@@ -53,14 +53,14 @@ def save(path: str | Path, policy: Policy, state: PolicyState, about: dict[str, 
 
 
 def load(path: str | Path) -> tuple[Policy, PolicyState, dict[str, Any]]:
-    """The policy, its state, and the description. Raises PolicyFileError, which names the file and what is wrong."""
+    """Reads a file; returns the policy, its state and its description. Raises PolicyFileError for a bad file."""
     try:
         with np.load(path, allow_pickle=False) as archive:
-            found = {name: archive[name] for name in archive.files}
+            arrays = {name: archive[name] for name in archive.files}
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or "it is damaged, or no archive of NumPy's"
         raise PolicyFileError(f"{path} cannot be read as a policy: {reason}") from error
-    about = _description(path, found.pop(_ABOUT, None))
+    about = _description(path, arrays.pop(_ABOUT, None))
     try:
         network: dict[str, Any] = {name: about["network"][name] for name in _NETWORK}
         for name in ("actor_hidden", "critic_hidden"):
@@ -74,21 +74,21 @@ def load(path: str | Path) -> tuple[Policy, PolicyState, dict[str, Any]]:
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise PolicyFileError(f"{path} describes no policy that can be built: {error}") from error
     wanted = {_path(keys): leaf for keys, leaf in jax.tree_util.tree_leaves_with_path(shape)}
-    for name in wanted.keys() | found.keys():
-        here = name in found and (found[name].shape, found[name].dtype)
+    for name in wanted.keys() | arrays.keys():
+        here = name in arrays and (arrays[name].shape, arrays[name].dtype)
         if name not in wanted or here != (wanted[name].shape, wanted[name].dtype):
             raise PolicyFileError(f"{path} does not hold the policy that it describes: {name} does not fit")
-        if not np.isfinite(found[name]).all():
+        if not np.isfinite(arrays[name]).all():
             raise PolicyFileError(f"{path} holds numbers that are not finite, in {name}")
-    state = jax.tree.unflatten(jax.tree.structure(shape), [jnp.asarray(found[name]) for name in wanted])
+    state = jax.tree.unflatten(jax.tree.structure(shape), [jnp.asarray(arrays[name]) for name in wanted])
     return policy, state, about
 
 
 def player(path: str | Path, sampled: bool = True) -> Callable[[jax.Array, jax.Array | None, jax.Array], jax.Array]:
-    """The policy in a file as a function of observations `[..., O]`, legal choices `[..., n]` or None, and a key.
+    """Returns a file's policy as a function of observations `[..., O]`, legal choices `[..., n]` or None, and a key.
 
-    It returns actions, the most likely ones unless `sampled`: what environments of `mjx_arena.gym` take as `opponent`.
-    It raises PolicyFileError, as `load` does, for observations of another size than the policy's.
+    The function returns actions, the most likely ones unless `sampled`. Environments of `mjx_arena.gym` take it as
+    `opponent`. It and `player` raise PolicyFileError: for observations of another size, or for a bad file.
     """
     policy, state, about = load(path)
 
@@ -105,12 +105,12 @@ def player(path: str | Path, sampled: bool = True) -> Callable[[jax.Array, jax.A
 
 
 def is_policy_file(path: str | Path) -> bool:
-    """By its name."""
+    """Returns whether a path has the ending of a policy file."""
     return Path(path).suffix == SUFFIX
 
 
 def architecture(policy: Policy) -> dict[str, Any]:
-    """What two policies must have in common to be stacked."""
+    """Returns what two policies must have in common to be stacked: sizes, layers, activation, bounds."""
     network = {name: getattr(policy.settings, name) for name in _NETWORK}
     return network | {"observation_size": policy.observation_size, "action": policy.action}
 

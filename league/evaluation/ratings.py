@@ -1,4 +1,4 @@
-"""Ratings of a finished tournament with intervals, from maintained solvers. While training: `league.elo`."""
+"""Rates the players of a finished tournament, with intervals, by maintained solvers. For runs see `league.elo`."""
 
 from typing import NamedTuple
 
@@ -7,21 +7,21 @@ import numpy as np
 from openskill.models import PlackettLuce
 from scipy.stats import rankdata
 
-CENTRE, SCALE = 1000.0, 400 / np.log(10)  # of Elo's scale: 400 points are odds of 10 to 1
-_RIDGE = 1e-3  # keeps the rating of someone who won everything finite
+CENTRE, SCALE = 1000.0, 400 / np.log(10)  # Elo's scale: a difference of 400 means odds of 10 to 1
+_RIDGE = 1e-3  # keeps ratings finite where a player won all its games
 _RESAMPLES = 200
 
 
 class Ratings(NamedTuple):
-    """Of K players; ends of 95 % intervals."""
+    """Ratings of K players, with 95 % intervals."""
 
-    rating: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
+    rating: np.ndarray  # [K]
+    low: np.ndarray  # [K] lower end of the interval
+    high: np.ndarray  # [K] upper end of the interval
 
 
 def bradley_terry(results: np.ndarray, seed: int = 0) -> Ratings:
-    """From results `[K, K, 3]` of row against column, draws as half; intervals by bootstrap over each pair's games.
+    """Rates by results `[K, K, 3]` of row against column, a draw half a win; intervals by bootstrap over games.
 
     Bradley and Terry, "Rank analysis of incomplete block designs" (1952), on Elo's scale, mean 1000.
     """
@@ -33,15 +33,15 @@ def bradley_terry(results: np.ndarray, seed: int = 0) -> Ratings:
 
 
 def plackett_luce(lineups: np.ndarray, ranks: np.ndarray, num_players: int, seed: int = 0) -> Ratings:
-    """From `lineups` `[M, A]` of players and their `ranks` `[M, A]`, by OpenSkill; mean 1000.
+    """Rates by `lineups` `[M, A]` of players and their `ranks` `[M, A]`, with OpenSkill; mean 1000.
 
-    Of a match's ranks their order alone counts: the lowest is best, equal ones are ties; they may be fractions.
+    Only the order of the ranks in a match counts: the lowest is best, equal ones are ties; they may be fractions.
     Weng and Lin, "A Bayesian approximation method for online ranking" (2011). Intervals by bootstrap over the matches.
     """
     rng = np.random.default_rng(seed)
-    order = rankdata(ranks, "dense", axis=1)  # OpenSkill cuts fractions off, and takes 1.2 and 1.4 for a tie
+    order = rankdata(ranks, "dense", axis=1)  # OpenSkill drops fractions, so it takes 1.2 and 1.4 for a tie
     samples = []
-    for _ in range(20):  # in another order each, on which these ratings depend
+    for _ in range(20):  # each in another order, on which these ratings depend
         chosen = rng.integers(0, len(lineups), len(lineups))
         samples.append(_rate(lineups[chosen], order[chosen], num_players))
     low, rating, high = np.percentile(samples, [2.5, 50, 97.5], axis=0)

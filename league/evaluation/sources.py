@@ -1,4 +1,4 @@
-"""Where finished policies come from: a run's folder, or a file that `scripts/export.py` wrote."""
+"""Sources of finished policies: a run's folder, or a file that the command export wrote."""
 
 import dataclasses
 from collections.abc import Iterable
@@ -25,28 +25,33 @@ class Contestant(NamedTuple):
     """One policy, and where it comes from."""
 
     source: str  # run folder or file
-    role: str
-    iteration: int
-    arena_steps: int  # of all arenas of the run until then
+    role: str  # role of its learner
+    iteration: int  # when it was saved
+    arena_steps: int  # of the run until then, over all arenas
     policy: Policy
     state: PolicyState
 
 
 class Source(Protocol):
-    settings: RunSettings  # of a file: its task, and defaults
+    """The policies of one run."""
+
+    settings: RunSettings  # of a run; a file gives its task and network, the rest are defaults
     arena: Arena
     policy: Policy
 
     def newest(self) -> Contestant:
-        """The policy that counts; of a run with several roles, the first one's."""
+        """Returns the newest policy; in a run with several roles, that of the first."""
         ...
 
     def at_fraction(self, share: float) -> Contestant:
-        """That from about a share of the way to the newest; 0 is the untrained one. Raises SettingError."""
+        """Returns the policy saved nearest to `share` of the way to the newest; 0 is the untrained one.
+
+        Raises SettingError for a source that holds one policy alone.
+        """
         ...
 
     def sample_checkpoints(self, count: int) -> list[Contestant]:
-        """Up to `count`, spread over training, the newest last."""
+        """Returns up to `count` policies, spread over training, the newest last."""
         ...
 
 
@@ -75,16 +80,16 @@ class RunSource:
     def sample_checkpoints(self, count: int) -> list[Contestant]:
         members = self._pool()
         roles = range(len(self.settings.league.roles))
-        found: dict[tuple[int, int], int | None] = {
+        slot_of: dict[tuple[int, int], int | None] = {
             (step, -role): None for step in self._steps for role in roles if step > 0 or role == 0
         }
         for slot in np.flatnonzero(np.asarray(members.role) != pool.FOREIGN):
-            found[int(members.iteration[slot]), -int(members.role[slot])] = int(slot)
-        order = sorted(found)
+            slot_of[int(members.iteration[slot]), -int(members.role[slot])] = int(slot)
+        order = sorted(slot_of)  # of one step the first role comes last
         chosen = np.unique(np.linspace(0, len(order) - 1, min(count, len(order))).round().astype(int))
         contestants = []
         for step, role in (order[index] for index in chosen):
-            slot = found[step, role]
+            slot = slot_of[step, role]
             if slot is None:
                 contestants.append(self._of_learner(step, -role))
             else:
@@ -108,12 +113,12 @@ class RunSource:
         return self._restore("pool", shape, self.step)
 
     def _stacked(self) -> PolicyState:
-        """Shape of the learners' policies `[R, ...]`."""
+        """Returns the shapes of the learners' policies `[R, ...]`."""
         keys = jax.random.split(jax.random.key(0), len(self.settings.league.roles))
         return jax.eval_shape(jax.vmap(self.policy.init), keys)
 
     def _restore(self, part: str, shape: Any, step: int) -> Any:
-        """Of a state this part alone: a run made before a change to the rest of it still plays."""
+        """Restores one part of a state alone, so that a run whose other parts have another format still plays."""
         with self._checkpoints() as checkpoints:
             return checkpoints.restore(shape, step, {"task": self.settings.task_name}, part=part)[0]
 
@@ -122,7 +127,7 @@ class RunSource:
 
 
 class FileSource:
-    """The policy in a file."""
+    """The policy in a file that the command export wrote."""
 
     def __init__(self, path: str | Path, engine: str | None = None):
         self.path = Path(path)
@@ -156,9 +161,9 @@ class FileSource:
 
 
 def open_source(path: str | Path, step: int | None = None, engine: str | None = None) -> Source:
-    """A run's folder or an exported file, to be played on another `engine` than its own if one is named.
+    """Opens a run's folder or an exported file, to be played on `engine`, or on the run's own for None.
 
-    Raises SettingError, CheckpointError or PolicyFileError for neither.
+    Raises SettingError, CheckpointError or PolicyFileError where `path` is neither, or cannot be used.
     """
     if policy_file.is_policy_file(path):
         require(step is None, "checkpoint", step, f"{path} holds one policy, and no checkpoints")
@@ -167,11 +172,11 @@ def open_source(path: str | Path, step: int | None = None, engine: str | None = 
 
 
 def foreign_members(league: LeagueSettings, policy: Policy, task: str) -> list[tuple[PolicyState, bool]]:
-    """Returns members of a first pool that are no snapshots of the run, and whether they stay for good.
+    """Returns the policies that `anchors` and `initial_opponents` name, each with whether it is an anchor.
 
-    Raises SettingError, CheckpointError or PolicyFileError for one that cannot be used.
+    Raises SettingError, CheckpointError or PolicyFileError for a policy that cannot be used.
     """
-    found = []
+    members = []
     for key, paths, anchor in (
         ("anchors", league.anchors, True),
         ("initial_opponents", league.initial_opponents, False),
@@ -183,8 +188,8 @@ def foreign_members(league: LeagueSettings, policy: Policy, task: str) -> list[t
             own, other = architecture(policy), architecture(source.policy)
             differing = [f"{name} {other[name]}, not {own[name]}" for name in own if own[name] != other[name]]
             require(not differing, f"league.{key}", path, f"has another architecture: {'; '.join(differing)}")
-            found.append((source.newest().state, anchor))
-    return found
+            members.append((source.newest().state, anchor))
+    return members
 
 
 def _on_engine(settings: RunSettings, engine: str | None) -> RunSettings:
@@ -196,20 +201,20 @@ def _on_engine(settings: RunSettings, engine: str | None) -> RunSettings:
 
 
 def open_all(paths: Iterable[str], engine: str | None = None) -> list[Source]:
-    """Sources at `paths`, where a folder may also be one of exported files. Raises as `open_source` does."""
+    """Opens all sources at `paths`, where a folder may also hold exported files. Raises as `open_source` does."""
     each: list[str | Path] = []
     for path in paths:
         files = [] if run_folder.finished_steps(Path(path)) else sorted(Path(path).glob(f"*{policy_file.SUFFIX}"))
         each += files or [path]
-    found = [open_source(path, engine=engine) for path in each]
-    first = found[0]
-    for path, other in zip(each, found, strict=True):
+    opened = [open_source(path, engine=engine) for path in each]
+    first = opened[0]
+    for path, other in zip(each, opened, strict=True):
         task, wanted = other.settings.task_name, first.settings.task_name
         require(task == wanted, "runs", path, f"plays {task}, and {each[0]} {wanted}")
         fits = (other.arena.observation_size, other.arena.num_agents)
         fits = fits == (first.arena.observation_size, first.arena.num_agents)
         require(fits, "runs", path, f"has other observations, or another number of agents, than {each[0]}")
-    return found
+    return opened
 
 
 def export(contestant: Contestant, settings: RunSettings, arena: Arena, path: str | Path) -> None:

@@ -1,4 +1,4 @@
-"""Results of an evaluation as tables for a terminal."""
+"""Builds the tables that an evaluation prints."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,7 +15,7 @@ _AGAINST_OTHERS = ("wins", "draws", "losses", "of decided", "survival", "length"
 
 
 def names_of(contestants: Sequence[Contestant]) -> tuple[list[str], list[str]]:
-    """Returns a short name of each contestant, and of the line that it belongs to: its run, and its role of several."""
+    """Returns a short name of each contestant, and the label of its line in charts: its run, and its role."""
     runs = len({contestant.source for contestant in contestants}) > 1
     roles = len({contestant.role for contestant in contestants}) > 1
     lines = [
@@ -27,7 +27,7 @@ def names_of(contestants: Sequence[Contestant]) -> tuple[list[str], list[str]]:
 
 
 def ladder_table(result: Tournament, names: Sequence[str], title: str) -> Table:
-    """Returns a tournament's ladder, best first; with win rates by side where the game has several."""
+    """Builds the table of a tournament's contestants, best first; with win rates by side in a game of several."""
     table = Table(title=title)
     ranked = result.mean_rank is not None
     sides = [f"as {name}" for name in result.side_names]
@@ -43,7 +43,7 @@ def ladder_table(result: Tournament, names: Sequence[str], title: str) -> Table:
 
 
 def pairings_table(title: str, scores: Mapping[str, Score], alone: bool) -> Table:
-    """Returns a policy's scores in pairings: against others, or `alone`, where an agent wins that succeeds."""
+    """Builds the table of a policy's scores in pairings; `alone` in a task of one agent, where to succeed is to win."""
     table = Table(title=title)
     for column in ("pairing", *(_ALONE if alone else _AGAINST_OTHERS)):
         table.add_column(column, justify="left" if column == "pairing" else "right")
@@ -55,13 +55,13 @@ def pairings_table(title: str, scores: Mapping[str, Score], alone: bool) -> Tabl
 
 
 def _alone(score: Score) -> list[str]:
-    """Cells of `_ALONE`."""
+    """Returns the cells of the columns `_ALONE`."""
     low, high = wilson(score.wins, score.matches)
     shares = [f"{score.wins:.1%}", f"{low:.1%} to {high:.1%}", f"{score.survival:.1%}"]
     return [*shares, f"{score.mean_return:.1f}", f"{score.mean_length:.0f}"]
 
 
 def _against_others(score: Score) -> list[str]:
-    """Cells of `_AGAINST_OTHERS`."""
+    """Returns the cells of the columns `_AGAINST_OTHERS`."""
     shares = (score.wins, score.draws, score.losses, score.wins_of_decided, score.survival)
     return [*(f"{share:.1%}" for share in shares), f"{score.mean_length:.0f}", f"{score.mean_rank:.2f}"]

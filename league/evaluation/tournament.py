@@ -1,4 +1,4 @@
-"""A tournament of frozen policies: everybody meets everybody in every seat, in one program, and what comes of it."""
+"""A tournament of frozen policies: all meet each other in every seat, in one program; then they are rated."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -17,27 +17,27 @@ from mjx_arena.arena import Arena
 
 
 class Tournament(NamedTuple):
-    """Of K contestants, as they stood in the list."""
+    """Results and ratings of K contestants, in the order of their list."""
 
     results: np.ndarray  # [K, K, 3] wins, draws and losses of row against column
     ratings: Ratings
-    mean_rank: np.ndarray | None  # [K] in matches of more than two
-    nash: np.ndarray  # [K] weights of an equilibrium
+    mean_rank: np.ndarray | None  # [K] in matches of more than two agents; else None
+    nash: np.ndarray  # [K] weights in a Nash equilibrium
     score: np.ndarray  # [K] mean win rate against the others
     against_nash: np.ndarray  # [K] expected win rate against that equilibrium
-    cyclic_share: float
+    cyclic_share: float  # share of the results that ratings cannot explain
     matches: int
-    void: int  # of them count for nothing: drills, and those in which physics left the finite numbers
-    side_names: tuple[str, ...]  # of a game of several sides, S of them; else none
-    by_side: list[np.ndarray]  # S of [K, K, 3]: results of rows that played this side
+    void: int  # matches that do not count: drills, and those in which physics left the finite numbers
+    side_names: tuple[str, ...]  # S names; none in a game of one side
+    by_side: list[np.ndarray]  # S arrays [K, K, 3]: results of rows that played this side
 
     @property
     def score_by_side(self) -> list[np.ndarray]:
-        """S of `[K]`: mean win rates on each side."""
+        """Returns the mean win rates on each side: S arrays `[K]`."""
         return [_score(results) for results in self.by_side]
 
     def as_dict(self, contestants: Sequence[Contestant], names: Sequence[str]) -> dict[str, Any]:
-        """What JSON can hold."""
+        """Returns all of it as plain data for JSON."""
         rate = payoff.win_rate(self.results)
         low, high = payoff.wilson(rate, self.results.sum(-1))
         members = [
@@ -71,9 +71,9 @@ class Tournament(NamedTuple):
 def play(
     evaluator: Evaluator, contestants: Sequence[Contestant], matches: int, seed: int
 ) -> tuple[np.ndarray, Records]:
-    """Line-ups `[M, A]` of a schedule with `matches` for each pair, and their records; a group of A has one start.
+    """Plays a schedule with `matches` for each pair; returns its line-ups `[M, A]` and their records.
 
-    Matches that are not rated count for nothing.
+    Each A consecutive matches, the same players in other seats, share a start. Unrated matches are marked as not valid.
     """
     groups, place = grouped(contestants)
     lineups = schedule(len(contestants), evaluator.arena.num_agents, matches, seed)
@@ -83,7 +83,7 @@ def play(
 
 
 def grouped(contestants: Sequence[Contestant]) -> tuple[list[list[int]], np.ndarray]:
-    """Returns groups of one architecture each, and the number of every contestant if counted through these groups."""
+    """Groups contestants by architecture; returns the groups, and each one's number when counted through them."""
     groups: dict[str, list[int]] = {}
     for index, contestant in enumerate(contestants):
         groups.setdefault(str(architecture(contestant.policy)), []).append(index)
@@ -92,10 +92,10 @@ def grouped(contestants: Sequence[Contestant]) -> tuple[list[list[int]], np.ndar
 
 
 def schedule(players: int, agents: int, matches: int, seed: int) -> np.ndarray:
-    """Line-ups `[M, agents]`, in groups of the same players moved on by a seat, in random order.
+    """Returns line-ups `[M, agents]` in random order: each with its rotations by one seat, so that all play all seats.
 
-    Of two, every pair meets `matches` times, rounded up to even. Of more, line-ups are drawn until a pair has met
-    about so often; where there are fewer players than seats, some sit in several.
+    With two agents, every pair meets `matches` times, rounded up to even. With more, line-ups are drawn until a pair
+    has met about `matches` times; where there are fewer players than seats, some sit in several.
     """
     rng = np.random.default_rng(seed)
     if agents == 2:
@@ -105,7 +105,7 @@ def schedule(players: int, agents: int, matches: int, seed: int) -> np.ndarray:
     else:
         pairs, pairs_in_match = players * (players - 1) / 2, agents * (agents - 1) / 2
         count = int(np.ceil(matches * pairs / pairs_in_match / agents))
-        # Whole rounds of everybody in random order, cut into line-ups: all play equally often.
+        # Whole rounds of all players in random order, cut into line-ups: all play equally often.
         rounds = -(-count * agents // players) + 1
         order = np.concatenate([rng.permutation(players) for _ in range(rounds)])
         lineups = order[: count * agents].reshape(count, agents)
@@ -116,9 +116,10 @@ def schedule(players: int, agents: int, matches: int, seed: int) -> np.ndarray:
 def tabulate(
     lineups: np.ndarray, records: Records, players: int, seats_of_row: Sequence[int] | None = None
 ) -> np.ndarray:
-    """Returns results `[K, K, 3]` of row against column in matches of `lineups` `[M, A]`, by who did better.
+    """Counts wins, draws and losses `[K, K, 3]` of row against column in matches of `lineups` `[M, A]`.
 
-    With `seats_of_row`, only those of rows that sat in one of these seats, such as the seats of one side.
+    The player with the higher outcome wins. With `seats_of_row`, such as those of one side, only matches count in which
+    the row sat in one of these seats.
     """
     results = np.zeros((players, players, 3), int)
     outcome = np.asarray(records.outcome)[records.valid]
@@ -133,7 +134,7 @@ def tabulate(
 
 
 def judge(lineups: np.ndarray, records: Records, players: int, seed: int, arena: Arena) -> Tournament:
-    """Returns ratings, and the rest of what matches of `arena` say."""
+    """Computes ratings and statistics from the records of `lineups` `[M, A]` in `arena`."""
     results = tabulate(lineups, records, players)
     smoothed = payoff.smoothed_rate(results)
     np.fill_diagonal(smoothed, 0.5)
@@ -164,14 +165,14 @@ def judge(lineups: np.ndarray, records: Records, players: int, seed: int, arena:
 
 
 def _score(results: np.ndarray) -> np.ndarray:
-    """Mean win rates `[K]` of rows against the columns that they have met."""
+    """Returns the mean win rates `[K]` of rows against the columns that they have met."""
     met = results.sum(-1) > 0
     return np.sum(payoff.win_rate(results) * met, 1) / np.maximum(met.sum(1), 1)
 
 
 def rating_step_correlation(contestants: Sequence[Contestant], rated: Ratings) -> dict[str, float]:
-    """Spearman's correlation of rating with training step, for every source and role with three contestants or more."""
-    found = {}
+    """Returns source and role -> Spearman's correlation of rating with training step; needs three contestants."""
+    correlations = {}
     for source, role in dict.fromkeys((contestant.source, contestant.role) for contestant in contestants):
         own = [
             index
@@ -180,5 +181,5 @@ def rating_step_correlation(contestants: Sequence[Contestant], rated: Ratings) -
         ]
         if len(own) >= 3:
             steps = [contestants[index].arena_steps for index in own]
-            found[f"{source} {role}"] = float(np.asarray(spearmanr(steps, rated.rating[own]))[0])
-    return found
+            correlations[f"{source} {role}"] = float(np.asarray(spearmanr(steps, rated.rating[own]))[0])
+    return correlations

@@ -1,1 +1,1 @@
-"""What a run does beside learning: its loop, folder, checkpoints, logs, videos, milestones and signals."""
+"""What a run does around learning: its loop, folder, checkpoints, logs, films, milestones and signals."""

@@ -1,7 +1,7 @@
-"""Checkpoints of a whole run state with Orbax: saved all or nothing, checked on the way back.
+"""Checkpoints of a whole run state with Orbax: saved completely or not at all, and checked when restored.
 
-Beside each state lies `meta`: what the caller wants to keep (settings, versions), and a specification of every array
-with its shape, dtype and checksum. A checkpoint that differs from what is needed, or from what was saved, is refused.
+With each state goes `meta`: data of the caller (settings, versions), and the shape, dtype and checksum of every array.
+A checkpoint that differs from what is needed, or from what was saved, is refused.
 """
 
 import errno
@@ -24,11 +24,11 @@ from jax.tree_util import tree_leaves_with_path
 from orbax.checkpoint import checkpoint_managers as policies
 
 _SPEC, _USER = "arrays", "user"
-_SHOWN = 4  # differences that a message spells out
+_SHOWN = 4  # differences that a message lists
 
 
 class CheckpointError(RuntimeError):
-    """A checkpoint that cannot be written or must not be used. `str()` is one message for a person."""
+    """A checkpoint that cannot be written or must not be used. `str()` is one message for people."""
 
 
 class Checkpoints:
@@ -39,8 +39,10 @@ class Checkpoints:
 
         Args:
           folder: holds one folder per finished step. What killed saves left behind is removed, unless `read_only`.
-          keep_interval: steps at multiples of it are kept for good, beside the latest two.
-          read_only: only `restore` will be used; nothing in the folder changes, so a run may be writing there.
+          keep_interval: steps at multiples of it are never deleted; else only the latest two are kept.
+          read_only: checkpoints are only read; nothing in the folder changes, so a run may be writing there.
+
+        Raises CheckpointError where the folder cannot be used.
         """
         _quieten_orbax()
         self.folder = Path(folder).resolve()
@@ -59,16 +61,17 @@ class Checkpoints:
             raise CheckpointError(f"cannot keep checkpoints in {self.folder}: {error.strerror or error}") from error
 
     def steps(self) -> list[int]:
-        """Finished steps, oldest first."""
+        """Returns the finished steps, oldest first."""
         return sorted(self._manager.all_steps())
 
     def latest_step(self) -> int | None:
+        """Returns the latest finished step, or None."""
         return max(self.steps(), default=None)
 
     def save(self, step: int, state: Any, meta: dict[str, Any]) -> None:
-        """Writes `state` as `step`; when this returns it is finished. `meta` must be what JSON can hold.
+        """Writes `state` as `step`, which is finished when this returns. `meta` is plain data for JSON.
 
-        Raises CheckpointError where the disk is full or read-only, or the step is there already; older steps stay.
+        Raises CheckpointError where the disk is full or read-only, or `step` exists already; older steps stay.
         """
         leaves = _leaves(state)
         record = {_USER: meta, _SPEC: _describe(leaves, checksums=True)}
@@ -83,19 +86,19 @@ class Checkpoints:
             raise CheckpointError(f"cannot save checkpoint {step} in {self.folder}: {reason}")
 
     def meta(self, step: int | None = None) -> dict[str, Any]:
-        """What `save` was given as `meta`, of `step` or the latest."""
+        """Returns the `meta` that was saved with `step`, or with the latest step. Raises CheckpointError."""
         step = self._existing(step)
         return self._record(step)[_USER]
 
     def restore(
         self, target: Any, step: int | None = None, expected: Mapping[str, Any] | None = None, part: str = ""
     ) -> tuple[Any, dict[str, Any]]:
-        """The state and the meta of `step`, or of the latest finished step.
+        """Returns the state and the meta of `step`, or of the latest finished step.
 
         `target` is a state, or its shapes, dtypes and shardings, that the result must match; `expected` holds entries
-        of the meta that must be equal. With `part`, a dotted path such as `learner.policy`, `target` and result are
-        that part of the state alone and the rest may differ. Raises CheckpointError that says what differs, or that
-        the checkpoint is damaged and which one comes before it.
+        that the meta must have. With `part`, a dotted path such as `learner.policy`, `target` and result are only that
+        part of the state, and the rest may differ. Raises CheckpointError, which says what differs, or that the
+        checkpoint is damaged and which is the one before.
         """
         step, wanted = self._existing(step), _leaves(target)
         if part:
@@ -129,20 +132,21 @@ class Checkpoints:
     def restore_parts(
         self, targets: Mapping[str, Any], step: int | None = None, expected: Mapping[str, Any] | None = None
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Restores some parts of a state by their names, and the meta; see `restore` for the rest."""
-        found, meta = {}, {}
+        """Returns parts of a state by name, as `targets` are, and the meta; other arguments as in `restore`."""
+        parts, meta = {}, {}
         for name, target in targets.items():
-            found[name], meta = self.restore(target, step, expected, part=name)
-        return found, meta
+            parts[name], meta = self.restore(target, step, expected, part=name)
+        return parts, meta
 
     def drop_later(self, step: int) -> list[int]:
-        """Removes the steps after `step`, so that a run can go on from there. Returns them."""
+        """Deletes the steps after `step`, so that a run can continue from there. Returns them."""
         later = [other for other in self.steps() if other > step]
         for other in later:
             self._manager.delete(other)
         return later
 
     def close(self) -> None:
+        """Closes Orbax's manager of the folder."""
         self._manager.close()
 
     def __enter__(self) -> Self:
@@ -178,9 +182,9 @@ class Checkpoints:
 
 @functools.cache
 def _quieten_orbax() -> None:
-    """Orbax raises what goes wrong, and reports it with tracebacks besides.
+    """Silences Orbax's own reports: it raises an error for what goes wrong, and logs tracebacks as well.
 
-    So do the reads and writes that end after another one has failed and closed its event loop.
+    Reads and writes that end after another one has failed and closed their event loop report too.
     """
     for name in ("absl", "asyncio"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
@@ -194,17 +198,17 @@ def _quieten_orbax() -> None:
 
 
 def _leaves(tree: Any) -> dict[str, Any]:
-    """Path -> leaf; all must be arrays, or stand for arrays with shape, dtype and sharding."""
+    """Returns path -> leaf of a tree of arrays, or of `ShapeDtypeStruct`s in their place."""
     return {jax.tree_util.keystr(path, simple=True, separator="."): leaf for path, leaf in tree_leaves_with_path(tree)}
 
 
 def _without_empty(leaves: dict[str, Any]) -> dict[str, Any]:
-    """Orbax refuses arrays of size zero; there is nothing in them to keep."""
+    """Returns the leaves without arrays of size zero, which hold nothing and which Orbax refuses."""
     return {path: leaf for path, leaf in leaves.items() if leaf.size}
 
 
 def _empty(leaf: Any) -> jax.Array:
-    """An array of size zero, on every device of the mesh: so lie those that a compiled program returns."""
+    """Returns an array of size zero on every device of the mesh, as a compiled program returns it."""
     sharding = getattr(leaf, "sharding", None)
     if isinstance(sharding, NamedSharding):
         sharding = NamedSharding(sharding.mesh, PartitionSpec())
@@ -212,7 +216,7 @@ def _empty(leaf: Any) -> jax.Array:
 
 
 def _describe(leaves: dict[str, Any], checksums: bool) -> dict[str, list]:
-    """Path -> [shape, dtype, CRC-32 of the bytes or None]."""
+    """Returns path -> [shape, dtype, CRC-32 of the bytes or None]."""
     return {
         path: [list(leaf.shape), str(leaf.dtype), _checksum(leaf) if checksums else None]
         for path, leaf in leaves.items()
@@ -229,15 +233,15 @@ def _checksum(leaf: Any) -> int | None:
 
 
 def _differences(saved: dict[str, list], wanted: dict[str, list]) -> list[str]:
-    """What differs between arrays; those of size zero hold nothing that could."""
+    """Returns messages for what differs between arrays; those of size zero are ignored."""
     saved, wanted = ({path: spec for path, spec in each.items() if 0 not in spec[0]} for each in (saved, wanted))
-    found = [f"{path} is not in it" for path in wanted if path not in saved]
-    found += [f"{path} is not wanted" for path in saved if path not in wanted]
+    differences = [f"{path} is not in it" for path in wanted if path not in saved]
+    differences += [f"{path} is not wanted" for path in saved if path not in wanted]
     for path in wanted.keys() & saved.keys():
         (shape, dtype, _), (other_shape, other_dtype, _) = saved[path], wanted[path]
         if (shape, dtype) != (other_shape, other_dtype):
-            found.append(f"{path} is {dtype}{shape}, wanted {other_dtype}{other_shape}")
-    return sorted(found)
+            differences.append(f"{path} is {dtype}{shape}, wanted {other_dtype}{other_shape}")
+    return sorted(differences)
 
 
 def _some(texts: list[str]) -> str:
@@ -246,7 +250,7 @@ def _some(texts: list[str]) -> str:
 
 
 def _reason(error: Exception) -> str:
-    """What the system said, or else the first line that says something, shortened."""
+    """Returns the operating system's message, or else the first line of the error, shortened."""
     cause: BaseException = error
     while not isinstance(cause, OSError) and cause.__cause__ is not None:
         cause = cause.__cause__

@@ -1,4 +1,4 @@
-"""What a run prints, for people. It may have nowhere to go, and the run goes on: its numbers are in its folder."""
+"""The console that a run prints to. If it is closed the run goes on, since its numbers are in its folder."""
 
 import contextlib
 import os
@@ -9,12 +9,13 @@ from rich.console import Console
 
 
 class Outlet:
-    """A text stream that loses what it cannot write: its terminal is closed, or what it was piped into has ended."""
+    """A text stream that drops what it cannot write, because its terminal is closed or its pipe is broken."""
 
     def __init__(self, stream: TextIO):
         self._stream = stream
 
     def write(self, text: str) -> int:
+        """Writes `text`, or drops it; returns its length."""
         try:
             return self._stream.write(text)
         except OSError:
@@ -22,6 +23,7 @@ class Outlet:
             return len(text)
 
     def flush(self) -> None:
+        """Flushes the stream, or gives it up."""
         try:
             self._stream.flush()
         except OSError:
@@ -31,7 +33,7 @@ class Outlet:
         return getattr(self._stream, name)
 
     def _give_up(self) -> None:
-        """Leads the stream nowhere. Python flushes what it still holds at the end, and exits with 120 if it cannot."""
+        """Sends the stream to the null device: Python flushes it at exit, and would exit with 120 if it could not."""
         with contextlib.suppress(OSError):  # a stream without a descriptor
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, self._stream.fileno())
@@ -39,8 +41,8 @@ class Outlet:
 
 
 def open_console() -> Console:
-    """A console on the standard output, where a process has one, that never raises for what it cannot write.
+    """Opens a console on the standard output, if the process has one, that never raises for what it cannot write.
 
-    Rich by itself ends the process, by SystemExit, where a pipe is broken, and raises OSError where a terminal is gone.
+    Rich alone raises SystemExit where a pipe is broken, and OSError where a terminal is closed.
     """
     return Console(file=cast(IO[str], Outlet(sys.stdout)) if sys.stdout else None)

@@ -1,4 +1,4 @@
-"""What a run shows of itself for `debug=`, outside its compiled program: in three arenas of its own, and of its log."""
+"""Prints details for the setting `debug`, outside the run's compiled program: from three extra arenas, and its log."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -19,14 +19,14 @@ _LEARNING = ("learning_rate", "kl", "entropy", "clip_fraction", "explained_varia
 
 
 class Debug:
-    """A writer of the run loop, which speaks of `topics` through `announce`."""
+    """A writer of the run loop that prints about `topics` through `announce`."""
 
     def __init__(self, trainer: SelfPlay, topics: tuple[str, ...], folder: Path, announce: Callable[[str], None]):
         self._trainer, self._topics, self._folder, self._announce = trainer, topics, folder, announce
         self._finished: list[int] = []
 
     def show(self, state: RunState) -> None:
-        """Fresh matches and their first steps, played by the learner as it is now."""
+        """Plays a few steps of new matches with the first learner of `state`, and prints about them."""
         arena, policy = self._trainer.arena, first_learner(state.learner).policy
         describe, explain = arena.describe, arena.explain
 
@@ -54,6 +54,7 @@ class Debug:
             self._show_resets(matches, seen, describe)
 
     def write(self, row: Row) -> None:
+        """Prints what a row of the log and the run's folder say about the topics."""
         if "learning" in self._topics:
             self._say("learning", ", ".join(f"{name} {row[name]:.4g}" for name in _LEARNING if name in row))
         if "checkpoints" in self._topics:
@@ -63,7 +64,7 @@ class Debug:
                 self._say("checkpoints", f"{self._folder} holds {', '.join(map(str, finished))}")
 
     def close(self) -> None:
-        """There is nothing to close."""
+        """Does nothing: there is nothing to close."""
 
     def _show_resets(self, matches: Any, seen: Any, describe: Callable[[Any], list[str]]) -> None:
         if "reset" not in self._topics:

@@ -1,4 +1,4 @@
-"""Where a run lives on disk: `config.yaml`, `metrics.jsonl`, event files, `checkpoints/`; made, found, locked here."""
+"""The folder of a run, with `config.yaml`, `metrics.jsonl`, `checkpoints/` and more: created, found, locked here."""
 
 import contextlib
 import importlib.metadata
@@ -21,7 +21,7 @@ _FINISHED = "commit_success.txt"  # Orbax writes it into a checkpoint last
 
 
 def create(run_dir: str | None, task: str) -> Path:
-    """A new run's folder: `run_dir`, or `runs/<task>/<date-time>`.
+    """Creates the folder of a new run, `run_dir` or `runs/<task>/<date-time>`, and returns it.
 
     Raises SettingError if it cannot be written, or holds a run already.
     """
@@ -33,7 +33,7 @@ def create(run_dir: str | None, task: str) -> Path:
 
 
 def made_writable(folder: Path, key: str) -> Path:
-    """Makes a folder and tries to write there. Raises SettingError, of the setting `key`, where that cannot be done."""
+    """Creates a folder and tries to write to it; returns it. Raises SettingError for the key `key` if that fails."""
     probe = folder / ".writable"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -46,12 +46,12 @@ def made_writable(folder: Path, key: str) -> Path:
 
 
 def newest(task: str) -> list[Path]:
-    """Folders of the task's runs with a finished checkpoint, that with the newest one first."""
+    """Returns the folders of the task's runs that have a finished checkpoint, the latest written first."""
     return sorted((path for path in (RUNS / task).glob("*") if finished_steps(path)), key=_written_at, reverse=True)
 
 
 def find(resume: str) -> Path:
-    """The folder of a run, which `resume` names. Raises SettingError if it holds none."""
+    """Returns the folder that `resume` names. Raises SettingError if it holds no run to resume."""
     folder = Path(resume)
     if not (folder / CONFIG).is_file():
         raise SettingError("resume", resume, f"is no run's folder: it holds no {CONFIG}; `latest` finds the newest run")
@@ -62,13 +62,13 @@ def find(resume: str) -> Path:
 
 
 def finished_steps(folder: Path) -> list[int]:
-    """Steps of the run's finished checkpoints, oldest first."""
-    found = (folder / CHECKPOINTS).glob(f"*/{_FINISHED}")
-    return sorted(int(path.parent.name) for path in found if path.parent.name.isdigit())
+    """Returns the steps of a run's finished checkpoints, oldest first."""
+    marks = (folder / CHECKPOINTS).glob(f"*/{_FINISHED}")
+    return sorted(int(path.parent.name) for path in marks if path.parent.name.isdigit())
 
 
 def read_config(folder: Path) -> Any:
-    """The settings that the run was made with, as plain data. Raises SettingError if they cannot be read."""
+    """Returns the settings of a run as plain data. Raises SettingError if they cannot be read."""
     try:
         return yaml.safe_load((folder / CONFIG).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
@@ -85,9 +85,9 @@ def write_config(folder: Path, settings: dict[str, Any]) -> None:
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Keeps a second training process out of the folder; the lock ends with the process, however it ends.
+    """Locks the folder against a second training process while the block runs, at most until this process ends.
 
-    Raises SettingError if another one holds it. Where the platform has no such locks it does nothing.
+    Raises SettingError if another process holds the lock. Does nothing on platforms without `fcntl`.
     """
     try:
         import fcntl
@@ -106,12 +106,12 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def versions() -> dict[str, str]:
-    """Of Python and of the packages that numbers depend on."""
+    """Returns the versions of Python and of the packages that numbers depend on."""
     return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in _VERSIONED}
 
 
 def _unused(path: Path) -> Path:
-    """`path`, or the first of `path-2`, `path-3`, ... that is not there."""
+    """Returns `path`, or the first of `path-2`, `path-3`, ... that does not exist."""
     candidate, number = path, 1
     while candidate.exists():
         number += 1

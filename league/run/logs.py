@@ -1,8 +1,7 @@
-"""Where a run's numbers go: `metrics.jsonl` for programs, TensorBoard for curves, one progress line for people.
+"""Writes a run's numbers: `metrics.jsonl` for programs, TensorBoard for curves, a progress line for people.
 
-A writer has `write(row)` for one logged iteration and `close()`. A row is a flat dict: `iteration`, `arena_steps`, the
-learner's metrics by name, and timing under keys that start with `time/`, which alone may differ between two equal runs
-(`time/iteration_seconds`, `time/arena_steps_per_second`).
+A row is a flat dict for one logged iteration: `iteration`, `arena_steps`, the learner's metrics by name, and the timing
+`time/iteration_seconds` and `time/arena_steps_per_second`. Only timing may differ between two equal runs.
 """
 
 import contextlib
@@ -28,7 +27,7 @@ _FLUSH_SECONDS = 5.0  # between two flushes of the event file, which wait for th
 
 Row = Mapping[str, float | int]
 
-# What the progress line shows of a row: key, format. A key that the row lacks is left out.
+# What the progress line shows of a row: (key, format). Keys that the row lacks are left out.
 _COLUMNS = (
     ("episode_return", "return {:.2f}"),
     ("match_length", "match {:.0f} steps"),
@@ -37,16 +36,22 @@ _COLUMNS = (
 
 
 class Writer(Protocol):
-    def write(self, row: Row) -> None: ...
+    """What the run loop writes rows to."""
 
-    def close(self) -> None: ...
+    def write(self, row: Row) -> None:
+        """Writes one row."""
+        ...
+
+    def close(self) -> None:
+        """Writes what is still waiting, and closes."""
+        ...
 
 
 class JsonLines:
-    """One JSON object per row, on disk when `write` returns. Numbers that are not finite become null."""
+    """A writer of one JSON object per row, flushed at once. Numbers that are not finite become null."""
 
     def __init__(self, path: Path, resume_after: int | None = None):
-        """Starts an empty file, or, to go on after iteration `resume_after`, drops the rows later than that."""
+        """Starts an empty file; on resume keeps its rows up to iteration `resume_after`."""
         _keep_rows(path, last=resume_after or 0)
         self._file = path.open("a", encoding="utf-8")
 
@@ -60,9 +65,9 @@ class JsonLines:
 
 
 class TensorBoard:
-    """Scalars by iteration in an event file; those after `resume_after` in older files are marked as purged.
+    """A writer of scalars to an event file; scalars after `resume_after` in older files are marked as purged.
 
-    Written at once, not through tensorboardX's `SummaryWriter`: its thread dies of a full disk and then blocks the run.
+    It does not use tensorboardX's `SummaryWriter`, whose thread dies on a full disk and then blocks the run.
     """
 
     def __init__(self, folder: Path, resume_after: int | None = None):
@@ -82,7 +87,7 @@ class TensorBoard:
             self._flushed_at = time.monotonic()
 
     def film(self, iteration: int, picture: bytes) -> None:
-        """A moving GIF of 320 x 240."""
+        """Writes a film, an animated GIF of 320 x 240 pixels."""
         image = Summary.Image(height=240, width=320, colorspace=3, encoded_image_string=picture)
         summary = Summary(value=[Summary.Value(tag="film", image=image)])
         self._file.write_event(Event(wall_time=time.time(), step=iteration, summary=summary))
@@ -92,7 +97,7 @@ class TensorBoard:
 
 
 class Progress:
-    """The line that a person reads: redrawn in place on a terminal, else printed at most every `seconds`."""
+    """A writer of the progress line: redrawn in place on a terminal, else printed at most every `seconds`."""
 
     def __init__(self, iterations: int, seconds: float, console: Console | None = None):
         self._iterations, self._seconds = iterations, seconds
@@ -123,7 +128,7 @@ class Progress:
 def open_writers(
     folder: Path, settings: LoggerSettings, iterations: int, console: Console, resume_after: int | None = None
 ) -> Iterator[list[Writer]]:
-    """The writers that `settings` ask for, on a run's folder; closed at the end of the block."""
+    """Opens the writers that `settings` ask for on a run's folder; closes them at the end of the block."""
     with contextlib.ExitStack() as stack:
         writers: list[Writer] = [JsonLines(folder / METRICS, resume_after)]
         if settings.tensorboard:
@@ -136,12 +141,12 @@ def open_writers(
 
 
 def _close(writer: Writer) -> None:
-    with contextlib.suppress(OSError):  # a full disk: whoever writes the last row has reported it
+    with contextlib.suppress(OSError):  # a full disk: writing the last row has reported it
         writer.close()
 
 
 def progress_line(row: Row, iterations: int, seconds_left: float) -> str:
-    """A row in words: iteration, arena steps, speed, what was learnt, time left."""
+    """Returns a row in words: iteration, arena steps, speed, `_COLUMNS`, skipped updates, time left."""
     parts = [
         f"iteration {row['iteration']}/{iterations}",
         f"{_short(row['arena_steps'])} arena steps",
@@ -171,7 +176,7 @@ def _duration(seconds: float) -> str:
 
 
 def _keep_rows(path: Path, last: int) -> None:
-    """Rewrites the file with the rows up to iteration `last`; a line cut short by a crash goes too."""
+    """Rewrites the file with the rows up to iteration `last`, without lines that a crash has cut short."""
     kept = []
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     for line in lines:

@@ -1,4 +1,4 @@
-"""The loop around a jitted iteration: logs, checkpoints, signals, and an end to runs that no longer learn."""
+"""The loop around a jitted iteration: writes logs and checkpoints, obeys signals, stops runs that no longer learn."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -19,35 +19,34 @@ Iterate = Callable[[Any], tuple[Any, Metrics]]
 
 
 class RunError(RuntimeError):
-    """A run that cannot go on. `str()` is one message for a person."""
+    """A run that cannot go on. `str()` is one message for people."""
 
 
 @dataclass(frozen=True)
 class LoopSettings:
-    """How often the loop does what, in iterations, and when it ends."""
+    """Intervals of the run loop, in iterations, and when it ends."""
 
     iterations: int  # the last one, counted from the beginning of the run
-    arena_steps_per_iteration: int
+    arena_steps_per_iteration: int  # over all roles and devices
     log_interval: int = 1
     checkpoint_interval: int = 25
-    max_skipped_iterations: int = 20  # consecutive ones without a finite update before the run stops
+    max_skipped_iterations: int = 20  # consecutive ones without a finite update after which the run stops
 
 
 class RunLoop:
-    """Runs `iterate` to the end, to a signal, or to a run of updates that were all skipped.
+    """Calls `iterate` until the last iteration, a signal, or too many iterations without a finite update.
 
     Args:
       iterate: `state -> (state, metrics)`, jitted, may donate its argument; `state.iteration` counts the calls.
-        `metrics` are scalars; `updates`, `skipped_updates` and `nonfinite_arenas`, where they are there, are guarded.
-      compile: `state -> iterate`, ahead of the first iteration, so that its time does not count as training.
-      checkpoints: where the state goes, with `meta`.
+        `metrics` are scalars, of which `updates` and `skipped_updates` tell whether the run still learns.
+      compile: `state -> iterate`, called before the first iteration so that its time does not count as training.
+      checkpoints: saves the state with `meta`.
       writers: get a row every `log_interval` iterations.
-      dump: writes what is known about non-finite states to a path.
-      dump_folder: where to.
-      recorder: takes what metrics hold under `film`.
+      dump: `(state, path)`, writes the last non-finite arenas to a file in `dump_folder`.
+      recorder: makes films from the metric `film`.
       milestones: keeps copies of checkpoints.
-      title: what the metric `phase` is called by people, and in the names of folders.
-      announce: shows a message to a person, and never raises.
+      title: the metric `phase` -> its title for people, and its name in folders.
+      announce: shows a message to people, and never raises.
     """
 
     def __init__(
@@ -71,16 +70,16 @@ class RunLoop:
         self._dump, self._dump_folder, self._recorder, self._announce = dump, dump_folder, recorder, announce
         self._milestones, self._title = milestones, title
         self._row_before: dict[str, float | int] = {}
-        self._pending: list[Metrics] = []  # on the device, one of each iteration since the last fetch
-        self._stuck_since: int | None = None  # first of the latest iterations without a finite update
+        self._pending: list[Metrics] = []  # on the device, for each iteration since the last fetch
+        self._stuck_since: int | None = None  # first iteration of those without a finite update up to now
         self._fetched_at = time.monotonic()
-        self.stopped = False  # by a signal, before the last iteration
+        self.stopped = False  # whether a signal stopped it before the last iteration
 
     def run(self, state: Any) -> int:
-        """Goes on from `state`, which is given up to `iterate`. Returns the exit status, see `StopRequest`.
+        """Runs from `state`, whose buffers `iterate` may donate. Returns the exit status, see `StopRequest`.
 
-        Raises RunError where no update has been finite for too long (the last checkpoint from before stays), or where
-        the log or the last checkpoint cannot be written, and CheckpointError where the first one cannot.
+        Raises RunError where no update has been finite for too long (the last checkpoint is from before that), or where
+        the log or the last checkpoint cannot be written; CheckpointError where the first checkpoint cannot.
         """
         iteration, last = int(state.iteration), self._settings.iterations
         if self._checkpoints.latest_step() is None:
@@ -114,7 +113,7 @@ class RunLoop:
         return compiled
 
     def _take_in(self, iteration: int, state: Any) -> None:
-        """Fetches the metrics of the iterations up to this one, guards against a stuck run, and logs those due."""
+        """Fetches the metrics of the iterations up to this one, logs those that are due, and stops a stuck run."""
         if not self._pending:
             return
         fetched = jax.device_get(self._pending)
@@ -156,6 +155,7 @@ class RunLoop:
             raise RunError(f"{problem}; {self._last_checkpoint()}") from error
 
     def _guard(self, iteration: int, metrics: Mapping[str, Any], state: Any) -> None:
+        """Raises RunError after `max_skipped_iterations` without a finite update, and dumps the arenas."""
         updates, skipped = metrics.get("updates", 0), metrics.get("skipped_updates", 0)
         if updates == 0 or skipped < updates:
             self._stuck_since = None
@@ -172,9 +172,9 @@ class RunLoop:
         )
 
     def _save_or_warn(self, iteration: int, state: Any) -> None:
-        """A checkpoint on the way. The state lives on if it cannot be written, so that is only a warning."""
+        """Saves a checkpoint during the run; a failure is only a warning, since the state is still in memory."""
         if self._stuck_since is not None:
-            return  # a later state than the last good one is worth nothing
+            return  # the state may hold what is not finite: keep the older checkpoints
         try:
             self._checkpoints.save(iteration, state, self._meta)
         except CheckpointError as error:
@@ -185,10 +185,10 @@ class RunLoop:
         return self._milestones is not None and self._milestones.due((iteration - 1) * steps, iteration * steps)
 
     def _keep_milestone(self, iteration: int) -> None:
-        """A copy of the checkpoint that was just written; that it cannot be made is only a warning."""
+        """Copies the checkpoint that was just written to a milestone; a failure is only a warning."""
         assert self._milestones is not None
         if self._checkpoints.latest_step() != iteration:
-            return  # which was a warning too
+            return  # it could not be saved, which was a warning already
         label = self._title(int(self._row_before.get("phase", 1)))[1]
         try:
             folder = self._milestones.keep(label, self._checkpoints.folder / str(iteration), self._row_before)
@@ -198,6 +198,7 @@ class RunLoop:
             self._announce(f"kept the milestone {folder}")
 
     def _save_last(self, iteration: int, state: Any) -> None:
+        """Saves the state at the end, unless it is stuck or saved already. Raises RunError if it cannot be written."""
         if self._stuck_since is not None:
             since = self._stuck_since
             self._announce(f"not saved: no update has been finite since iteration {since}; {self._last_checkpoint()}")

@@ -1,4 +1,4 @@
-"""How fast a run would go, and where its time goes. Every figure is a median over rounds that take the parts in turn.
+"""Measures how fast a run is and where its time goes. Figures are medians over rounds that time all parts in turn.
 
 With several learners, rollout and update are those of the first. Units: a physics step is one engine step of one arena,
 an arena step one control step of one arena, an agent step an arena step times its learning agents.
@@ -27,19 +27,22 @@ _SPLIT = P(devices.AXIS)
 
 @dataclass(frozen=True)
 class Report:
+    """Figures of a run's speed, in seconds and steps per second, and its memory."""
+
     compile_seconds: float  # of the training iteration
-    physics_steps_per_second: float  # bare engine, random controls
+    physics_steps_per_second: float  # the engine alone, with random controls
     arena_steps_per_second: float  # with observations, rewards and resets, random actions
-    arena_overhead: float  # time of an arena step over that of its physics, less 1
+    arena_overhead: float  # time of an arena step divided by that of its physics, minus 1
     train_arena_steps_per_second: float  # the whole iteration
     train_agent_steps_per_second: float
     rollout_seconds: float  # of one iteration
-    update_seconds: float
-    opponents_by_tiles_seconds: float  # members acting once on a row of each of a device's arenas
-    opponents_per_row_seconds: float
-    peak_memory_bytes: int  # of the process; of the busiest device where it keeps count
+    update_seconds: float  # of one iteration
+    opponents_by_tiles_seconds: float  # actions of members for one row in each arena of a device
+    opponents_per_row_seconds: float  # the same by `apply_per_row`
+    peak_memory_bytes: int  # of the device that used most; of the process where devices do not count
 
     def as_dict(self) -> dict[str, Any]:
+        """Returns the figures by name."""
         return asdict(self)
 
 
@@ -95,7 +98,7 @@ def measure(settings: RunSettings, rounds: int, announce: Callable[[str], None])
 
 
 class _Parts:
-    """The parts of an iteration of the first learner as programs of their own, on the same arenas and devices."""
+    """The parts of the first learner's iteration as separate programs, on the same arenas and devices."""
 
     def __init__(self, trainer: SelfPlay, state: RunState):
         self.trainer = trainer
@@ -148,7 +151,7 @@ class _Parts:
         self.per_row = jax.jit(lambda state: self._members(state, None))
 
     def _members(self, state: RunState, tile_rows: int | None) -> jax.Array:
-        """Mean actions of members on one row for each of a device's arenas, every slot drawn alike."""
+        """Returns members' most likely actions for one row in each arena of a device; slots take turns."""
         policy, slots = self.trainer.policy, self.trainer.settings.league.player_pool_length
         rows = state.matches.observation[0, : self.trainer.arenas_per_device, 0]
         slot = jnp.arange(rows.shape[0]) % slots
@@ -162,7 +165,7 @@ class _Parts:
 
 
 def peak_memory_bytes() -> int:
-    """Most memory the devices have held where they keep count (GPUs), else of this process (resident set)."""
+    """Returns the peak memory of the device that used most, if devices count it (GPUs); else of this process."""
     counted = [statistics["peak_bytes_in_use"] for d in jax.local_devices() if (statistics := d.memory_stats())]
     if counted:
         return max(counted)

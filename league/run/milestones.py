@@ -1,6 +1,6 @@
-"""Milestones of a run: whole copies of a checkpoint with its settings, which nothing deletes and others can start from.
+"""Milestones of a run: copies of a checkpoint with its settings, never deleted, from which other runs can start.
 
-Each is a folder `milestones/Phase<n>-<name>/<arena steps in millions>M` that serves as a run's folder too.
+Each is a folder `milestones/Phase<n>-<name>/<arena steps in millions>M` that can also be used as a run's folder.
 """
 
 import json
@@ -21,6 +21,8 @@ _KEPT = ("iteration", "arena_steps", "phase", "episode_return", "reward", "entro
 
 
 class Milestone(NamedTuple):
+    """One milestone; `meta` holds its step, time, versions and figures."""
+
     folder: Path
     meta: dict[str, Any]
 
@@ -31,19 +33,19 @@ class Milestone(NamedTuple):
 
 
 class Milestones:
-    """Of the run in `folder`, one every `interval` arena steps."""
+    """Keeps the milestones of the run in `folder`, one every `interval` arena steps."""
 
     def __init__(self, folder: Path, interval: int):
         self.folder, self.interval = folder, interval
 
     def due(self, before: int, now: int) -> bool:
-        """Whether one lies after `before` arena steps and not after `now`."""
+        """Returns whether a milestone lies in the arena steps (`before`, `now`]."""
         return now // self.interval > before // self.interval
 
     def keep(self, label: str, checkpoint: Path, row: Mapping[str, Any]) -> Path:
-        """Copies `checkpoint` under the phase's `label`, with what `row` says of it; returns the milestone's folder.
+        """Copies `checkpoint` under the phase's `label`, with figures of the log's `row`; returns the new folder.
 
-        Raises OSError where it cannot be written; nothing half-made stays.
+        Raises OSError where it cannot be written, and then removes what is incomplete.
         """
         steps = row["arena_steps"] // self.interval * self.interval
         folder = self.folder / _MILESTONES / label / f"{steps / 1e6:g}M"
@@ -52,14 +54,14 @@ class Milestones:
         try:
             shutil.copytree(checkpoint, draft / CHECKPOINTS / checkpoint.name)
             shutil.copy(self.folder / CONFIG, draft / CONFIG)
-            found = {key: row[key] for key in _KEPT if key in row and math.isfinite(row[key])}
-            meta = found | {
+            figures = {key: row[key] for key in _KEPT if key in row and math.isfinite(row[key])}
+            meta = figures | {
                 "time": time.strftime("%Y-%m-%d %H:%M:%S"),
                 "label": label,
                 "versions": run_folder.versions(),
             }
             (draft / _META).write_text(json.dumps(meta, indent=1) + "\n", encoding="utf-8")
-            shutil.rmtree(folder, ignore_errors=True)  # of a run that went back to before it
+            shutil.rmtree(folder, ignore_errors=True)  # of a run that was resumed from before it
             os.replace(draft, folder)
         except OSError:
             shutil.rmtree(draft, ignore_errors=True)
@@ -68,20 +70,21 @@ class Milestones:
 
 
 def of_task(task: str) -> list[Milestone]:
-    """Of all runs of a task under `runs/`, oldest first."""
-    found = (RUNS / task).glob(f"*/{_MILESTONES}/*/*/{_META}")
-    each = [Milestone(path.parent, json.loads(path.read_text(encoding="utf-8"))) for path in found]
+    """Returns the milestones of all runs of a task under `runs/`, oldest first."""
+    metas = (RUNS / task).glob(f"*/{_MILESTONES}/*/*/{_META}")
+    each = [Milestone(path.parent, json.loads(path.read_text(encoding="utf-8"))) for path in metas]
     return sorted(each, key=lambda milestone: milestone.meta["time"])
 
 
 def is_milestone(folder: Path) -> bool:
+    """Returns whether a folder is that of a milestone."""
     return (folder / _META).is_file()
 
 
 def choose(resume: str, task: str, ask=None) -> Path:
-    """What `milestone:<n>` means, or `milestone` alone by `ask`, a function of a question, or None for nobody to ask.
+    """Returns the folder of milestone n for `milestone:<n>`; for `milestone` alone, n is the answer of `ask(question)`.
 
-    Raises SettingError, with the list, where there is nobody or no such number.
+    Raises SettingError, which lists the milestones, for another n, or where `ask` is None and there is no n.
     """
     each = of_task(task)
     if not each:
@@ -98,6 +101,6 @@ def choose(resume: str, task: str, ask=None) -> Path:
 
 
 def start_from(milestone: Path, folder: Path) -> None:
-    """Makes the run of `folder`, which is new, begin with a copy of a milestone."""
+    """Copies a milestone's checkpoint and settings into the folder of a new run, which then starts from them."""
     shutil.copytree(milestone / CHECKPOINTS, folder / CHECKPOINTS)
     shutil.copy(milestone / CONFIG, folder / CONFIG)

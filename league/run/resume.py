@@ -1,4 +1,4 @@
-"""Going on with a run: which one `resume` means, and which of its settings may change."""
+"""Resumes runs: finds the one that `resume` names, and checks which of its settings change."""
 
 import dataclasses
 import re
@@ -13,8 +13,8 @@ from league.run import milestones
 from league.settings import RunSettings
 from mjx_arena.validation import SettingError, require
 
-# Keys that may differ between a run and its resumption, alone or as the beginning of other keys. The first ones concern
-# how it is run; the others change what is learned from then on, which the run's log of changes says.
+# Keys, or first parts of dotted keys, that may change on resume: HOW a run is carried out, and WHAT it learns from then
+# on. Changes of what it learns are announced and written to the run's log of changes.
 HOW = (
     *("iterations", "total_arena_steps", "checkpoint_interval", "checkpoint_keep_interval", "compilation_cache"),
     *("phase", "milestone_interval", "debug", "devices", "logger", "objective", "game_file"),
@@ -29,17 +29,17 @@ _CHOOSING = ("resume", "resume_step", "run_dir")
 
 
 class Resumption(NamedTuple):
-    """A run to go on with."""
+    """A run to resume."""
 
-    settings: RunSettings  # those of the run, with what has changed
+    settings: RunSettings  # those of the run, with the changes
     folder: Path
-    changes: dict[str, tuple[Any, Any]]  # of what is learned: key -> value before, value from now on
+    changes: dict[str, tuple[Any, Any]]  # of what is learned: key -> (value before, value from now on)
 
 
 def resumed(saved: RunSettings, wanted: RunSettings, written: Mapping[str, str]) -> RunSettings:
-    """Returns the saved run with those values of `wanted` on top whose keys are `written`, as text, and may change.
+    """Returns the saved settings, with the values in `wanted` of the keys that are `written` (key -> text).
 
-    Raises SettingError for a key that may not change and differs.
+    Raises SettingError for a key whose value differs and must not change.
     """
     settings = saved
     may_change = (*HOW, *WHAT, *(f"task.{key}" for key in saved.task.weights))
@@ -64,7 +64,7 @@ def resumed(saved: RunSettings, wanted: RunSettings, written: Mapping[str, str])
 
 
 def changes(saved: RunSettings, settings: RunSettings) -> dict[str, tuple[Any, Any]]:
-    """Returns what is learned otherwise from now on: dotted key -> value before, value now."""
+    """Returns the changes of what is learned: dotted key -> (value before, value now)."""
     before, now = flat(to_mapping(saved)), flat(to_mapping(settings))
     concerns = (*WHAT, "task", "devices")
     return {
@@ -75,9 +75,9 @@ def changes(saved: RunSettings, settings: RunSettings) -> dict[str, tuple[Any, A
 
 
 def resolve(wanted: RunSettings, written: Mapping[str, str]) -> Resumption | None:
-    """Returns the run that `wanted.resume` means, or None where `latest` finds none that can be gone on with.
+    """Returns the run that `wanted.resume` names, or None where `latest` finds no run that can be resumed.
 
-    Raises SettingError where there is no such run, or a key that is `written` cannot change.
+    Raises SettingError where there is no such run, or a key in `written` must not change.
     """
     resume, task = str(wanted.resume), wanted.task_name
     if resume == "latest":
@@ -95,13 +95,13 @@ def resolve(wanted: RunSettings, written: Mapping[str, str]) -> Resumption | Non
 def _settings_of(folder: Path, wanted: RunSettings, written: Mapping[str, str]) -> Resumption:
     saved = from_mapping(run_folder.read_config(folder))
     settings = resumed(saved, wanted, written)
-    phase = wanted.phase if "phase" in written else None  # else it goes on in the phase that it is in
-    found = dataclasses.replace(settings, resume=str(folder), resume_step=wanted.resume_step, phase=phase)
-    return Resumption(found, folder, changes(saved, settings))
+    phase = wanted.phase if "phase" in written else None  # else it stays in its phase
+    settings_now = dataclasses.replace(settings, resume=str(folder), resume_step=wanted.resume_step, phase=phase)
+    return Resumption(settings_now, folder, changes(saved, settings))
 
 
 def _same(saved: RunSettings, wanted: RunSettings) -> bool:
-    """Whether a run would be made with the same settings, its folder and devices aside."""
+    """Returns whether both settings are the same, but for the run's folder and devices."""
     aside = {"resume": None, "resume_step": None, "run_dir": None, "devices": saved.devices}
     return checked(dataclasses.replace(wanted, **aside)) == dataclasses.replace(saved, run_dir=None)
 
@@ -113,14 +113,14 @@ def _at(settings: Any, key: str) -> Any:
 
 
 def _with(group: Any, path: list[str], value: Any) -> Any:
-    """The dataclass `group` with `value` at a path of field names."""
+    """Returns the dataclass `group` with `value` at a path of field names."""
     name, *rest = path
     return dataclasses.replace(group, **{name: _with(getattr(group, name), rest, value) if rest else value})
 
 
 def flat(mapping: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Returns nested plain data by dotted keys."""
-    found = {}
+    """Returns dotted key -> value of nested plain data."""
+    by_key = {}
     for key, value in mapping.items():
-        found |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
-    return found
+        by_key |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return by_key

@@ -1,4 +1,4 @@
-"""Stopping a run on request: the first signal asks it to finish its iteration; Ctrl-C after that ends it at once."""
+"""Stops a run on request: the first signal makes it finish its iteration; Ctrl-C after that ends it at once."""
 
 import contextlib
 import os
@@ -8,13 +8,13 @@ import threading
 from collections.abc import Callable, Iterator
 
 _REQUESTS = ("SIGINT", "SIGTERM")
-# A terminal that closes, and what clusters send before a job's time is up. Windows has none of them.
+# Sent by a terminal that closes, and by clusters before a job's time is up. Windows has none of them.
 _WARNINGS = ("SIGHUP", "SIGUSR1", "SIGUSR2")
 _ENDED_AT_ONCE = 130
 
 
 class StopRequest:
-    """Which signal has asked the run to stop, if any."""
+    """The request to stop a run: true once a signal has been received."""
 
     received: signal.Signals | None = None
 
@@ -23,9 +23,9 @@ class StopRequest:
 
     @property
     def exit_status(self) -> int:
-        """0, also after Ctrl-C; after another signal 128 and its number, as shells have it: 143 after SIGTERM.
+        """Returns 0, also after Ctrl-C; after another signal 128 plus its number, as shells do: 143 after SIGTERM.
 
-        By it a job script knows a run that has more to do, and has it start again with `resume`.
+        So a job script can tell that a run is not finished, and start it again with `resume`.
         """
         return 0 if self.received in (None, signal.SIGINT) else 128 + self.received
 
@@ -34,10 +34,10 @@ class StopRequest:
 def stop_requests(announce: Callable[[str], None]) -> Iterator[StopRequest]:
     """Watches for SIGINT, SIGTERM, SIGHUP, SIGUSR1 and SIGUSR2 while the block runs; only the main thread may enter it.
 
-    The first of them is noted in the `StopRequest` and announced. A SIGINT after it ends the process with status 130,
-    even while the main thread is inside a compilation: the signals arrive through a socket at a thread of their own.
-    The last three are left as they are where they are ignored, as SIGHUP is under `nohup`, or where code other than
-    Python's handles them.
+    The first signal is kept in the `StopRequest` and announced. A SIGINT after it ends the process with status 130,
+    even while the main thread is inside a compilation: a thread of its own receives the signals through a socket.
+    SIGHUP, SIGUSR1 and SIGUSR2 are not watched where they are ignored, as SIGHUP is under `nohup`, or where their
+    handler was not set by Python.
     """
     request = StopRequest()
     handled = _handled()
@@ -69,7 +69,7 @@ def stop_requests(announce: Callable[[str], None]) -> Iterator[StopRequest]:
 
 
 def _handled() -> list[signal.Signals]:
-    """Of the signals that this platform has. A shell's background jobs ignore SIGINT: who sends it means it still."""
+    """Returns the signals to watch on this platform, with SIGINT even where it is ignored, as in background jobs."""
     warnings = [getattr(signal, name) for name in _WARNINGS if hasattr(signal, name)]
     heard = [number for number in warnings if signal.getsignal(number) not in (signal.SIG_IGN, None)]
     return [getattr(signal, name) for name in _REQUESTS] + heard

@@ -1,6 +1,6 @@
-"""Short films of a run while it trains: poses of one of its arenas, drawn by another process.
+"""Films a run while it trains: short films of one of its arenas, drawn by another process.
 
-The poses come with the metrics, so that no device waits for a picture, and a renderer that crashes takes no run along.
+The poses come with the metrics, so no device waits for a picture; a renderer that crashes does not stop the run.
 """
 
 import multiprocessing
@@ -20,15 +20,15 @@ from mjx_arena.render import RenderError, write_film
 from mjx_arena.types import View
 from mjx_arena.validation import SettingError
 
-_LONGEST = 10.0  # s of one film
+_LONGEST = 10.0  # s, of one film
 _PATIENCE = 30.0  # s that the end of a run waits for its last film
 
 
 class VideoRecorder:
     """Films the first match that begins after every `interval` iterations, into `folder`.
 
-    `show` gets its iteration and the film as a small GIF. Where no renderer works, this says so once and then does
-    nothing.
+    `show` gets the iteration and the film as a small GIF. Where no renderer works, it announces that once and then
+    does nothing.
     """
 
     def __init__(
@@ -43,8 +43,8 @@ class VideoRecorder:
     ):
         self._model, self._view, self._control_dt, self._interval = model, view, control_dt, interval
         self._folder, self._show, self._announce = folder, show, announce
-        self._poses: list[np.ndarray] | None = None  # of the match that is being filmed
-        self._due: int | None = None  # iteration of the film that is waited for or being taken
+        self._poses: list[np.ndarray] | None = None  # [nq] each, of the match that is being filmed
+        self._due: int | None = None  # iteration of the film that is due or being taken
         self._rendering: _Rendering | None = None
         self._works = True
         try:
@@ -54,7 +54,7 @@ class VideoRecorder:
             announce(f"warning: no films of this run: {error}")
 
     def take(self, iteration: int, frames: Mapping[str, np.ndarray]) -> None:
-        """Of one arena in an iteration `pose` `[T, nq]` before each step, and `ended` `[T]`: a match ends there."""
+        """Takes one arena's frames of an iteration: `pose` `[T, nq]` before each step, `ended` `[T]` bool after it."""
         self._collect_finished()
         if iteration % self._interval == 0 and self._due is None and self._rendering is None and self._works:
             self._due = iteration
@@ -69,7 +69,7 @@ class VideoRecorder:
                 self._poses = []  # the next pose is the first of a match
 
     def close(self) -> None:
-        """Waits a little for a film that is being drawn."""
+        """Waits up to 30 s for a film that is being drawn."""
         if self._rendering is not None:
             if not self._rendering.receiver.poll(_PATIENCE):
                 self._announce(f"the film of iteration {self._rendering.iteration} was not finished in time")
@@ -83,11 +83,11 @@ class VideoRecorder:
         work = (sender, self._model, np.stack(self._poses), self._view, self._control_dt, film)
         worker = context.Process(target=_render_worker, args=work, daemon=True)
         worker.start()
-        sender.close()  # so that a worker that dies is heard
+        sender.close()  # so that the receiver gets EOFError if the worker dies
         self._rendering, self._poses, self._due = _Rendering(self._due, worker, receiver), None, None
 
     def _collect_finished(self) -> None:
-        """Shows a film that is finished."""
+        """Shows a film that is finished, or announces why there is none."""
         if self._rendering is None or not self._rendering.receiver.poll():
             return
         rendering, self._rendering = self._rendering, None
@@ -109,15 +109,17 @@ class VideoRecorder:
 
 
 class _Rendering(NamedTuple):
+    """A film that another process draws."""
+
     iteration: int
     worker: BaseProcess
-    receiver: Connection  # of the film as a small GIF, or of what stood in its way, as text
+    receiver: Connection  # gets the film as a small GIF, or an error as text
 
 
 def _render_worker(
     sender: Connection, model: mujoco.MjModel, poses: np.ndarray, view: View, control_dt: float, film: Path
 ) -> None:
-    """Writes the film, in a process of its own: training comes first, and its signals are none of this one's."""
+    """Writes the film in its own process: with low priority, so that training comes first, and ignoring Ctrl-C."""
     os.nice(10)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     small = film.with_suffix(".gif")

@@ -1,4 +1,4 @@
-"""A game without physics: whoever plays the highest action at the end of a match wins."""
+"""A game without physics: the agent with the highest action at the end of a match wins."""
 
 from dataclasses import dataclass
 
@@ -12,6 +12,8 @@ from mjx_arena.types import ArenaState, Box, Discrete, TimeStep
 
 
 class ToyMemory(struct.PyTreeNode):
+    """State of a match of A agents."""
+
     length: jax.Array  # [] steps after which the match is decided, unless it is a tie then
     drill: jax.Array  # [] bool
     dummy: jax.Array  # [] int32: the seat that is not alive in a drill
@@ -106,5 +108,5 @@ class ToyArena(Arena):
 
 @pytest.fixture(scope="session")
 def toy_arena():
-    """The class, for tests to build the variant that they need."""
+    """Returns the class, so that a test can build the variant that it needs."""
     return ToyArena

@@ -102,6 +102,13 @@ def test_every_key_of_every_help_is_one_that_the_command_takes(call, name):
     assert (status, err) == (0, "")
 
 
+@pytest.mark.parametrize("name", app.COMMANDS)
+def test_every_key_of_every_help_is_explained(call, name):
+    _, out, _ = call(pytest.fail, "--help", name=name)
+    keys = re.findall(r"^  \w+: .*$", out, re.MULTILINE)
+    assert keys and [line for line in keys if "  # " not in line] == []
+
+
 def test_cfg_prints_every_key(call):
     status, out, _ = call(pytest.fail, "--cfg", "job", "num_arenas=8")
     assert status == 0
