@@ -197,7 +197,7 @@ def _open_recorder(
     arena: Arena, interval: int | None, folder: Path, writers: list[Writer], announce: Callable[[str], None]
 ) -> Iterator[VideoRecorder | None]:
     """Opens the run's film recorder, or None if `interval` is; at its end the block waits for the last film."""
-    if interval is None:
+    if interval is None or arena.mj_model is None:
         yield None
         return
     boards = [writer for writer in writers if isinstance(writer, TensorBoard)]

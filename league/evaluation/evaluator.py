@@ -19,7 +19,7 @@ from mjx_arena import devices
 from mjx_arena.arena import Arena
 from mjx_arena.batch import BatchedArena, where
 from mjx_arena.trajectory import Film
-from mjx_arena.types import ArenaState, Box, TimeStep
+from mjx_arena.types import ArenaState, Box, PhysicsState, TimeStep
 from ppo.policy import Policy, PolicyState
 
 _ARENAS = 512  # most arenas side by side on one device
@@ -98,12 +98,15 @@ class Evaluator:
         batch = self._batch(slot.shape[0])
 
         def shown(state, seen, action):
+            nothing = jnp.zeros((slot.shape[0], 0))
+            without = PhysicsState(nothing, nothing, nothing, nothing, nothing)  # of a game that has no MuJoCo
+            physics = state.physics if isinstance(state.physics, PhysicsState) else without
             clipped = jnp.clip(action, -1, 1) if isinstance(self.arena.action, Box) else action
             return {
-                "qpos": state.physics.qpos,
-                "qvel": state.physics.qvel,
-                "act": state.physics.act,
-                "qacc_warmstart": state.physics.warmstart,
+                "qpos": jax.vmap(self.arena.pose)(state),
+                "qvel": physics.qvel,
+                "act": physics.act,
+                "qacc_warmstart": physics.warmstart,
                 "ctrl": jax.vmap(self.arena.controls)(state, clipped),
                 "reward": seen.reward,
                 "metrics": seen.metrics,

@@ -48,7 +48,7 @@ class ToyArena(Arena):
         return self.num_agents + 1
 
     def pose(self, state):
-        return state.step_count[None].astype(jnp.float32)
+        return state.physics
 
     def reset(self, key, phase=None):
         length, drill, dummy, offset = jax.random.uniform(key, (4,))  # one draw compiles sooner than four
@@ -64,7 +64,7 @@ class ToyArena(Arena):
             offset=whole(offset, 0, 99),
             illegal=jnp.bool_(False),
         )
-        state = ArenaState(physics=(), key=key, step_count=jnp.int32(0), memory=memory)
+        state = ArenaState(physics=jnp.zeros(1), key=key, step_count=jnp.int32(0), memory=memory)
         return state, self._timestep(state)
 
     def step(self, state, action):
@@ -74,7 +74,7 @@ class ToyArena(Arena):
             illegal |= ~jnp.take_along_axis(self._mask(state), action[:, None], 1).all()
         count = state.step_count + 1
         state = ArenaState(
-            physics=(),
+            physics=count[None].astype(jnp.float32),
             key=state.key,
             step_count=count,
             memory=state.memory.replace(action=value, illegal=illegal),

@@ -296,7 +296,7 @@ def test_a_match_that_breaks_is_annulled_and_remembered(toy_arena):
     assert all(np.all(np.isfinite(x)) for x in (after.observation, after.episode_return, after.arena.memory.action))
     # The first of them is kept, as it was one step before, with the actions that broke it.
     assert not carry.broken.seen and after.broken.seen
-    np.testing.assert_array_equal(after.broken.physics.qpos, [1])
+    np.testing.assert_array_equal(after.broken.physics, [1])
     np.testing.assert_array_equal(after.broken.action[:, 0], [0, np.nan])
     later, _, _ = step(after, sound, jax.random.key(3))
     assert later.broken.seen and np.isnan(later.broken.action).any()

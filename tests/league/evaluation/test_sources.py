@@ -183,8 +183,9 @@ def with_members(**changes):
 
 def test_members_from_elsewhere_join_the_first_pool_and_anchors_stay(run, exported):
     anchors, first = (str(exported / "policy4.npz"),), (str(run[0]),)
-    trainer = SelfPlay(with_members(anchors=anchors, initial_opponents=first, idle=True))
-    state = trainer.init()
+    settings = with_members(anchors=anchors, initial_opponents=first, idle=True)
+    trainer = SelfPlay(settings)
+    state = trainer.init(sources.foreign_members(settings.league, trainer.policy, settings.task_name))
     members = jax.device_get(state.pool)
     assert members.occupied.sum() == 4 and members.anchor.tolist()[:4] == [True, True, True, False]
     slot = [jax.tree.map(lambda x, k=k: x[k], members.policies) for k in range(4)]
@@ -213,7 +214,7 @@ def test_members_that_do_not_fit_are_refused_by_name(exported, changes, expected
     path = str(exported / "policy8.npz")
     settings = dataclasses.replace(with_members(initial_opponents=(path,)), **changes)
     with pytest.raises(SettingError, match=f"league.initial_opponents={path}: {expected}"):
-        SelfPlay(settings).init()
+        sources.foreign_members(settings.league, SelfPlay(settings).policy, settings.task_name)
 
 
 def test_what_is_neither_a_run_nor_a_file_is_refused(tmp_path):

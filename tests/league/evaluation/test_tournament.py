@@ -43,7 +43,7 @@ def test_line_ups_of_more_sit_in_every_seat_and_play_about_equally_often(players
     assert len(lineups) * agents * (agents - 1) / 2 >= 30 * pairs
 
 
-def test_results_and_ranks_by_hand():
+def test_results_and_ranks_by_hand(toy_arena):
     lineups = np.array([[0, 1, 2], [2, 0, 1], [1, 1, 0], [0, 2, 1]])
     records = Records(
         outcome=np.array([[1.0, 0, -1], [1, -0.5, -0.5], [0, -1, 1], [1, 0, -1]]),
@@ -54,7 +54,7 @@ def test_results_and_ranks_by_hand():
         returns=np.zeros((4, 3)),
         metrics={},
     )
-    result = tournament.judge(lineups, records, 3, seed=0)
+    result = tournament.judge(lineups, records, 3, 0, toy_arena(3))
     # 0 against 1: won, drew, and won twice against the same player in two seats. Whoever meets itself is not counted.
     assert result.results[0, 1].tolist() == [3, 1, 0] and result.results[1, 0].tolist() == [0, 1, 3]
     assert result.results[0, 2].tolist() == [1, 0, 1] and result.results[1, 2].tolist() == [1, 0, 1]
@@ -91,7 +91,7 @@ def test_ratings_recover_who_is_stronger(toy_arena, monkeypatch, agents, hidden)
         Evaluator(arena, policies, devices.make_mesh(), 16, sampled=True), contestants, 60, seed=3
     )
     assert len(lineups) >= 200 and records.valid.all() and (records.length >= 2).all()
-    result = tournament.judge(lineups, records, len(contestants), seed=3)
+    result = tournament.judge(lineups, records, len(contestants), 3, arena)
     assert np.argsort(result.ratings.rating).tolist() == np.argsort(STRENGTHS).tolist()
     assert result.results.sum() == len(lineups) * agents * (agents - 1) - _met_themselves(lineups)
     # Against the next weaker one by 0.6 to 1 of noise sqrt(2), the strongest wins most: it is the equilibrium.
