@@ -150,14 +150,9 @@ class SelfPlay:
     def dump_nonfinite(self, state: RunState, path: Path) -> None:
         """Writes the last non-finite arena of each device, as it was one step before, to `path` (`.npz`)."""
         broken = jax.device_get(state.matches.broken)
-        np.savez(
-            path,
-            seen=broken.seen,
-            qpos=broken.physics.qpos,
-            qvel=broken.physics.qvel,
-            warmstart=broken.physics.warmstart,
-            action=broken.action,
-        )
+        physics = jax.tree.leaves_with_path(broken.physics)
+        arrays = {jax.tree_util.keystr(keys, simple=True) or "physics": leaf for keys, leaf in physics}
+        np.savez(path, allow_pickle=False, seen=broken.seen, action=broken.action, **arrays)
 
     def shard(self, function: Callable, in_specs: Any, out_specs: Any) -> Callable:
         """Returns `function`, which computes one device's part, mapped over the whole mesh."""

@@ -159,7 +159,7 @@ def test_a_dump_holds_the_last_broken_arena(trainer, run, tmp_path):
     trainer.dump_nonfinite(run[0][-1], tmp_path / "broken.npz")
     with np.load(tmp_path / "broken.npz") as dump:
         assert dump["seen"].tolist() == [[False]]
-        assert dump["qpos"].shape == (1, 1, 1) and dump["action"].shape == (1, 1, 2, 1)
+        assert dump["physics"].shape == (1, 1, 1) and dump["action"].shape == (1, 1, 2, 1)
 
 
 def test_no_opponent_changes_inside_a_match(toy_arena):
