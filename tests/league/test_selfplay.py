@@ -67,7 +67,7 @@ def run(trainer):
 def test_the_film_goes_through_the_matches_of_the_first_arena(run):
     states, _, films = run
     for state, film in zip(states, films, strict=False):
-        assert film["pose"][0] == state.matches.arena.physics.qpos[0, 0]
+        assert film["pose"][0] == state.matches.arena.physics[0, 0]
     pose, ended = (np.concatenate([film[name] for film in films]) for name in ("pose", "ended"))
     assert 2 < ended.sum() < len(ended) / 2
     # The toy's pose is the number of steps played.

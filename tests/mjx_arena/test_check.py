@@ -5,20 +5,23 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mjx_arena import check_arena
+from mjx_arena import Arena, check_arena
 from mjx_arena.types import ArenaState, Box, Discrete, PhysicsState, TimeStep
 
 RING = 1.0
 TIME_LIMIT = 12
 
 
-class Sumo:
+class Sumo(Arena):
     """Two points in a ring; whoever leaves it loses."""
 
-    version = 1
+    version, physics, time_limit = 1, None, TIME_LIMIT
     num_agents, observation_size, action, control_dt, mj_model = 2, 4, Box(2), 0.02, None
 
-    def reset(self, key):
+    def __init__(self):
+        """There is nothing to set."""
+
+    def reset(self, key, phase=None):
         key, k_start = jax.random.split(key)
         state = _state(key, jax.random.uniform(k_start, (2, 2), minval=-0.5, maxval=0.5), jnp.int32(0))
         return state, self._timestep(state)
@@ -50,7 +53,7 @@ class Grid(Sumo):
     action = Discrete(3)
     mask = jnp.array([True, True, False])
 
-    def reset(self, key):
+    def reset(self, key, phase=None):
         state, timestep = super().reset(key)
         return state, timestep.replace(action_mask=jnp.tile(self.mask, (2, 1)))
 
@@ -70,7 +73,7 @@ def broken(after_reset=None, after_step=None, base=Sumo, **attributes):
     """An arena that is `base` but for what the hooks do to `(state, timestep)`."""
 
     class Broken(base):
-        def reset(self, key):
+        def reset(self, key, phase=None):
             result = super().reset(key)
             return after_reset(*result) if after_reset else result
 
@@ -105,14 +108,14 @@ class Unclipped(Sumo):
 class Careless(Sumo):
     """Its start depends on nothing, and neither does its key."""
 
-    def reset(self, key):
+    def reset(self, key, phase=None):
         return super().reset(jax.random.key(0))
 
 
 class OneStream(Sumo):
     """Its starts differ, but from there on all arenas would draw the same numbers."""
 
-    def reset(self, key):
+    def reset(self, key, phase=None):
         state, timestep = super().reset(key)
         return state.replace(key=jax.random.key(0)), timestep
 
@@ -229,7 +232,7 @@ def test_no_two_random_streams_of_a_check_come_from_each_other():
     seen = set()
 
     class Listening(Sumo):
-        def reset(self, key):
+        def reset(self, key, phase=None):
             jax.debug.callback(lambda data: seen.add(tuple(data.tolist())), jax.random.key_data(key))
             return super().reset(key)
 

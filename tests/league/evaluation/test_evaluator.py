@@ -179,7 +179,7 @@ def test_a_film_that_ends_before_the_match_shows_all_there_is(pair):
     assert [len(film) for film in films] == [LIMIT - 2] * 8
 
 
-def test_score_by_hand():
+def test_score_by_hand(toy_arena):
     # Two wins, a draw by time and a loss: of three decided matches two are won; (2 + 4 + 6 + 8) / 4 = 5 steps.
     own = np.array([1.0, 0.5, 0.0, -1.0, 1.0])
     records = Records(
@@ -191,13 +191,13 @@ def test_score_by_hand():
         returns=np.stack([2 * own, -own], 1),
         metrics={"height": np.array([1.0, 2.0, 3.0, 4.0, np.nan])},
     )
-    result = score(np.zeros(5, int), records)
+    result = score(np.zeros(5, int), records, toy_arena())
     assert (result.matches, result.wins, result.draws, result.losses) == (4, 0.5, 0.25, 0.25)
     assert result.wins_of_decided == pytest.approx(2 / 3)
     assert (result.survival, result.mean_length) == (0.25, 5)
     assert result.mean_rank == pytest.approx((1 + 1.25 + 1.5 + 2) / 4)
     assert result.mean_return == pytest.approx(0.25) and result.metrics == {"height": 2.5}
-    assert score(np.ones(5, int), records).mean_return == pytest.approx(-0.125)
+    assert score(np.ones(5, int), records, toy_arena()).mean_return == pytest.approx(-0.125)
 
 
 def test_a_film_holds_what_mujoco_replays_it_from():

@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -91,12 +92,12 @@ def test_settings_come_back_and_broken_ones_are_refused(tmp_path):
 
 def test_a_second_process_is_kept_out_until_the_first_ends(tmp_path):
     program = (
-        "import sys; from pathlib import Path; from ppo import run_folder\n"
-        "with run_folder.locked(Path(sys.argv[1])):\n"
+        "import sys; from pathlib import Path; from league.run import folder\n"
+        "with folder.locked(Path(sys.argv[1])):\n"
         "    print('locked', flush=True); sys.stdin.read()\n"
     )
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    root = os.path.dirname(os.path.dirname(run_folder.__file__))
+    root = Path(run_folder.__file__).parents[2]
     with subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], cwd=root, **pipes) as other:
         assert other.stdout.readline() == b"locked\n"
         with pytest.raises(SettingError, match="another process is training there"), run_folder.locked(tmp_path):

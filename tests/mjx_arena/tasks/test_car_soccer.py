@@ -217,7 +217,7 @@ def test_phases_change_what_is_paid_and_how_matches_begin_without_another_progra
         SoccerPhase("Two", rewards={"save_boost": 2.0}, starts={"random": 1.0}, drill_share=1.0),
     )
     arena = mjx_arena.make("car_soccer", NATIVE, phases=phases)
-    reset, step = jax.jit(arena.reset_in), jax.jit(arena.step)
+    reset, step = jax.jit(arena.reset), jax.jit(arena.step)
     state, _ = reset(jax.random.key(0), jnp.int32(0))
     second = arena.progressed(state, Progress(jnp.float32(0), jnp.int32(1)))
     rewards_of = [step(x, IDLE)[1] for x in (state, second)]

@@ -259,7 +259,7 @@ def test_a_match_kicks_nobody(duel, play):
         ({"drill_share": 1.1}, "task.drill_share=1.1: must lie between 0 and 1"),
         ({"drill_share": 0.6, "shadow_share": 0.6}, "task.shadow_share=0.6: drills and shadow matches exceed"),
         ({"reward": RewardWeights(time=-1.0)}, "task.reward.time=-1.0: weights must not be negative"),
-        ({"gravity": 1}, "task.gravity=1: humanoid_duel has no such setting; it has agent_contacts"),
+        ({"gravity": 1}, "task.gravity=1: there is no such setting; choose of agent_contacts"),
     ],
 )
 def test_settings_that_cannot_work_are_refused_by_name(changes, message):
