@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-# Nearly all of the time of a tiny run goes into compiling one iteration.
+# Nearly all of the time of tests goes into compiling programs that run for a moment.
 QUICK = {"XLA_FLAGS": "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"}
 TINY = (
     "num_arenas=8",

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from train_runs import QUICK, ROOT
+from train_runs import ROOT
 
 
 @pytest.fixture(scope="session")
@@ -16,7 +16,7 @@ def environment(tmp_path_factory):
         "JAX_COMPILATION_CACHE_DIR": str(folder / "cache"),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
     }
-    return os.environ | QUICK | cache | {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
+    return os.environ | cache | {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
 
 
 @pytest.fixture
