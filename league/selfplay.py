@@ -7,7 +7,6 @@ snapshots that are due join the pool.
 
 import functools
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import chex
@@ -146,13 +145,6 @@ class SelfPlay:
         return jax.tree.map(
             lambda shape, sharding: jax.ShapeDtypeStruct(shape.shape, shape.dtype, sharding=sharding), shapes, shardings
         )
-
-    def dump_nonfinite(self, state: RunState, path: Path) -> None:
-        """Writes the last non-finite arena of each device, as it was one step before, to `path` (`.npz`)."""
-        broken = jax.device_get(state.matches.broken)
-        physics = jax.tree.leaves_with_path(broken.physics)
-        arrays = {jax.tree_util.keystr(keys, simple=True) or "physics": leaf for keys, leaf in physics}
-        np.savez(path, allow_pickle=False, seen=broken.seen, action=broken.action, **arrays)
 
     def shard(self, function: Callable, in_specs: Any, out_specs: Any) -> Callable:
         """Returns `function`, which computes one device's part, mapped over the whole mesh."""

@@ -18,6 +18,7 @@ from league.run import milestones, resume
 from league.run.checkpoints import Checkpoints
 from league.run.console import open_console
 from league.run.debug import Debug
+from league.run.dump import dump_nonfinite
 from league.run.logs import TensorBoard, Writer, open_writers
 from league.run.loop import LoopSettings, RunLoop
 from league.run.milestones import Milestones
@@ -135,7 +136,7 @@ def _train(settings: RunSettings, folder: Path, changes: Mapping[str, tuple[Any,
                 checkpoints=checkpoints,
                 meta={"task": settings.task_name, "settings": plain, "versions": run_folder.versions()},
                 writers=seen,
-                dump=trainer.dump_nonfinite,
+                dump=dump_nonfinite,
                 dump_folder=folder,
                 recorder=recorder,
                 milestones=Milestones(folder, interval) if (interval := settings.milestone_interval) else None,

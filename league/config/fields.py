@@ -59,7 +59,9 @@ def typed(value: Any, hint: Any, key: str) -> Any:
             return {str(name): typed(entry, parts[1], str(name)) for name, entry in value.items()}
         if hint is float and not isinstance(value, bool):
             return float(value)
-    except SettingError as error:  # in an entry of a list or mapping, which has no key of its own
+    except SettingError as error:
+        if key and error.key.startswith(f"{key}."):
+            raise  # of a group, whose message names the key; entries of lists and mappings have none of their own
         if origin is dict or row_type(hint):
             space = ": " if error.remedy.startswith("there") else " "
             remedy = error.key.removeprefix(".") + space + error.remedy
@@ -81,7 +83,8 @@ def _first_fit(value: Any, hints: Iterable[Any], key: str) -> Any:
         try:
             return typed(value, hint, key)
         except SettingError:
-            continue
+            if dataclasses.is_dataclass(hint) and isinstance(value, Mapping):
+                raise  # it is meant, and its message names the key inside
     raise ValueError
 
 

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from league.run.dump import dump_nonfinite
 from league.selfplay import SelfPlay, first_learner
 from league.settings import LeagueSettings, RunSettings
 from mjx_arena import registry
@@ -155,8 +156,8 @@ def params_of(state):
     return jax.tree.leaves(state.learner.policy.params)
 
 
-def test_a_dump_holds_the_last_broken_arena(trainer, run, tmp_path):
-    trainer.dump_nonfinite(run[0][-1], tmp_path / "broken.npz")
+def test_a_dump_holds_the_last_broken_arena(run, tmp_path):
+    dump_nonfinite(run[0][-1], tmp_path / "broken.npz")
     with np.load(tmp_path / "broken.npz") as dump:
         assert dump["seen"].tolist() == [[False]]
         assert dump["physics"].shape == (1, 1, 1) and dump["action"].shape == (1, 1, 2, 1)
