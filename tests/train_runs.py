@@ -20,6 +20,7 @@ TINY = (
     "league.snapshot_interval=3",
     f"devices={os.environ.get('MJX_ARENA_TEST_DEVICES', '1')}",
 )
+SMALL = f"game_file={ROOT / 'examples' / 'ball_sumo.py'}"  # a game that compiles in a third of the time of the duel
 ALONE = "league.roles=[learner]"  # compiles in half the time
 
 

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from train_runs import ALONE, ROOT, TINY, finished_steps, rows_of, wait_for_rows, wait_until
+from train_runs import ALONE, ROOT, SMALL, TINY, finished_steps, rows_of, wait_for_rows, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -232,7 +232,7 @@ def test_what_is_learned_may_change_on_resume_and_the_run_says_what_and_when(tra
 @pytest.mark.parametrize(("then", "now"), [(2, 1), (1, 2)])
 def test_a_run_goes_on_with_another_number_of_devices(train, tmp_path, then, now):
     tiny = [text for text in TINY if not text.startswith("devices=")]
-    assert train(*tiny, ALONE, f"devices={then}", "iterations=2", "run_dir=run")[0] == 0
+    assert train(*tiny, ALONE, SMALL, f"devices={then}", "iterations=2", "run_dir=run")[0] == 0
     before = rows_of(tmp_path / "run")
     status, out, err = train("resume=run", f"devices={now}", "iterations=4")
     assert status == 0 and f"on {now} devices, not {then}: the matches in play begin afresh" in out, err
