@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import yaml
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 from hydra.core.config_store import ConfigStore
@@ -61,9 +62,18 @@ def register(name: str, cls: type) -> None:
 
 
 def beside_game(task: str) -> dict[str, Any]:
-    """Returns the YAML beside a game's file: `task`, changes of its settings, and `evaluation`, its pairings; or {}."""
+    """Returns the YAML beside a game's file: `task`, changes of its settings, and `evaluation`, its pairings; or {}.
+
+    Raises SettingError for one that cannot be read.
+    """
     path = registry.source_file(task).with_suffix(".yaml")
-    return OmegaConf.to_container(OmegaConf.load(path)) if path.is_file() else {}  # type: ignore[return-value]
+    try:
+        found = OmegaConf.to_container(OmegaConf.load(path)) if path.is_file() else {}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, OmegaConfBaseException) as error:
+        raise SettingError("task", task, f"{path} cannot be read: {str(error).splitlines()[0]}") from error
+    if not isinstance(found, dict) or not set(found) <= {"task", "evaluation"}:
+        raise SettingError("task", task, f"{path} may hold the groups task and evaluation, and nothing else")
+    return found  # type: ignore[return-value]
 
 
 def with_game_file(overrides: list[str], cls: type) -> list[str]:
@@ -191,4 +201,7 @@ def _source(error: SettingError, written: Mapping[str, Override], choices: Mappi
         return written[error.key].text
     group = error.key.partition(".")[0]
     chosen = choices.get(group)
+    beside = registry.source_file(chosen).with_suffix(".yaml") if group == "task" and chosen else Path()
+    if beside.is_file():
+        return f"(in {beside})"
     return f"(in conf/{group}/{chosen}.yaml)" if chosen else error.value

@@ -1,3 +1,4 @@
+import copy
 import dataclasses
 import shutil
 import subprocess
@@ -6,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from hydra.core.config_store import ConfigStore
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,6 +19,7 @@ from league.config.overrides import parse_overrides
 from league.config.renamed import RENAMED
 from league.run.resume import resumed
 from league.settings import RunSettings
+from mjx_arena import registry
 from mjx_arena.registry import settings_type
 from mjx_arena.validation import SettingError
 
@@ -314,3 +317,35 @@ def test_text_keeps_hydras_own_quotes_null_and_interpolations(monkeypatch):
     monkeypatch.setenv("PLACE", "there")
     assert compose(["run_dir='a b'"]).run_dir == "a b" and compose(["run_dir=null"]).run_dir is None
     assert compose(["run_dir=${oc.env:PLACE}/x"]).run_dir == "there/x"
+
+
+@pytest.fixture
+def own_games(monkeypatch):
+    """Forgets at the end the games that a test has registered."""
+    monkeypatch.setattr(registry, "_registered", {})
+    monkeypatch.setattr(ConfigStore.instance(), "repo", copy.deepcopy(ConfigStore.instance().repo))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (
+            "task: {time_limt: 3}",
+            r"task.time_limt=\(in .*ball_sumo.yaml\): there is no such key; did you mean task.time_limit",
+        ),
+        ("task: {time_limit: long}", r"task.time_limit=\(in .*ball_sumo.yaml\): must be a whole number"),
+        ("task: [", "task=ball_sumo: .*ball_sumo.yaml cannot be read"),
+        ("num_arenas: 8", "task=ball_sumo: .*ball_sumo.yaml may hold the groups task and evaluation"),
+    ],
+)
+def test_a_bad_yaml_beside_a_game_is_named(tmp_path, own_games, content, message):
+    shutil.copy(ROOT / "examples" / "ball_sumo.py", tmp_path)
+    (tmp_path / "ball_sumo.yaml").write_text(content)
+    with pytest.raises(SettingError, match=message):
+        compose(config.with_game_file([f"game_file={tmp_path / 'ball_sumo.py'}"], RunSettings))
+
+
+def test_a_yaml_beside_a_game_changes_its_settings(own_games):
+    settings = compose(config.with_game_file([f"game_file={ROOT / 'examples' / 'ball_sumo.py'}"], RunSettings))
+    assert settings.task_name == "ball_sumo" and settings.task.time_limit == 250
+    assert type(settings.task)().time_limit == 300
