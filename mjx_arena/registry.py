@@ -3,6 +3,7 @@
 A package offers a game by an entry point of the group `mjx_arena.games`, such as `catch = "my_package.catch:Catch"`.
 """
 
+import functools
 import importlib
 import importlib.metadata
 import importlib.util
@@ -108,5 +109,6 @@ def _arena_of(module: ModuleType) -> type[Arena]:
     return found[0]
 
 
+@functools.cache  # reading what every installed package offers takes 10 ms, and nothing is installed meanwhile
 def _entry_points() -> tuple[importlib.metadata.EntryPoint, ...]:
     return tuple(importlib.metadata.entry_points(group=_GROUP))

@@ -27,6 +27,8 @@ class Guest(Arena):
 @pytest.fixture(autouse=True)
 def own_names(monkeypatch):
     monkeypatch.setattr(registry, "_registered", {})
+    yield
+    registry._entry_points.cache_clear()
 
 
 def test_a_folder_is_a_game():
@@ -46,6 +48,7 @@ def test_an_installed_package_offers_a_game_by_an_entry_point(monkeypatch):
     point = importlib.metadata.EntryPoint("guest", f"{__name__}:Guest", registry._GROUP)
     monkeypatch.setattr(type(point), "load", lambda self: Guest)
     monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: [point] if group == registry._GROUP else [])
+    registry._entry_points.cache_clear()
     assert "guest" in list_tasks() and isinstance(make("guest"), Guest)
 
 
