@@ -23,7 +23,8 @@ def help_text(name: str, settings: type, purpose: str, examples: tuple[str, ...]
         lines += ["", "Groups, key=choice; the keys of a group are set by group.key=value, and --cfg job shows them:"]
         lines += [f"  {group + '=':<12}{', '.join(choices)}" for group, choices in _groups().items()]
     lines += ["", "Keys, with their defaults:"]
-    lines += [f"  {_line(key, value, known_fields(settings))}" for key, value in _defaults(settings).items()]
+    known = known_fields(settings)
+    lines += [f"  {_line(key, value, known[key])}" for key, value in _defaults(settings).items()]
     lines += ["", _FLAGS, "", "Examples:", *(f"  {example}" for example in examples)]
     return "\n".join(lines)
 
@@ -42,12 +43,7 @@ def _defaults(settings: type) -> dict[str, Any]:
     return {key: value for key, value in plain.items() if value is not dataclasses.MISSING}
 
 
-def _line(key: str, value: Any, known: dict[str, Field]) -> str:
-    shown = yaml.safe_dump(to_plain(value), default_flow_style=True, width=1000).removesuffix("...\n").strip()
-    comment = known[key].comment
-    return f"{key}: {shown}" + (f"  # {comment}" if comment else "")
-
-
-def to_plain(value: Any) -> Any:
-    """Returns a tuple as a list, and other values as they are."""
-    return list(value) if isinstance(value, tuple) else value
+def _line(key: str, value: Any, field: Field) -> str:
+    plain = list(value) if isinstance(value, tuple) else value
+    shown = yaml.safe_dump(plain, default_flow_style=True, width=1000).removesuffix("...\n").strip()
+    return f"{key}: {shown}" + (f"  # {field.comment}" if field.comment else "")

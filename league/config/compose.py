@@ -17,7 +17,7 @@ from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from league.config.fields import Field, describe, fields_of, instance_of, unknown_key
+from league.config.fields import Field, describe, fields_of, instance_of, is_text, unknown_key
 from league.config.overrides import Override, parse_overrides
 from league.config.renamed import current
 from league.matchmaking import MATCHMAKERS
@@ -152,13 +152,18 @@ def checked(settings: RunSettings) -> RunSettings:
     return settings
 
 
-def known_fields(cls: type, task: str | None = None) -> dict[str, Field]:
-    """Returns all keys of `cls`, for a run with those of every task; where tasks share a key, that of `task` counts."""
+def known_fields(cls: type) -> dict[str, Field]:
+    """Returns all keys of `cls`, for a run with those of every task.
+
+    A key that is text in one task and not in another is none, so that a number of the other is not taken for text.
+    """
     if not issubclass(cls, RunSettings):
         return fields_of(cls)
     known: dict[str, Field] = {}
-    for name in sorted(registry.list_tasks(), key=lambda name: name == task):
-        known |= fields_of(cls, {"task": registry.settings_type(name)})
+    for name in registry.list_tasks():
+        for key, field in fields_of(cls, {"task": registry.settings_type(name)}).items():
+            if key not in known or is_text(known[key].hint):
+                known[key] = field
     return known
 
 

@@ -19,7 +19,7 @@ from league.config.overrides import parse_overrides
 from league.config.renamed import RENAMED
 from league.run.resume import resumed
 from league.settings import RunSettings
-from mjx_arena import registry
+from mjx_arena import Arena, TaskSettings, registry
 from mjx_arena.registry import settings_type
 from mjx_arena.validation import SettingError
 
@@ -349,3 +349,20 @@ def test_a_yaml_beside_a_game_changes_its_settings(own_games):
     settings = compose(config.with_game_file([f"game_file={ROOT / 'examples' / 'ball_sumo.py'}"], RunSettings))
     assert settings.task_name == "ball_sumo" and settings.task.time_limit == 250
     assert type(settings.task)().time_limit == 300
+
+
+def test_a_number_is_one_although_another_task_has_text_under_its_key(own_games):
+    @dataclasses.dataclass(frozen=True)
+    class Settings(TaskSettings):
+        name: str = "a_first_one"
+        actions: int = 2  # text in car soccer
+
+    class Game(Arena):
+        settings_type = Settings
+
+        def reset(self, key, phase=None): ...
+
+        def step(self, state, action): ...
+
+    registry.register(Game)
+    assert compose(["task=a_first_one", "task.actions=3"]).task.actions == 3
