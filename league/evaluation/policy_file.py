@@ -4,7 +4,6 @@ The file is a NumPy archive (`.npz`, without pickled objects) of the arrays by t
 """
 
 import json
-import os
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -15,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from mjx_arena.drafts import draft_of
 from mjx_arena.types import Box, Discrete
 from ppo.policy import Policy, PolicyState
 from ppo.settings import PPOSettings
@@ -42,13 +42,10 @@ def save(path: str | Path, policy: Policy, state: PolicyState, about: dict[str, 
     }
     arrays: dict[str, Any] = {_path(keys): np.asarray(x) for keys, x in jax.tree_util.tree_leaves_with_path(state)}
     arrays[_ABOUT] = np.array(json.dumps(description))
-    draft = path.with_name(f".{path.name}.draft")
     try:
-        with draft.open("wb") as file:
+        with draft_of(path) as draft, draft.open("wb") as file:
             np.savez(file, **arrays)
-        os.replace(draft, path)
     except OSError as error:
-        draft.unlink(missing_ok=True)
         raise PolicyFileError(f"cannot write {path}: {error.strerror or error}") from error
 
 

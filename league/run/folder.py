@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from mjx_arena.drafts import draft_of
 from mjx_arena.validation import SettingError
 
 CONFIG, METRICS, CHECKPOINTS, EVENTS = "config.yaml", "metrics.jsonl", "checkpoints", "tensorboard"
@@ -78,9 +79,8 @@ def read_config(folder: Path) -> Any:
 
 def write_config(folder: Path, settings: dict[str, Any]) -> None:
     """Replaces `config.yaml` in one step."""
-    draft = folder / f"{CONFIG}.draft"
-    draft.write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
-    os.replace(draft, folder / CONFIG)
+    with draft_of(folder / CONFIG) as draft:
+        draft.write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
 
 
 @contextlib.contextmanager

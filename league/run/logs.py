@@ -7,7 +7,6 @@ A row is a flat dict for one logged iteration: `iteration`, `arena_steps`, the l
 import contextlib
 import json
 import math
-import os
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -22,6 +21,7 @@ from tensorboardX.proto.summary_pb2 import Summary  # pyright: ignore[reportAttr
 
 from league.run.folder import EVENTS, METRICS
 from league.settings import LoggerSettings
+from mjx_arena.drafts import draft_of
 
 _FLUSH_SECONDS = 5.0  # between two flushes of the event file, which wait for the disk
 
@@ -186,6 +186,5 @@ def _keep_rows(path: Path, last: int) -> None:
             continue
         if row["iteration"] <= last:
             kept.append(line + "\n")
-    draft = path.with_name(path.name + ".draft")
-    draft.write_text("".join(kept), encoding="utf-8")
-    os.replace(draft, path)
+    with draft_of(path) as draft:
+        draft.write_text("".join(kept), encoding="utf-8")
