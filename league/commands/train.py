@@ -29,6 +29,7 @@ from league.split import choose_devices
 from mjx_arena import compilation_cache, devices
 from mjx_arena.arena import Arena
 from mjx_arena.physics import engines
+from mjx_arena.validation import require
 
 SETTINGS = RunSettings
 PURPOSE = "Trains a task by self-play, into a run folder that it can be resumed from."
@@ -82,10 +83,13 @@ def train(settings: RunSettings, written: Mapping[str, str] | None = None) -> Re
 
 
 def run(settings: RunSettings, written: Mapping[str, Override]) -> float | None:
-    """Trains for the command line; returns the metric `objective`. Raises SystemExit where a signal ended the run."""
+    """Trains for the command line; returns the metric `objective`. Raises SettingError, and SystemExit after a signal."""
     result = train(settings, {key: override.text for key, override in written.items()})
     if result.stopped:
         raise SystemExit(result.exit_status)
+    known = [name for name in result.metrics if not name.startswith("time/")]
+    remedy = f"the run is saved, but has no such metric; it has {', '.join(known)}"
+    require(not known or settings.objective in known, "objective", settings.objective, remedy)
     return result.metrics.get(settings.objective)
 
 
