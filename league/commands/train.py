@@ -83,7 +83,7 @@ def train(settings: RunSettings, written: Mapping[str, str] | None = None) -> Re
 
 
 def run(settings: RunSettings, written: Mapping[str, Override]) -> float | None:
-    """Trains for the command line; returns the metric `objective`. Raises SettingError, and SystemExit after a signal."""
+    """Trains for the command line; returns the metric `objective`. Raises as `train`, and SystemExit after a signal."""
     result = train(settings, {key: override.text for key, override in written.items()})
     if result.stopped:
         raise SystemExit(result.exit_status)
