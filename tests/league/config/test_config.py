@@ -11,13 +11,10 @@ from hydra.core.config_store import ConfigStore
 from hypothesis import given
 from hypothesis import strategies as st
 
-from league import split
 from league.config import compose as config
-from league.config.compose import CONF, compose, known_fields
+from league.config.compose import CONF, compose
 from league.config.fields import describe, fields_of, unknown_key
-from league.config.overrides import parse_overrides
 from league.config.renamed import RENAMED
-from league.run.resume import resumed
 from league.settings import RunSettings
 from mjx_arena import Arena, TaskSettings, registry
 from mjx_arena.registry import settings_type
@@ -186,92 +183,6 @@ def test_settings_survive_yaml():
 def test_damaged_saved_settings_are_refused(change, message):
     with pytest.raises(SettingError) as error:
         config.from_mapping(as_plain(compose([])) | change)
-    assert str(error.value).startswith(message)
-
-
-@given(
-    arenas=st.integers(1, 64),
-    devices=st.integers(1, 4),
-    horizon=st.integers(1, 32),
-    minibatches=st.integers(1, 16),
-    mirror=st.floats(0, 1),
-)
-def test_what_a_message_proposes_works(arenas, devices, horizon, minibatches, mirror):
-    settings = compose_quickly(arenas, horizon, minibatches, mirror)
-    for _ in range(2):
-        try:
-            split.check_split(settings, devices)
-        except SettingError as error:
-            proposed = int(error.remedy.split("for example ")[1].split(" ")[0].rstrip(","))
-            if error.key == "num_arenas":
-                settings = dataclasses.replace(settings, num_arenas=proposed)
-            else:
-                ppo = dataclasses.replace(settings.ppo, num_minibatches=proposed)
-                settings = dataclasses.replace(settings, ppo=ppo)
-    split.check_split(settings, devices)
-
-
-def compose_quickly(arenas, horizon, minibatches, mirror):
-    settings = RunSettings(task=settings_type("humanoid_duel")(), num_arenas=arenas)
-    return dataclasses.replace(
-        settings,
-        ppo=dataclasses.replace(settings.ppo, horizon=horizon, num_minibatches=minibatches),
-        league=dataclasses.replace(settings.league, mirror_fraction=mirror),
-    )
-
-
-def test_learner_rows_count_every_agent_of_mirror_arenas():
-    assert split.learner_rows(512, 0.5, 2) == 256 * 2 + 256
-    assert split.learner_rows(10, 0.0, 3) == 10
-    assert split.learner_rows(10, 1.0, 3) == 30
-
-
-@pytest.mark.parametrize(("available", "chosen"), [(1, 1), (2, 2), (3, 2), (8, 8), (12, 8)])
-def test_as_many_devices_as_the_arenas_split_over(available, chosen):
-    assert split.choose_devices(compose([]), available) == chosen
-
-
-def test_more_devices_than_there_are_is_refused():
-    with pytest.raises(SettingError, match="devices=4: there are 2"):
-        split.choose_devices(compose(["devices=4"]), 2)
-
-
-def resume(saved_overrides, overrides):
-    saved, overrides = compose(saved_overrides), ["resume=x", *overrides]
-    written = {each.key: each.text for each in parse_overrides(overrides, known_fields(RunSettings))}
-    return resumed(saved, compose(overrides), written)
-
-
-def test_resuming_takes_the_saved_settings_with_what_may_change_on_top():
-    saved = ["num_arenas=8", "seed=3", "logger.interval=5"]
-    settings = resume(saved, ["iterations=2000", "logger.tensorboard=false", "checkpoint_interval=9"])
-    assert (settings.num_arenas, settings.seed, settings.iterations, settings.checkpoint_interval) == (8, 3, 2000, 9)
-    assert settings.logger.interval == 5 and not settings.logger.tensorboard
-
-
-def test_resuming_counts_total_arena_steps_with_the_saved_sizes():
-    assert resume(["num_arenas=8"], ["total_arena_steps=1000"]).iterations == 6
-
-
-def test_resuming_accepts_values_that_are_the_same():
-    assert resume(["num_arenas=8"], ["num_arenas=8", "task=humanoid_duel"]).num_arenas == 8
-
-
-@pytest.mark.parametrize(
-    ("overrides", "message"),
-    [
-        (["num_arenas=16"], "num_arenas=16: cannot change on resume, the run has 8"),
-        (["ppo.gamma=0.9"], "ppo.gamma=0.9: cannot change on resume, the run has 0.995"),
-        (["iterations=0"], "iterations=0: must be at least 1"),
-        (
-            ["experiment=duel_league"],
-            "experiment=duel_league: a run that is resumed keeps its settings; leave this out",
-        ),
-    ],
-)
-def test_resuming_refuses_other_changes_by_name(overrides, message):
-    with pytest.raises(SettingError) as error:
-        resume(["num_arenas=8"], overrides)
     assert str(error.value).startswith(message)
 
 

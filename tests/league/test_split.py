@@ -1,0 +1,60 @@
+"""Arenas over devices and samples over minibatches, and that what a message proposes works."""
+
+import dataclasses
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from league import split
+from league.config.compose import compose
+from league.settings import RunSettings
+from mjx_arena.registry import settings_type
+from mjx_arena.validation import SettingError
+
+
+@given(
+    arenas=st.integers(1, 64),
+    devices=st.integers(1, 4),
+    horizon=st.integers(1, 32),
+    minibatches=st.integers(1, 16),
+    mirror=st.floats(0, 1),
+)
+def test_what_a_message_proposes_works(arenas, devices, horizon, minibatches, mirror):
+    settings = compose_quickly(arenas, horizon, minibatches, mirror)
+    for _ in range(2):
+        try:
+            split.check_split(settings, devices)
+        except SettingError as error:
+            proposed = int(error.remedy.split("for example ")[1].split(" ")[0].rstrip(","))
+            if error.key == "num_arenas":
+                settings = dataclasses.replace(settings, num_arenas=proposed)
+            else:
+                ppo = dataclasses.replace(settings.ppo, num_minibatches=proposed)
+                settings = dataclasses.replace(settings, ppo=ppo)
+    split.check_split(settings, devices)
+
+
+def compose_quickly(arenas, horizon, minibatches, mirror):
+    settings = RunSettings(task=settings_type("humanoid_duel")(), num_arenas=arenas)
+    return dataclasses.replace(
+        settings,
+        ppo=dataclasses.replace(settings.ppo, horizon=horizon, num_minibatches=minibatches),
+        league=dataclasses.replace(settings.league, mirror_fraction=mirror),
+    )
+
+
+def test_learner_rows_count_every_agent_of_mirror_arenas():
+    assert split.learner_rows(512, 0.5, 2) == 256 * 2 + 256
+    assert split.learner_rows(10, 0.0, 3) == 10
+    assert split.learner_rows(10, 1.0, 3) == 30
+
+
+@pytest.mark.parametrize(("available", "chosen"), [(1, 1), (2, 2), (3, 2), (8, 8), (12, 8)])
+def test_as_many_devices_as_the_arenas_split_over(available, chosen):
+    assert split.choose_devices(compose([]), available) == chosen
+
+
+def test_more_devices_than_there_are_is_refused():
+    with pytest.raises(SettingError, match="devices=4: there are 2"):
+        split.choose_devices(compose(["devices=4"]), 2)
