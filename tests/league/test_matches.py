@@ -22,8 +22,6 @@ from ppo.policy import Policy
 from ppo.settings import PPOSettings
 
 MIRROR, LEAGUE, STEPS, MEMBERS, SLOTS = 2, 6, 80, 3, 4
-# Most of the time goes into compiling: leave out what makes programs of a few rows faster.
-QUICK = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 LEARNER = 1  # plays as member 1 does: it beats member 0, loses to member 2, and against member 1 the higher seat wins
 SETTINGS = LeagueSettings(player_pool_length=SLOTS, tile_rows=4)
 VARIANTS = {
@@ -66,8 +64,8 @@ class Player:
     def __init__(self, arena, policy, learner, mirror=MIRROR):
         self.arena, self.policy, self.learner = arena, policy, learner
         self.mirror, self.batch = mirror, BatchedArena(arena, 4)
-        self.start = jax.jit(self._start, compiler_options=QUICK)
-        self.play = jax.jit(self._play, static_argnums=3, compiler_options=QUICK)
+        self.start = jax.jit(self._start)
+        self.play = jax.jit(self._play, static_argnums=3)
 
     def runner(self, pool, bank):
         probability = matchmaking.uniform(pool, pool.record(0), SETTINGS)
@@ -276,7 +274,7 @@ def test_a_match_that_breaks_is_annulled_and_remembered(toy_arena):
     player = Player(arena, policy, member_of(policy, arena, LEARNER))
     pool = pool_for(policy, arena)
     bank, carry = player.start(pool, jax.random.key(0))
-    step = jax.jit(player.runner(pool, bank).step, compiler_options=QUICK)
+    step = jax.jit(player.runner(pool, bank).step)
     sound = jnp.zeros((2 * MIRROR + LEAGUE, 1))
     rows = [1, 2 * MIRROR + 3]  # the second agent of mirror arena 0, the learner of league arena 3
     carry, _, _ = step(carry, sound + 1, jax.random.key(1))

@@ -1,7 +1,7 @@
-"""A whole PPO update: what it learns, what it refuses to learn from, and how its step size moves."""
+"""A whole PPO update: what it learns, and what it refuses to learn from."""
 
 import dataclasses
-from functools import cache, partial
+from functools import cache
 
 import jax
 import jax.numpy as jnp
@@ -11,39 +11,15 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from scipy import stats
+from updates import BASE, WHOLE, O, R, T, largest_change, learner_of, trajectory_of
 
 from mjx_arena.types import Box
 from ppo import rollout
 from ppo.gae import generalized_advantage
 from ppo.loss import Samples
 from ppo.policy import Policy
-from ppo.rollout import RowStep, RowView, Trajectory
-from ppo.settings import PPOSettings
-from ppo.update import Learner, adapt_learning_rate, kl_share, shuffled
-
-T, R, O = 4, 8, 2  # noqa: E741
-BASE = PPOSettings(
-    horizon=T,
-    epochs=2,
-    num_minibatches=4,
-    actor_hidden=(8,),
-    critic_hidden=(8,),
-    learning_rate=1e-2,
-    learning_rate_schedule="fixed",
-)
-
-
-# Most of the time goes into compiling: leave out what makes programs of a few rows faster.
-QUICK = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
-# One minibatch: every sample is in it whatever the order, and before the first step all ratios are 1.
-WHOLE = {"epochs": 3, "num_minibatches": 1, "learning_rate_schedule": "adaptive", "learning_rate": 1e-3}
-
-
-@cache
-def learner_of(**changes):
-    settings = dataclasses.replace(BASE, **changes)
-    learner = Learner(Policy(O, Box(1), settings), settings)
-    return learner, jax.jit(learner.update, compiler_options=QUICK)
+from ppo.rollout import RowStep, RowView
+from ppo.update import Learner, shuffled
 
 
 @cache
@@ -51,29 +27,7 @@ def two_shards():
     settings = dataclasses.replace(BASE, **WHOLE)
     learner = Learner(Policy(O, Box(1), settings), settings, "shard")
     update = jax.vmap(learner.update, (None, 0, 0, None), axis_name="shard")
-    return jax.jit(update, compiler_options=QUICK)
-
-
-def trajectory_of(learner, state, seed=0):
-    """T steps of R rows under the learner's policy, some of which end matches and some of which carry no weight."""
-    rng = np.random.default_rng(seed)
-    observation = jnp.asarray(1 + 2 * rng.normal(size=(T, R, O)), jnp.float32)
-    distribution, value = learner.policy.apply(state.policy, observation)
-    action = distribution.sample(jax.random.key(seed))
-    terminated = rng.random((T, R)) < 0.2
-    return Trajectory(
-        observation=observation,
-        action_mask=None,
-        action=action,
-        log_prob=distribution.log_prob(action),
-        value=value,
-        reward=jnp.asarray(rng.normal(size=(T, R)), jnp.float32),
-        terminated=jnp.asarray(terminated),
-        truncated=jnp.asarray((rng.random((T, R)) < 0.2) & ~terminated),
-        final_value=jnp.asarray(rng.normal(size=(T, R)), jnp.float32),
-        weight=jnp.ones((T, R)).at[:, 3].set(0).at[:, 6].set(0),
-        last_value=jnp.asarray(rng.normal(size=R), jnp.float32),
-    )
+    return jax.jit(update)
 
 
 def halved(trajectory):
@@ -96,10 +50,6 @@ def assert_close(one, two, **tolerance):
         np.testing.assert_allclose(a, b, **tolerance)
 
 
-def largest_change(one, two):
-    return max(float(jnp.abs(a - b).max()) for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(two), strict=True))
-
-
 class Bandit:
     """Matches of one step: the row sees -1 or 1 and is paid for an action close to half of it."""
 
@@ -117,7 +67,7 @@ def test_a_bandit_is_learned_in_a_few_iterations():
     settings = dataclasses.replace(BASE, horizon=16, initial_log_std=-1.0, learning_rate_schedule="adaptive")
     learner = Learner(Policy(1, Box(1), settings), settings)
 
-    @partial(jax.jit, compiler_options=QUICK)
+    @jax.jit
     def iterate(state, carry, key):
         k_play, k_learn = jax.random.split(key)
         carry, trajectory, _ = rollout.collect(Bandit(), learner.policy, state.policy, carry, k_play, settings.horizon)
@@ -230,71 +180,6 @@ def test_rows_without_weight_teach_nothing():
     one, _ = update(state, trajectory, jax.random.key(1), 0.0)
     two, _ = update(state, other, jax.random.key(1), 0.0)
     assert_bits(one, two)
-
-
-@pytest.mark.parametrize(
-    ("rate", "kl", "expected"),
-    [
-        (1e-3, 0.021, 1e-3 / 1.5),  # above twice the target of 0.01
-        (1e-3, 0.0199, 1e-3),
-        (1e-3, 0.0051, 1e-3),
-        (1e-3, 0.0049, 1.5e-3),  # below half of it
-        (1e-3, 0.0, 1.5e-3),
-        (1.2e-5, 1.0, 1e-5),  # 0.8e-5 is under the lower bound
-        (8e-3, 0.0, 1e-2),  # 1.2e-2 is over the upper one
-    ],
-)
-def test_adaptive_learning_rate_by_hand(rate, kl, expected):
-    found = adapt_learning_rate(jnp.float32(rate), jnp.float32(kl), jnp.float32(0.01), PPOSettings())
-    assert float(found) == pytest.approx(expected, rel=1e-6)
-
-
-def test_the_adaptive_rate_moves_with_every_minibatch():
-    # One minibatch: its ratios are 1, its KL is 0, so the rate rises once by 1.5 and the step is taken with it.
-    learner, update = learner_of(epochs=1, num_minibatches=1, learning_rate=1e-3, learning_rate_schedule="adaptive")
-    state = learner.init(jax.random.key(0))
-    after, metrics = update(state, trajectory_of(learner, state), jax.random.key(1), 0.0)
-    assert metrics["kl"] < 1e-7  # the normaliser is frozen while ratios are formed
-    assert float(metrics["learning_rate"]) == float(after.learning_rate) == pytest.approx(1.5e-3)
-    # Adam's first direction is g / (|g| + 1e-5) in every coordinate: no parameter moves further than the rate.
-    assert largest_change(after.policy.params, state.policy.params) == pytest.approx(1.5e-3, rel=0.02)
-
-
-@pytest.mark.parametrize(("progress", "share"), [(0.0, 1.0), (0.25, 0.75), (1.0, 0.0)])
-def test_the_linear_rate_falls_to_zero_at_the_end(progress, share):
-    learner, update = learner_of(epochs=1, num_minibatches=1, learning_rate=4e-3, learning_rate_schedule="linear")
-    state = learner.init(jax.random.key(0))
-    after, metrics = update(state, trajectory_of(learner, state), jax.random.key(1), jnp.float32(progress))
-    assert float(metrics["learning_rate"]) == pytest.approx(4e-3 * share)
-    assert largest_change(after.policy.params, state.policy.params) == pytest.approx(4e-3 * share, rel=0.02)
-
-
-def test_the_linear_rate_falls_from_the_rate_of_a_phase():
-    learner, _ = learner_of(epochs=1, num_minibatches=1, learning_rate=4e-3, learning_rate_schedule="linear")
-    state = learner.init(jax.random.key(0))
-    update = jax.jit(learner.update)
-    arguments = (trajectory_of(learner, state), jax.random.key(1), jnp.float32(0.25), jnp.float32(2e-3))
-    assert float(update(state, *arguments)[1]["learning_rate"]) == pytest.approx(1.5e-3)
-
-
-@pytest.mark.parametrize(
-    ("progress", "decay", "share"),
-    [(0.99, 0.0, 1.0), (0.5, 0.4, 1.0), (0.6, 0.4, 1.0), (0.8, 0.4, 0.25), (1.0, 0.4, 0.0)],
-)
-def test_the_target_kl_falls_over_the_last_share_of_the_run(progress, decay, share):
-    assert float(kl_share(jnp.float32(progress), decay)) == pytest.approx(share, abs=1e-6)
-
-
-def test_a_target_kl_that_has_fallen_holds_the_adaptive_rate_back():
-    # Steps this short leave a KL below any target but 0: before the decay the rate rises with each of the three.
-    settings = {"epochs": 3, "num_minibatches": 1, "learning_rate": 1e-4, "learning_rate_schedule": "adaptive"}
-    learner, update = learner_of(**settings, target_kl_decay=0.5)
-    state = learner.init(jax.random.key(0))
-    trajectory = trajectory_of(learner, state)
-    before, end = (
-        float(update(state, trajectory, jax.random.key(1), jnp.float32(p))[1]["learning_rate"]) for p in (0.5, 1)
-    )
-    assert before == pytest.approx(1e-4 * 1.5**3) and end < 1e-4
 
 
 def test_stop_kl_ends_the_updates_of_an_iteration():
