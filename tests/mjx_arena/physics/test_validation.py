@@ -205,7 +205,8 @@ def test_the_kinds_that_are_accepted_are_those_that_mjx_has(field):
 
 
 def test_flexes_are_refused():
-    grid = '<flexcomp name="f" type="grid" count="2 2 1" spacing=".1 .1 .1" dim="2" radius=".01"/>'
+    size = 'type="grid" count="2 2 1" spacing=".1 .1 .1" dim="2" radius=".01"'
+    grid = f'<flexcomp name="f" {size}><edge equality="true"/></flexcomp>'  # without the edges MuJoCo writes a log
     with pytest.raises(ValueError, match="flexes do not exist in MJX"):
         validate(mujoco.MjModel.from_xml_string(f"<mujoco><worldbody>{grid}</worldbody></mujoco>"))
 
