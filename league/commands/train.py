@@ -104,6 +104,8 @@ def _train(settings: RunSettings, folder: Path, changes: Mapping[str, tuple[Any,
         if settings.resume is None:
             state, done = trainer.init(foreign_members(settings.league, trainer.policy, settings.task_name)), None
             announce(f"training {settings.task_name} on {_machine()} in {folder}")
+            if notice := settings.physics.traits.notice():
+                announce(notice)
             if settings.physics.traits.device != "cpu" and jax.default_backend() == "cpu":
                 for name, engine in engines().items():
                     if engine.device == "cpu":

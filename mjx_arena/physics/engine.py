@@ -47,6 +47,11 @@ class Engine(Physics):
         del settings
         return None
 
+    @classmethod
+    def notice(cls) -> str | None:
+        """Returns one line on what this machine lacks for the engine to be at its best; None: nothing."""
+        return None
+
 
 def engines() -> dict[str, type[Engine]]:
     """Returns all engines by name."""

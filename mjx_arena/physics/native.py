@@ -1,32 +1,25 @@
 """The native engine: MuJoCo in C on all cores, called from within the jitted program, for CPUs.
 
-One host call advances every arena; like a step of the other engines, it is a pure function of the whole state.
+One call advances every arena; like a step of the other engines, it is a pure function of the whole state.
 """
 
 import copy
-import math
-import threading
 
 import jax
 import jax.numpy as jnp
 import mujoco
-import numpy as np
-from mujoco.batch import MODEL_FIELDS, Batch, SimulationError
+from mujoco.batch import MODEL_FIELDS
 
-from mjx_arena.devices import available_cores
+from mjx_arena.physics import native_library
 from mjx_arena.physics.engine import Engine
+from mjx_arena.physics.native_callback import CallbackStep
+from mjx_arena.physics.native_library import LibraryStep
 from mjx_arena.physics.settings import PhysicsSettings
 from mjx_arena.types import PhysicsState
 
-# A simulation that raises one of these has diverged.
-_LOST = [
-    int(kind)
-    for kind in (mujoco.mjtWarning.mjWARN_BADQPOS, mujoco.mjtWarning.mjWARN_BADQVEL, mujoco.mjtWarning.mjWARN_BADQACC)
-]
-
 
 class NativePhysics(Engine):
-    """Steps `model` with `mujoco.batch.Batch`; an arena that diverges comes back as NaN."""
+    """Steps `model` with MuJoCo's batches of simulations; an arena that diverges comes back as NaN."""
 
     name = "native"
     title = "MuJoCo in C"
@@ -36,11 +29,19 @@ class NativePhysics(Engine):
     def __init__(self, model: mujoco.MjModel, settings: PhysicsSettings):
         super().__init__(model, settings)
         # The engine's own answer to divergence, to reset to the model's defaults, would look like a healthy arena.
-        self._model = copy.copy(model)
-        self._model.opt.disableflags |= mujoco.mjtDisableBit.mjDSBL_AUTORESET
-        self._batches: dict[tuple, Batch] = {}
-        self._lock = threading.Lock()  # a batch serves one call at a time
+        model = copy.copy(model)
+        model.opt.disableflags |= mujoco.mjtDisableBit.mjDSBL_AUTORESET
         _keep_quiet()
+        library = native_library.load()
+        self._advance = CallbackStep(model) if isinstance(library, str) else LibraryStep(model, library)
+
+    @classmethod
+    def notice(cls) -> str | None:
+        """Returns why MuJoCo is called by way of Python on this machine; None if it is not."""
+        library = native_library.load()
+        if not isinstance(library, str):
+            return None
+        return f"physics=native goes by way of Python, which is slower: its library cannot be built ({library})"
 
     def init(self, qpos: jax.Array, qvel: jax.Array, fields: dict[str, jax.Array] | None = None) -> PhysicsState:
         """Returns the state at `qpos` `[nq]` and `qvel` `[nv]`, with sensors evaluated and no warm start."""
@@ -48,7 +49,7 @@ class NativePhysics(Engine):
         state = PhysicsState(qpos=qpos, qvel=qvel, act=act, warmstart=nothing, sensordata=jnp.zeros(0))
         if self.model.nsensor == 0:
             return state
-        sensordata = self._call(0, state, jnp.zeros(self.model.nu), nothing, fields).sensordata
+        sensordata = self._call(0, state, jnp.zeros(self.model.nu), None, fields).sensordata
         return state.replace(sensordata=sensordata)
 
     def step(
@@ -60,74 +61,15 @@ class NativePhysics(Engine):
         fields: dict[str, jax.Array] | None = None,
     ) -> PhysicsState:
         """Advances the state, see `mjx_arena.types.Physics.step`."""
-        return self._call(n_substeps, state, ctrl, jnp.zeros(self.model.nv) if applied is None else applied, fields)
+        return self._call(n_substeps, state, ctrl, applied, fields)
 
     def _call(self, n_substeps: int, state: PhysicsState, ctrl, applied, fields) -> PhysicsState:
         for name in fields or {}:
             if name not in MODEL_FIELDS:
                 raise TypeError(f"{name} is no field of a model that can vary by arena")
         fields = {name: jnp.asarray(value) for name, value in (fields or {}).items()}
-        shapes = {name: value.shape for name, value in fields.items()}
-        # One row in and one row out: every further argument of a callback costs time.
-        values = [state.qpos, state.qvel, state.act, state.warmstart, ctrl, applied, *map(jnp.ravel, fields.values())]
-        row = jnp.concatenate([jnp.asarray(value, jnp.float32) for value in values])
-
-        def on_host(rows):
-            """Steps `rows` `[..., row]`; leading axes are those of `vmap`s."""
-            rows = np.asarray(rows)
-            result = self._advance(n_substeps, rows.reshape(-1, rows.shape[-1]), shapes)
-            return result.reshape(*rows.shape[:-1], result.shape[-1])
-
-        sizes = [x.size for x in (state.qpos, state.qvel, state.act, state.warmstart)] + [self.model.nsensordata]
-        shape = jax.ShapeDtypeStruct((sum(sizes),), jnp.float32)
-        result = jax.pure_callback(on_host, shape, row, vmap_method="expand_dims")
-        return PhysicsState(*jnp.split(result, np.cumsum(sizes)[:-1]))
-
-    def _advance(self, n_substeps: int, rows: np.ndarray, shapes: dict[str, tuple[int, ...]]) -> np.ndarray:
-        """Steps rows of qpos, qvel, act, warm start, controls, forces and fields; returns rows of `PhysicsState`s."""
-        model = self.model
-        # MuJoCo's layout of a simulation: the time, then the same numbers as in a row, in the same order.
-        state = slice(1, 1 + model.nq + 3 * model.nv + model.na + model.nu)
-        kept = slice(1, 1 + model.nq + 2 * model.nv + model.na)
-        width = state.stop - state.start
-        sensors = mujoco.mjtStage.mjSTAGE_VEL if model.nsensor else mujoco.mjtStage.mjSTAGE_NONE
-        with self._lock:
-            batch = self._batch(len(rows), tuple(shapes))
-            batch.state[:, 0] = 0
-            batch.state[:, state] = rows[:, :width]
-            for name, shape in shapes.items():
-                size = math.prod(shape)
-                batch.expand(name)[:] = rows[:, width : width + size].reshape(-1, *shape)
-                width += size
-            with np.errstate(invalid="ignore", over="ignore"):
-                broken = ~np.isfinite(rows.sum(1))  # a state whose sum overflows is lost too
-            # The engine would only report again what is broken already.
-            batch.state[broken, state] = 0
-            batch.bind("qpos")[broken] = model.qpos0
-            warnings = batch.warning[:, _LOST, 1].copy()
-            try:
-                if n_substeps:
-                    batch.step(nstep=n_substeps, stage=sensors)
-                else:
-                    batch.forward(stage=sensors)
-            except SimulationError as error:
-                broken[error.ids] = True
-            broken[(batch.warning[:, _LOST, 1] > warnings).any(1)] = True
-            result = np.empty((len(rows), kept.stop - 1 + model.nsensordata), np.float32)
-            result[:, : kept.stop - 1] = batch.state[:, kept]
-            result[:, kept.stop - 1 :] = batch.bind("sensordata")
-        result[broken] = np.nan
-        return result
-
-    def _batch(self, num: int, fields: tuple[str, ...]) -> Batch:
-        """Returns the batch for `num` simulations and a set of fields, made when it is first needed."""
-        if (num, fields) not in self._batches:
-            batch = Batch(self._model, num, min(num, available_cores()))
-            batch.bind("sensordata")
-            for name in fields:
-                batch.expand(name)
-            self._batches[num, fields] = batch
-        return self._batches[num, fields]
+        applied = jnp.zeros(self.model.nv) if applied is None else applied
+        return self._advance(n_substeps, state, ctrl, applied, fields)
 
 
 def _keep_quiet() -> None:

@@ -1,4 +1,11 @@
-"""What is special about the native engine: calls to the host from a jitted program, and divergence without a reset."""
+"""What is special about the native engine: one call from a jitted program, by its library or by way of Python.
+
+Also: divergence without a reset, and what happens where the library cannot be built.
+"""
+
+import os
+import subprocess
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -7,10 +14,13 @@ import numpy as np
 import pytest
 
 import mjx_arena
-from mjx_arena.physics import PhysicsSettings
+from mjx_arena.physics import PhysicsSettings, native_library
 from mjx_arena.physics.native import NativePhysics
+from mjx_arena.physics.native_callback import CallbackStep
+from mjx_arena.physics.native_library import LibraryStep
 
 NUM = 6
+OUTPUT = {"check": True, "stdout": subprocess.PIPE, "text": True}
 MODEL = """
 <mujoco>
   <option timestep="0.01"/>
@@ -22,9 +32,18 @@ MODEL = """
 """
 
 
-@pytest.fixture(scope="module")
-def physics():
-    return NativePhysics(mujoco.MjModel.from_xml_string(MODEL), PhysicsSettings(engine="native"))
+def _native(model, way):
+    with pytest.MonkeyPatch.context() as patch:
+        if way is CallbackStep:
+            patch.setattr(native_library, "load", lambda: "not wanted")
+        physics = NativePhysics(model, PhysicsSettings(engine="native"))
+    assert isinstance(physics._advance, way)
+    return physics
+
+
+@pytest.fixture(scope="module", params=[LibraryStep, CallbackStep])
+def physics(request):
+    return _native(mujoco.MjModel.from_xml_string(MODEL), request.param)
 
 
 @pytest.fixture
@@ -36,15 +55,15 @@ def start(physics):
 
 
 @pytest.fixture
-def calls(physics, monkeypatch):
-    """Sizes of the batches that reached the host."""
-    sizes, advance = [], physics._advance
+def calls(monkeypatch):
+    """Sizes of the batches that reached the host by way of Python."""
+    sizes, advance = [], CallbackStep._advance
 
-    def counted(n_substeps, rows, shapes):
+    def counted(self, n_substeps, rows, shapes):
         sizes.append(len(rows))
-        return advance(n_substeps, rows, shapes)
+        return advance(self, n_substeps, rows, shapes)
 
-    monkeypatch.setattr(physics, "_advance", counted)
+    monkeypatch.setattr(CallbackStep, "_advance", counted)
     return sizes
 
 
@@ -57,11 +76,17 @@ def _assert_same(left, right):
 
 
 def test_one_call_steps_every_arena(physics, start, calls):
-    jax.block_until_ready(jax.jit(jax.vmap(lambda s: _step(physics, s)))(start))
-    assert calls == [NUM]
+    step = jax.jit(jax.vmap(lambda s: _step(physics, s)))
+    jax.block_until_ready(step(start))
+    if isinstance(physics._advance, CallbackStep):
+        assert calls == [NUM]
+    else:
+        assert step.lower(start).as_text().count(f"@{native_library.TARGET}(") == 1
 
 
-def test_one_call_for_each_step_of_a_scan(physics, start, calls):
+def test_one_call_for_each_step_of_a_scan(start, calls):
+    physics = _native(mujoco.MjModel.from_xml_string(MODEL), CallbackStep)
+
     def play(state):
         return jax.lax.scan(lambda s, _: (_step(physics, s), None), state, None, length=5)[0]
 
@@ -75,10 +100,9 @@ def test_an_arena_gets_the_same_bits_alone_and_among_others(physics, start):
     _assert_same(together, jax.tree.map(lambda *xs: jnp.stack(xs), *alone))
 
 
-def test_nested_maps_step_as_one_batch(physics, start, calls):
+def test_nested_maps_step_as_one_batch(physics, start):
     nested = jax.tree.map(lambda x: x.reshape(2, NUM // 2, *x.shape[1:]), start)
     result = jax.vmap(jax.vmap(lambda s: _step(physics, s)))(nested)
-    assert calls == [NUM]
     flat = jax.tree.map(lambda x: x.reshape(NUM, *x.shape[2:]), result)
     _assert_same(flat, jax.vmap(lambda s: _step(physics, s))(start))
 
@@ -123,3 +147,78 @@ def test_divergence_is_nan_instead_of_the_model_s_defaults_and_says_nothing(
 
 def test_the_duel_passes_the_public_check():
     mjx_arena.check_arena(mjx_arena.make("humanoid_duel", "native"))
+
+
+FIELDS = {
+    "geom_friction": jnp.array([[[1.0, 0.005, 0.0001], [mu, 0.005, 0.0001]] for mu in np.linspace(0.2, 2, NUM)]),
+    "opt.gravity": jnp.array([[0, 0, -g] for g in np.linspace(1, 20, NUM)]),
+    "geom_contype": jnp.array([[1, i % 2] for i in range(NUM)]),
+    "geom_rgba": jnp.ones((NUM, 2, 4)),
+}
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_both_ways_take_fields_of_every_type(name, start):
+    model = mujoco.MjModel.from_xml_string(MODEL)
+
+    def play(way):
+        physics = _native(model, way)
+        return jax.vmap(lambda s, value: _step(physics, s, 60, **{name: value}))(start, FIELDS[name])
+
+    _assert_same(play(LibraryStep), play(CallbackStep))
+
+
+@pytest.mark.parametrize("task", ["humanoid_duel", "humanoid_pose"])
+def test_both_ways_give_the_same_bits(task):
+    arena = mjx_arena.make(task, "native")
+    model = arena.physics._advance._model  # one of the two has sensors
+    state = jax.vmap(arena.reset)(jax.random.split(jax.random.key(0), 8))[0].physics
+    ways = [_native(model, way) for way in (LibraryStep, CallbackStep)]
+    steps = [jax.jit(jax.vmap(lambda s, c, a, p=physics: p.step(s, c, 2, a))) for physics in ways]
+    for key in jax.random.split(jax.random.key(1), 50):
+        controls, pushes = jax.random.uniform(key, (8, model.nu), minval=-1), jax.random.normal(key, (8, model.nv))
+        one, other = (step(state, controls, pushes) for step in steps)
+        _assert_same(one, other)
+        state = one
+
+
+def test_equal_models_have_equal_numbers_and_others_do_not():
+    numbers = [
+        native_library.number_of(mujoco.MjModel.from_xml_string(xml))
+        for xml in (MODEL, MODEL, MODEL.replace("0.01", "0.02"))
+    ]
+    assert numbers[0] == numbers[1] != numbers[2]
+
+
+def test_a_model_s_number_is_the_same_in_every_process():
+    program = (
+        "import mjx_arena; from mjx_arena.physics.native_library import number_of;"
+        "print(number_of(mjx_arena.make('humanoid_pose', 'native').mj_model))"
+    )
+    numbers = {subprocess.run([sys.executable, "-c", program], **OUTPUT).stdout for _ in range(2)}
+    assert len(numbers) == 1 and numbers.pop().strip().isdigit()
+
+
+@pytest.mark.parametrize(
+    "compiler, reason",
+    [("false", "false failed"), ("c++ --no-such-flag", "no-such-flag"), ("no-such-compiler", "there is no C")],
+)
+def test_without_a_library_the_engine_says_why_and_goes_by_way_of_python(compiler, reason, tmp_path):
+    program = (
+        "from mjx_arena.physics.native import NativePhysics; import mjx_arena;"
+        "print(NativePhysics.notice(), type(mjx_arena.make('qwop', 'native').physics._advance).__name__)"
+    )
+    environment = os.environ | {"CXX": compiler, "XDG_CACHE_HOME": str(tmp_path)}
+    said = subprocess.run([sys.executable, "-c", program], env=environment, **OUTPUT).stdout
+    assert reason in said and said.strip().endswith("CallbackStep")
+
+
+def test_processes_that_build_at_once_all_get_the_library(tmp_path):
+    program = "from mjx_arena.physics import native_library; print(native_library.load())"
+    environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path)}
+    started = [
+        subprocess.Popen([sys.executable, "-c", program], env=environment, stdout=subprocess.PIPE, text=True)
+        for _ in range(3)
+    ]
+    assert all("CDLL" in process.communicate()[0] for process in started)
+    assert [path.suffix for path in (tmp_path / "mjx-arena").iterdir()] == [".so"]
