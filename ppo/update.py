@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import optax
 from flax import struct
+from jax.flatten_util import ravel_pytree
 
 from ppo import normalizer
 from ppo.gae import generalized_advantage
@@ -133,8 +134,12 @@ class Learner:
     def _sum(self, x):
         return x if self.axis_name is None else jax.lax.psum(x, self.axis_name)
 
-    def _mean(self, x):
-        return x if self.axis_name is None else jax.lax.pmean(x, self.axis_name)
+    def _mean(self, tree):
+        """Returns the mean over devices of a pytree, sent as one vector: each message costs more than its content."""
+        if self.axis_name is None:
+            return tree
+        vector, unravel = ravel_pytree(tree)
+        return unravel(jax.lax.pmean(vector, self.axis_name))
 
     def _explained_variance(self, samples: Samples) -> jax.Array:
         """Returns `1 - Var[target - value] / Var[target]` `[]`, with the values from before the update."""

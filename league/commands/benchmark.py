@@ -13,7 +13,7 @@ import jax
 from rich.console import Console
 from rich.table import Table
 
-from league.config.compose import to_mapping
+from league.config.compose import checked, to_mapping
 from league.run.folder import versions
 from league.run.measure import Report, measure
 from league.settings import RunSettings
@@ -46,6 +46,7 @@ SETTINGS = BenchmarkSettings
 
 def benchmark(settings: BenchmarkSettings) -> Report:
     """Measures a run by `settings`, prints a table and returns the figures. Raises SettingError."""
+    settings = checked(settings)
     devices.configure(settings.devices, settings.task.num_dofs)
     settings = dataclasses.replace(settings, devices=choose_devices(settings, len(jax.devices())))
     console = Console(stderr=True)

@@ -4,6 +4,7 @@ One call advances every arena; like a step of the other engines, it is a pure fu
 """
 
 import copy
+import ctypes
 
 import jax
 import jax.numpy as jnp
@@ -32,6 +33,7 @@ class NativePhysics(Engine):
         model = copy.copy(model)
         model.opt.disableflags |= mujoco.mjtDisableBit.mjDSBL_AUTORESET
         _keep_quiet()
+        _stop_clocks()
         library = native_library.load()
         self._advance = CallbackStep(model) if isinstance(library, str) else LibraryStep(model, library)
 
@@ -70,6 +72,16 @@ class NativePhysics(Engine):
         fields = {name: jnp.asarray(value) for name, value in (fields or {}).items()}
         applied = jnp.zeros(self.model.nv) if applied is None else applied
         return self._advance(n_substeps, state, ctrl, applied, fields)
+
+
+def _stop_clocks() -> None:
+    """Stops MuJoCo from reading the clock around each part of a step, for `MjData.timer`.
+
+    That takes 6 % of the time of ant sumo's steps and 27 % of car soccer's. `mujoco.set_mjcb_time(None)` leaves the
+    package's own clock in place.
+    """
+    shared = ctypes.CDLL(str(native_library.shared_library()))
+    ctypes.c_void_p.in_dll(shared, "mjcb_time").value = None
 
 
 def _keep_quiet() -> None:

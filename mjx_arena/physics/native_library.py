@@ -46,6 +46,14 @@ def load() -> ctypes.CDLL | str:
     return library
 
 
+def shared_library() -> Path:
+    """Returns the path of MuJoCo's own library."""
+    package = Path(mujoco.__file__).parent
+    return next(
+        path for pattern in ("libmujoco.so*", "libmujoco*.dylib", "mujoco.dll") for path in package.glob(pattern)
+    )
+
+
 def number_of(model: mujoco.MjModel) -> int:
     """Returns a number of 63 bits for `model`, the same for equal models."""
     content = np.empty(mujoco.mj_sizeModel(model), np.uint8)
@@ -64,9 +72,8 @@ def _built() -> Path:
     if not shutil.which(compiler[0]):
         raise OSError(f"there is no C++ compiler {compiler[0]}")
     path.parent.mkdir(parents=True, exist_ok=True)
-    package = Path(mujoco.__file__).parent
-    (shared,) = [*package.glob("libmujoco.so.*"), *package.glob("libmujoco.*.dylib")]
-    includes = [f"-I{folder}" for folder in (jax.ffi.include_dir(), package / "include")]
+    shared = shared_library()
+    includes = [f"-I{folder}" for folder in (jax.ffi.include_dir(), shared.parent / "include")]
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:  # several processes may build at once
         built = Path(folder) / path.name
         command = [*compiler, *_FLAGS, *includes, str(_SOURCE), str(shared), "-o", str(built)]
