@@ -197,9 +197,10 @@ class MatchRunner:
 
     def _redraw(self, carry: Matches, ended: jax.Array, key: chex.PRNGKey):
         """Draws a seat `[L]`, and members `[L, A - 1]` with their generations, where a match has `ended` `[L]`."""
-        k_seat, k_slot = jax.random.split(key)
-        seat = jax.random.randint(k_seat, carry.seat.shape, 0, self.batch.arena.num_agents)
-        slot = matchmaking.draw(self.probability, k_slot, carry.slot.shape)
+        num_agents = self.batch.arena.num_agents
+        point = jax.random.uniform(key, (carry.seat.shape[0], num_agents))
+        seat = jnp.floor(point[:, 0] * num_agents).astype(jnp.int32)
+        slot = matchmaking.draw(self.probability, point[:, 1:])
         generation = self.pool.generation[slot]
         return (
             jnp.where(ended, seat, carry.seat),

@@ -94,12 +94,16 @@ def _normalized(weight: jax.Array, instead: jax.Array | None = None) -> jax.Arra
     return shares if instead is None else jnp.where(total < 1e-10, instead, shares)
 
 
-def draw(probability: jax.Array, key: chex.PRNGKey, shape: tuple[int, ...]) -> jax.Array:
-    """Draws slots `shape` int32 with `probability` `[K]`, by inversion; a slot of probability 0 is never drawn."""
+def draw(probability: jax.Array, point: jax.Array) -> jax.Array:
+    """Draws slots `[...]` int32 with `probability` `[K]`, by inversion; a slot of probability 0 is never drawn.
+
+    `point` `[...]` are uniform random numbers in [0, 1).
+    """
     cumulative = jnp.cumsum(probability)
-    # uniform() can return 0, which side="right" moves past slots of probability 0 at the front.
-    point = jax.random.uniform(key, shape) * cumulative[-1]
-    slot = jnp.minimum(jnp.searchsorted(cumulative, point, side="right"), probability.shape[0] - 1)
+    # A point of 0 is moved past slots of probability 0 at the front by side="right".
+    scaled = point * cumulative[-1]
+    slot = jnp.searchsorted(cumulative, scaled, side="right", method="compare_all")
+    slot = jnp.minimum(slot, probability.shape[0] - 1)
     # Rounding in a long cumulative sum can give a slot of probability 0 a tiny interval: its neighbour gets that.
     positive = jax.lax.cummax(jnp.where(probability > 0, jnp.arange(probability.shape[0], dtype=jnp.int32), 0))
     return positive[slot]

@@ -50,7 +50,9 @@ def apply_by_tiles(apply: Apply, stacked: Any, slot: jax.Array, rows: Any, tile_
         return padded.reshape(num_tiles, tile_rows, *x.shape[1:])
 
     # The slot of a tile: how many slots end at or before it. Tiles past the last used one compute unused zeros.
-    slot_of_tile = jnp.searchsorted(jnp.cumsum(tiles_of_slot), jnp.arange(num_tiles), side="right")
+    slot_of_tile = jnp.searchsorted(
+        jnp.cumsum(tiles_of_slot), jnp.arange(num_tiles), side="right", method="compare_all"
+    )
     slot_of_tile = jnp.minimum(slot_of_tile, num_slots - 1)
     weights = jax.tree.map(lambda leaf: leaf[slot_of_tile], stacked)
     results = jax.vmap(apply)(weights, jax.tree.map(spread, rows))

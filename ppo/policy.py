@@ -41,8 +41,39 @@ class MLP(linen.Module):
     @linen.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         for size in self.hidden:
-            x = _ACTIVATIONS[self.activation](linen.Dense(size, kernel_init=linen.initializers.orthogonal(2**0.5))(x))
-        return linen.Dense(self.output, kernel_init=linen.initializers.orthogonal(self.output_gain))(x)
+            x = _ACTIVATIONS[self.activation](_dense(size, 2**0.5)(x))
+        return _dense(self.output, self.output_gain)(x)
+
+
+def _dense(size: int, gain: float) -> linen.Dense:
+    return linen.Dense(size, kernel_init=linen.initializers.orthogonal(gain), dot_general=_product)
+
+
+def _product(x: jax.Array, kernel: jax.Array, dimensions: Any, precision: Any = None, **_: Any) -> jax.Array:
+    """Multiplies as `jax.lax.dot_general` does, with a gradient that is faster on a CPU.
+
+    The gradient for a kernel, `x^T g`, goes to another matrix product of XLA than `x g` there, one that takes 1.6 times
+    as long, and 8 times if the kernel is narrow. Transposing the narrower factor first, behind a barrier for XLA not to
+    undo it, is cheap.
+    """
+    if jax.default_backend() != "cpu" or x.ndim != 2:
+        return jax.lax.dot_general(x, kernel, dimensions, precision)
+    return _product_on_cpu(x, kernel)
+
+
+@jax.custom_vjp
+def _product_on_cpu(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    return x @ kernel
+
+
+def _backward(kept: tuple[jax.Array, jax.Array], gradient: jax.Array) -> tuple[jax.Array, jax.Array]:
+    (x, kernel), fixed = kept, jax.lax.optimization_barrier
+    narrow = kernel.shape[1] < kernel.shape[0]
+    of_kernel = fixed(fixed(gradient.T) @ x).T if narrow else fixed(x.T) @ gradient
+    return gradient @ kernel.T, of_kernel
+
+
+_product_on_cpu.defvjp(lambda x, kernel: (x @ kernel, (x, kernel)), _backward)
 
 
 class Policy:
