@@ -33,7 +33,7 @@ def ours(engine: str, report: Report) -> None:
     from mjx_arena.physics import PhysicsSettings
 
     physics = PhysicsSettings(engine=engine)
-    devices.configure(1 if physics.on_host else None, num_dofs=20)  # the duel's bodies
+    devices.configure(1 if physics.one_device else None, num_dofs=20)  # the duel's bodies
     from stand import Stand, StandSettings
 
     from league.settings import RunSettings

@@ -20,7 +20,12 @@ from rich.table import Table
 
 ROOT = Path(__file__).resolve().parents[1]
 TASKS = ("humanoid_duel", "car_soccer", "qwop", "ant_sumo")
-QUIET = ("logger.tensorboard=false", "logger.render_interval=null", "logger.console=false", "checkpoint_interval=100000")
+QUIET = (
+    "logger.tensorboard=false",
+    "logger.render_interval=null",
+    "logger.console=false",
+    "checkpoint_interval=100000",
+)
 _WARM_UP = 3  # iterations at the start of a run that do not count
 
 

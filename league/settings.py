@@ -163,6 +163,11 @@ class RunSettings:
         return tuple(self.debug.split("+")) if self.debug else ()
 
     @property
+    def dofs_in_xla(self) -> int | None:
+        """Returns the degrees of freedom of one arena that XLA solves for; None if unknown."""
+        return self.task.num_dofs if self.physics.traits.in_xla else 0
+
+    @property
     def arena_steps_per_iteration(self) -> int:
         """Returns the arena steps of one iteration, over all roles and devices."""
         return self.num_arenas * len(self.league.roles) * self.ppo.horizon
@@ -170,11 +175,11 @@ class RunSettings:
     def resolved(self) -> "RunSettings":
         """Returns the same run with `total_arena_steps` turned into `iterations`, and with settings that others imply.
 
-        These are `devices=1` for an engine on the host, and `league.idle=true` if a phase has no self-play. Raises
+        These are `devices=1` for an engine that needs it, and `league.idle=true` if a phase has no self-play. Raises
         SettingError for `total_arena_steps` below 1.
         """
         changes: dict[str, Any] = {}
-        if self.physics.on_host and self.devices is None:
+        if self.physics.one_device and self.devices is None:
             changes["devices"] = 1
         if not all(phase.self_play for phase in self.task.phases):
             changes["league"] = replace(self.league, idle=True)
@@ -201,5 +206,5 @@ class RunSettings:
         require(0 <= self.seed < 2**32, "seed", self.seed, "must lie between 0 and 4294967295")
         if self.devices is not None:
             require(self.devices >= 1, "devices", self.devices, "must be at least 1, or null for all there are")
-            on_host, remedy = self.physics.on_host, f"physics={self.physics.engine} uses every core from one device"
-            require(not on_host or self.devices == 1, "devices", self.devices, f"{remedy}; take 1, or null")
+            one, remedy = self.physics.one_device, f"physics={self.physics.engine} uses every core from one device here"
+            require(not one or self.devices == 1, "devices", self.devices, f"{remedy}; take 1, or null")

@@ -22,8 +22,8 @@ _MAX_DOFS = 20
 def configure(devices: int | None, num_dofs: int | None = None) -> None:
     """Sets the number of virtual CPU devices: `devices`, or one per core if None. Other backends ignore it.
 
-    `num_dofs` are the degrees of freedom of one arena, None if not known yet. Must be called before the backend starts.
-    Raises SettingError for a count below 1.
+    `num_dofs` are the degrees of freedom of one arena that XLA solves for, None if not known yet. Must be called before
+    the backend starts. Raises SettingError for a count below 1.
     """
     require(devices is None or devices >= 1, "devices", devices, "must be at least 1, or null for all there are")
     count = devices or available_cores()

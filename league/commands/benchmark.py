@@ -47,7 +47,7 @@ SETTINGS = BenchmarkSettings
 def benchmark(settings: BenchmarkSettings) -> Report:
     """Measures a run by `settings`, prints a table and returns the figures. Raises SettingError."""
     settings = checked(settings)
-    devices.configure(settings.devices, settings.task.num_dofs)
+    devices.configure(settings.devices, settings.dofs_in_xla)
     settings = dataclasses.replace(settings, devices=choose_devices(settings, len(jax.devices())))
     console = Console(stderr=True)
     with console.status("building") as status:

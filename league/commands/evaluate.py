@@ -76,8 +76,8 @@ def evaluate(settings: EvaluationSettings) -> dict[str, Any]:
     Raises SettingError, CheckpointError or PolicyFileError for settings or policies that cannot be used.
     """
     settings.validate()
-    on_host = settings.physics is not None and PhysicsSettings(engine=settings.physics).on_host
-    devices.configure(1 if on_host else None)
+    one_device = settings.physics is not None and PhysicsSettings(engine=settings.physics).one_device
+    devices.configure(1 if one_device else None)
     if settings.run is not None:
         opened = [sources.open_source(settings.run, settings.checkpoint, settings.physics)]
     else:
@@ -89,7 +89,7 @@ def evaluate(settings: EvaluationSettings) -> dict[str, Any]:
         value = getattr(settings, key)
         require(not (alone and value), key, value, f"{task} has no opponents; evaluate one run at a time, in pairings")
     out = _folder(settings)
-    mesh = devices.make_mesh(1) if opened[0].settings.physics.on_host else devices.make_mesh()
+    mesh = devices.make_mesh(1) if opened[0].settings.physics.one_device else devices.make_mesh()
     if settings.pairings is not None or alone:
         return _pairings(settings, opened[0], mesh, out)
     if settings.exploit:

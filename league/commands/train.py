@@ -67,7 +67,7 @@ def train(settings: RunSettings, written: Mapping[str, str] | None = None) -> Re
             print(f"resume=latest: no run under {where} can be gone on with; starting a new one")
     wanted = settings.run_dir
     settings = resumption.settings if resumption else checked(dataclasses.replace(settings, resume=None))
-    devices.configure(settings.devices, settings.task.num_dofs)
+    devices.configure(settings.devices, settings.dofs_in_xla)
     if settings.compilation_cache:
         compilation_cache.enable()
     settings = dataclasses.replace(settings, devices=choose_devices(settings, len(jax.devices())))

@@ -88,7 +88,7 @@ class Evaluation:
         variant = (json.dumps(pairing.task, sort_keys=True), physics)
         if variant not in self._evaluators:
             arena = registry.build(replace_nested(settings.task, pairing.task, "task"), physics)
-            mesh = devices.make_mesh(1) if physics.on_host else self.mesh
+            mesh = devices.make_mesh(1) if physics.one_device else self.mesh
             self._evaluators[variant] = Evaluator(arena, [self.source.policy], mesh, physics.wanted_block, self.sampled)
         return self._evaluators[variant]
 

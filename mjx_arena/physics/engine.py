@@ -26,7 +26,7 @@ class Engine(Physics):
     title: ClassVar[str]  # name in texts and tables
     device: ClassVar[str | None] = None  # backend, by JAX's name, that it is the default for; None: none
     requires: ClassVar[tuple[str, ...]] = ()  # modules of this project's extra that has the engine's name
-    runs_on_host: ClassVar[bool] = False  # the engine uses every core itself, called by the program of one device
+    in_xla: ClassVar[bool] = True  # a step is a program of XLA, linear algebra included; see `devices.configure`
     reproducible: ClassVar[bool] = True  # equal inputs give equal bits, from run to run
 
     def __init__(self, model: mujoco.MjModel, settings: "PhysicsSettings"):
@@ -46,6 +46,11 @@ class Engine(Physics):
         """Returns how many arenas one `vmap` steps together; None for all of them."""
         del settings
         return None
+
+    @classmethod
+    def one_device(cls) -> bool:
+        """Returns whether only a program of one device may use the engine, which then uses every core itself."""
+        return False
 
     @classmethod
     def notice(cls) -> str | None:

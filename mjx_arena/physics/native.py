@@ -25,7 +25,7 @@ class NativePhysics(Engine):
     name = "native"
     title = "MuJoCo in C"
     device = "cpu"
-    runs_on_host = True
+    in_xla = False
 
     def __init__(self, model: mujoco.MjModel, settings: PhysicsSettings):
         super().__init__(model, settings)
@@ -36,6 +36,11 @@ class NativePhysics(Engine):
         _stop_clocks()
         library = native_library.load()
         self._advance = CallbackStep(model) if isinstance(library, str) else LibraryStep(model, library)
+
+    @classmethod
+    def one_device(cls) -> bool:
+        """Returns whether MuJoCo is called by way of Python: two devices would wait for each other for ever."""
+        return isinstance(native_library.load(), str)
 
     @classmethod
     def notice(cls) -> str | None:

@@ -38,9 +38,9 @@ class PhysicsSettings:
         return engine_named(self.engine)
 
     @property
-    def on_host(self) -> bool:
-        """Returns whether the engine uses every core itself, called by the program of one device."""
-        return self.traits.runs_on_host
+    def one_device(self) -> bool:
+        """Returns whether only a program of one device may use the engine, which then uses every core itself."""
+        return self.traits.one_device()
 
     @property
     def wanted_block(self) -> int | None:

@@ -18,6 +18,7 @@ from league.config.renamed import RENAMED
 from league.settings import RunSettings
 from mjx_arena import Arena, TaskSettings, registry
 from mjx_arena.registry import settings_type
+from mjx_arena.physics import native_library
 from mjx_arena.validation import SettingError
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -80,7 +81,6 @@ def test_total_arena_steps_are_rounded_up_to_iterations():
         (["seed=-1"], "seed", "-1", "must lie between 0"),
         (["devices=0"], "devices", "0", "must be at least 1, or null"),
         (["checkpoint_interval=0"], "checkpoint_interval", "0", "must be at least 1"),
-        (["physics=native", "devices=2"], "devices", "2", "native uses every core from one device; take 1, or null"),
         (["num_arenas=7", "devices=2"], "num_arenas", "7", "multiple of devices=2, for example 6 or 8"),
         (["num_arenas=1", "devices=2"], "num_arenas", "1", "multiple of devices=2, for example 2"),
         (
@@ -277,3 +277,11 @@ def test_a_number_is_one_although_another_task_has_text_under_its_key(own_games)
 
     registry.register(Game)
     assert compose(["task=a_first_one", "task.actions=3"]).task.actions == 3
+
+
+def test_without_its_library_the_native_engine_runs_on_one_device(monkeypatch):
+    assert compose(["physics=native"]).devices is None
+    monkeypatch.setattr(native_library, "load", lambda: "there is no compiler")
+    assert compose(["physics=native"]).devices == 1
+    with pytest.raises(SettingError, match="devices=2: physics=native uses every core from one device here; take 1"):
+        compose(["physics=native", "devices=2"])

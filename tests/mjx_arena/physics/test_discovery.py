@@ -23,8 +23,11 @@ from mjx_arena.types import PhysicsState
 class Frozen(Engine):
     name = "frozen"
     title = "nothing moves"
-    runs_on_host = True
     requires = ("json",)
+
+    @classmethod
+    def one_device(cls):
+        return True
 
     @classmethod
     def vmap_block_size(cls, settings):
@@ -56,7 +59,7 @@ def test_an_engine_is_there_as_soon_as_its_module_is(toy):
     assert set(engines()) >= {"frozen", "lost", "mjx", "native", "warp"}
     settings = PhysicsSettings(engine="frozen", block_size=10)
     settings.validate()
-    assert settings.on_host and settings.wanted_block == 5
+    assert settings.one_device and settings.wanted_block == 5
     arena = mjx_arena.make("humanoid_duel", "frozen")
     state, _ = arena.reset(jax.random.key(0))
     after, _ = arena.step(state, jnp.ones((2, 4)))
@@ -69,7 +72,7 @@ def test_an_engine_without_its_module_is_unknown():
     with pytest.raises(SettingError, match=message):
         PhysicsSettings(engine="frozen").validate()
     with pytest.raises(SettingError, match=message):
-        _ = PhysicsSettings(engine="frozen").on_host
+        _ = PhysicsSettings(engine="frozen").one_device
 
 
 def test_an_engine_whose_packages_are_missing_says_how_to_get_them(toy):
@@ -84,12 +87,12 @@ def test_a_model_that_no_engine_simulates_right_is_refused_by_a_new_one_too(toy)
 
 
 @pytest.mark.parametrize(
-    ("name", "on_host", "block", "device", "reproducible"),
-    [("mjx", False, 7, None, True), ("native", True, None, "cpu", True), ("warp", False, None, "gpu", False)],
+    ("name", "one_device", "block", "device", "reproducible"),
+    [("mjx", False, 7, None, True), ("native", False, None, "cpu", True), ("warp", False, None, "gpu", False)],
 )
-def test_the_traits_of_the_engines(name, on_host, block, device, reproducible):
+def test_the_traits_of_the_engines(name, one_device, block, device, reproducible):
     settings = PhysicsSettings(engine=name, block_size=7)
-    assert (settings.on_host, settings.wanted_block) == (on_host, block)
+    assert (settings.one_device, settings.wanted_block) == (one_device, block)
     traits = settings.traits
     assert issubclass(traits, Engine) and (traits.device, traits.reproducible) == (device, reproducible)
 
