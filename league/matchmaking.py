@@ -6,7 +6,6 @@ belong to a role are in `league.roles`.
 
 from collections.abc import Callable
 
-import chex
 import jax
 import jax.numpy as jnp
 

@@ -17,8 +17,8 @@ from league.config.fields import describe, fields_of, unknown_key
 from league.config.renamed import RENAMED
 from league.settings import RunSettings
 from mjx_arena import Arena, TaskSettings, registry
-from mjx_arena.registry import settings_type
 from mjx_arena.physics import native_library
+from mjx_arena.registry import settings_type
 from mjx_arena.validation import SettingError
 
 ROOT = Path(__file__).resolve().parents[3]
