@@ -24,12 +24,17 @@ def check_split(settings: RunSettings, devices: int) -> None:
         remedy = f"must be a multiple of devices={devices}, for example {_listed(near)}"
         raise SettingError("num_arenas", arenas, remedy)
     rows = learner_rows(arenas // devices, settings.league.mirror_fraction, settings.task.num_agents)
-    samples, minibatches = settings.ppo.horizon * rows, settings.ppo.num_minibatches
+    samples, size = settings.ppo.horizon * rows, settings.ppo.minibatch_size
+    minibatches = settings.ppo.minibatches(samples * devices)
+    near = _nearest_divisors(samples, minibatches)
+    product = f"ppo.horizon={settings.ppo.horizon} x {rows} learner rows"
+    if size is not None and (samples * devices != minibatches * size or samples % minibatches):
+        sizes = sorted(samples * devices // count for count in near)
+        whole = f"the {samples * devices} samples of an iteration ({product} x devices={devices})"
+        remedy = f"must be a part of {whole} that splits over devices, for example {_listed(sizes)}"
+        raise SettingError("ppo.minibatch_size", size, remedy)
     if samples % minibatches:
-        remedy = (
-            f"must divide the {samples} samples of each device (ppo.horizon={settings.ppo.horizon} x {rows} learner "
-            f"rows), for example {_listed(_nearest_divisors(samples, minibatches))}"
-        )
+        remedy = f"must divide the {samples} samples of each device ({product}), for example {_listed(near)}"
         raise SettingError("ppo.num_minibatches", minibatches, remedy)
 
 

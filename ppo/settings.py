@@ -15,6 +15,7 @@ class PPOSettings:
     horizon: int = 24  # control steps in one rollout of an arena
     epochs: int = 4  # passes over the rollout in each iteration
     num_minibatches: int = 6  # minibatches in each epoch; must divide the samples that each device gathers
+    minibatch_size: int | None = None  # samples of a minibatch, over all devices, in place of num_minibatches
     gamma: float = 0.995  # discount per control step
     gae_lambda: float = 0.95  # lambda of generalised advantage estimation
     clip_epsilon: float = 0.2  # clip range of the probability ratio; also of the value, with clip_value_loss
@@ -38,11 +39,17 @@ class PPOSettings:
     max_log_std: float = 0.5  # upper bound of the log standard deviation
     max_skipped_iterations: int = 20  # consecutive iterations without a finite update after which the run stops
 
+    def minibatches(self, samples: int) -> int:
+        """Returns how many minibatches an epoch over `samples`, those of all devices, has."""
+        return self.num_minibatches if self.minibatch_size is None else max(samples // self.minibatch_size, 1)
+
     def validate(self, prefix: str = "ppo") -> None:
         """Raises SettingError for the first value that is wrong."""
         check = checker(self, prefix)
         for key in ("horizon", "epochs", "num_minibatches", "max_skipped_iterations"):
             check(getattr(self, key) >= 1, key, "must be at least 1")
+        size = self.minibatch_size
+        check(size is None or size >= 1, "minibatch_size", "must be at least 1, or null for ppo.num_minibatches")
         for key in ("gamma", "gae_lambda", "target_kl_decay"):
             check(0 <= getattr(self, key) <= 1, key, "must lie between 0 and 1")
         for key in ("clip_epsilon", "max_grad_norm", "learning_rate", "target_kl"):

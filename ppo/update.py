@@ -55,7 +55,7 @@ class Learner:
         a linear schedule falls from; None: that of the settings. The observation normaliser takes in the trajectory
         at the end, so it is frozen while probability ratios are formed.
 
-        Raises ValueError where the samples do not divide into `num_minibatches`.
+        Raises ValueError where the samples do not divide into minibatches.
         """
         s = self.settings
         if s.learning_rate_schedule == "linear":
@@ -64,11 +64,12 @@ class Learner:
         target_kl = s.target_kl * kl_share(progress, s.target_kl_decay)
         samples = self._samples(trajectory)
         size = samples.weight.shape[0]
-        if size % s.num_minibatches:
-            raise ValueError(f"{size} samples do not divide into ppo.num_minibatches={s.num_minibatches}")
+        num_minibatches = s.minibatches(size if self.axis_name is None else size * jax.lax.axis_size(self.axis_name))
+        if size % num_minibatches:
+            raise ValueError(f"{size} samples do not divide into {num_minibatches} minibatches")
 
         def epoch(carry, key):
-            order = shuffled(key, size).reshape(s.num_minibatches, size // s.num_minibatches)
+            order = shuffled(key, size).reshape(num_minibatches, size // num_minibatches)
             return jax.lax.scan(
                 lambda c, index: self._minibatch(c[0], c[1], _take(samples, index), target_kl), carry, order
             )

@@ -172,6 +172,9 @@ def _refuse_contradictions(written: Mapping[str, Override]) -> None:
     if "iterations" in written and "total_arena_steps" in written:
         remedy = "iterations is given too and both set the length of the run; give one of them"
         raise SettingError("total_arena_steps", written["total_arena_steps"].text, remedy)
+    if "ppo.num_minibatches" in written and "ppo.minibatch_size" in written:
+        remedy = "ppo.num_minibatches is given too and both split the samples; give one of them"
+        raise SettingError("ppo.minibatch_size", written["ppo.minibatch_size"].text, remedy)
     if "task.name" in written:
         name = written["task.name"].text
         raise SettingError("task.name", name, f"a task is chosen as a whole; write task={name}")

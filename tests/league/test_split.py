@@ -35,6 +35,27 @@ def test_what_a_message_proposes_works(arenas, devices, horizon, minibatches, mi
     split.check_split(settings, devices)
 
 
+@given(arenas=st.integers(1, 64), devices=st.integers(1, 4), horizon=st.integers(1, 32), size=st.integers(1, 4000))
+def test_a_size_of_minibatches_is_that_of_all_devices_together(arenas, devices, horizon, size):
+    settings = compose_quickly(arenas * devices, horizon, 1, 0.5)
+    settings = dataclasses.replace(settings, ppo=dataclasses.replace(settings.ppo, minibatch_size=size))
+    try:
+        split.check_split(settings, devices)
+    except SettingError as error:
+        assert error.key == "ppo.minibatch_size"
+        size = int(error.remedy.split("for example ")[1].split(" ")[0].rstrip(","))
+        settings = dataclasses.replace(settings, ppo=dataclasses.replace(settings.ppo, minibatch_size=size))
+        split.check_split(settings, devices)
+    samples = horizon * devices * split.learner_rows(arenas, 0.5, 2)
+    assert samples == size * settings.ppo.minibatches(samples)
+
+
+def test_larger_batches_of_arenas_get_more_minibatches_of_one_size():
+    for arenas in (512, 4096):
+        ppo = compose([f"num_arenas={arenas}", "ppo.minibatch_size=3072"]).ppo
+        assert ppo.minibatches(24 * split.learner_rows(arenas, 0.5, 2)) == 6 * arenas // 512
+
+
 def compose_quickly(arenas, horizon, minibatches, mirror):
     settings = RunSettings(task=settings_type("humanoid_duel")(), num_arenas=arenas)
     return dataclasses.replace(

@@ -212,6 +212,19 @@ def test_two_shards_learn_what_one_device_learns():
         np.testing.assert_allclose(metrics[name][0], value, rtol=1e-3, atol=1e-5)
 
 
+def test_a_size_of_minibatches_counts_the_samples_of_all_shards():
+    learner, _ = learner_of(**WHOLE)
+    state = learner.init(jax.random.key(0))
+    trajectory = trajectory_of(learner, state)
+    settings = dataclasses.replace(BASE, minibatch_size=T * R // 2)
+    for shards in (1, 2):
+        learner = Learner(Policy(O, Box(1), settings), settings, "shard")
+        parts = halved(trajectory) if shards == 2 else jax.tree.map(lambda x: x[None], trajectory)
+        update = jax.vmap(learner.update, (None, 0, 0, None), axis_name="shard")
+        _, metrics = update(state, parts, jax.random.split(jax.random.key(1), shards), 0.0)
+        assert metrics["updates"].tolist() == [2 * settings.epochs] * shards
+
+
 def test_a_shard_that_is_not_finite_stops_all_of_them():
     learner, _ = learner_of(**WHOLE)
     state = learner.init(jax.random.key(0))
@@ -227,7 +240,7 @@ def test_a_shard_that_is_not_finite_stops_all_of_them():
 def test_samples_that_do_not_divide_into_minibatches_are_refused():
     learner, _ = learner_of(num_minibatches=5)
     state = learner.init(jax.random.key(0))
-    with pytest.raises(ValueError, match=r"32 samples .* ppo.num_minibatches=5"):
+    with pytest.raises(ValueError, match=r"32 samples .* 5 minibatches"):
         learner.update(state, trajectory_of(learner, state), jax.random.key(1), jnp.float32(0))
 
 
