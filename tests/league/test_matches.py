@@ -21,7 +21,7 @@ from mjx_arena.types import Box, Discrete
 from ppo.policy import Policy
 from ppo.settings import PPOSettings
 
-MIRROR, LEAGUE, STEPS, MEMBERS, SLOTS = 2, 6, 80, 3, 4
+MIRROR, LEAGUE, STEPS, MEMBERS, SLOTS = 2, 14, 80, 3, 4
 LEARNER = 1  # plays as member 1 does: it beats member 0, loses to member 2, and against member 1 the higher seat wins
 SETTINGS = LeagueSettings(player_pool_length=SLOTS, tile_rows=4)
 VARIANTS = {
@@ -338,7 +338,9 @@ def test_an_elimination_ends_the_match_for_the_agent_alone(toy_arena):
     pool = pools.create(player.learner, SETTINGS)
     start = player.start(pool, jax.random.key(0))
     _, (_, _, view, rows, statistics) = player.play(pool, start, jax.random.key(1), 12)
-    assert np.asarray(statistics.agent_episodes).tolist() == [8 * part for part in (0, 0, 1, 0, 0, 2) * 2]
+    assert np.asarray(statistics.agent_episodes).tolist() == [
+        (MIRROR + LEAGUE) * part for part in (0, 0, 1, 0, 0, 2) * 2
+    ]
     terminated = np.asarray(rows.terminated).reshape(12, MIRROR + LEAGUE, 3)
     steps = [np.flatnonzero(terminated[:, :, agent].all(1)).tolist() for agent in range(3)]
     assert steps == [[2, 5, 8, 11], [5, 11], [5, 11]]
