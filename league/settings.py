@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from typing import Any, Self
 
 from mjx_arena.arena import TaskSettings
 from mjx_arena.physics.settings import PhysicsSettings
@@ -172,7 +172,7 @@ class RunSettings:
         """Returns the arena steps of one iteration, over all roles and devices."""
         return self.num_arenas * len(self.league.roles) * self.ppo.horizon
 
-    def resolved(self) -> "RunSettings":
+    def resolved(self) -> Self:
         """Returns the same run with `total_arena_steps` turned into `iterations`, and with settings that others imply.
 
         These are `devices=1` for an engine that needs it, and `league.idle=true` if a phase has no self-play. Raises

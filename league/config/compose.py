@@ -6,7 +6,7 @@ Nothing here starts a JAX backend: a run that cannot work ends before anything c
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from hydra import compose as hydra_compose
@@ -29,6 +29,7 @@ from mjx_arena.physics import PhysicsSettings, engines
 from mjx_arena.validation import SettingError
 from ppo.settings import PPOSettings
 
+_Run = TypeVar("_Run", bound=RunSettings)
 _HERE = Path(__file__).resolve().parent.parent
 CONF = next(path for path in (_HERE / "conf", _HERE.parent / "conf") if path.is_dir())  # in a wheel, or in a checkout
 
@@ -144,7 +145,7 @@ def to_mapping(settings: Any) -> dict[str, Any]:
     return OmegaConf.to_container(OmegaConf.create(dataclasses.asdict(settings)))  # type: ignore[return-value]
 
 
-def checked(settings: RunSettings) -> RunSettings:
+def checked(settings: _Run) -> _Run:
     """Returns a run's settings after `resolved`. Raises SettingError for values that are wrong, alone or together."""
     settings = settings.resolved()
     settings.validate()
