@@ -3,7 +3,14 @@
 import pytest
 from train_runs import TINY, finished_steps, rows_of, wait_for_rows, wait_until
 
-SOCCER = ("task=car_soccer", "physics=native", *TINY[:5], TINY[-1], "task.observe=[ball,self]", "logger.render_interval=null")
+SOCCER = (
+    "task=car_soccer",
+    "physics=native",
+    *TINY[:5],
+    TINY[-1],
+    "task.observe=[ball,self]",
+    "logger.render_interval=null",
+)
 
 
 def test_a_run_killed_in_its_second_phase_goes_on_there_and_milestones_stay(start, train, tmp_path):
