@@ -3,6 +3,7 @@
 One call advances every arena; like a step of the other engines, it is a pure function of the whole state.
 """
 
+import contextlib
 import copy
 import ctypes
 
@@ -35,7 +36,8 @@ class NativePhysics(Engine):
         _keep_quiet()
         _stop_clocks()
         library = native_library.load()
-        self._advance = CallbackStep(model) if isinstance(library, str) else LibraryStep(model, library)
+        self._by_python = CallbackStep(model)
+        self._advance = self._by_python if isinstance(library, str) else LibraryStep(model, library)
 
     @classmethod
     def one_device(cls) -> bool:
@@ -76,7 +78,8 @@ class NativePhysics(Engine):
                 raise TypeError(f"{name} is no field of a model that can vary by arena")
         fields = {name: jnp.asarray(value) for name, value in (fields or {}).items()}
         applied = jnp.zeros(self.model.nv) if applied is None else applied
-        return self._advance(n_substeps, state, ctrl, applied, fields)
+        on_cpu = jax.default_backend() == "cpu"  # the library's target is for programs of CPUs alone
+        return (self._advance if on_cpu else self._by_python)(n_substeps, state, ctrl, applied, fields)
 
 
 def _stop_clocks() -> None:
@@ -85,8 +88,9 @@ def _stop_clocks() -> None:
     That takes 6 % of the time of ant sumo's steps and 27 % of car soccer's. `mujoco.set_mjcb_time(None)` leaves the
     package's own clock in place.
     """
-    shared = ctypes.CDLL(str(native_library.shared_library()))
-    ctypes.c_void_p.in_dll(shared, "mjcb_time").value = None
+    with contextlib.suppress(OSError, ValueError):  # no library, or no such symbol in it: only slower
+        shared = ctypes.CDLL(str(native_library.shared_library()))
+        ctypes.c_void_p.in_dll(shared, "mjcb_time").value = None
 
 
 def _keep_quiet() -> None:

@@ -19,6 +19,7 @@ import jax.numpy as jnp
 import mujoco
 import numpy as np
 import platformdirs
+from mujoco.batch import Batch
 
 from mjx_arena.devices import available_cores
 from mjx_arena.types import PhysicsState
@@ -47,11 +48,11 @@ def load() -> ctypes.CDLL | str:
 
 
 def shared_library() -> Path:
-    """Returns the path of MuJoCo's own library."""
+    """Returns the path of MuJoCo's own library. Raises OSError where its package holds none."""
     package = Path(mujoco.__file__).parent
-    return next(
-        path for pattern in ("libmujoco.so*", "libmujoco*.dylib", "mujoco.dll") for path in package.glob(pattern)
-    )
+    for path in (*package.glob("libmujoco.so*"), *package.glob("libmujoco*.dylib"), *package.glob("mujoco.dll")):
+        return path
+    raise OSError(f"there is no library of MuJoCo in {package}")
 
 
 def number_of(model: mujoco.MjModel) -> int:
@@ -101,15 +102,10 @@ class LibraryStep:
         self._library.Register(self._number, self._model._address, threads)
         arguments = (state.qpos, state.qvel, state.act, state.warmstart, ctrl, applied)
         results = [state.qpos, state.qvel, state.act, state.warmstart, np.empty(self._model.nsensordata)]
-        types = [np.asarray(_field(self._model, name)).dtype.char for name in fields]
-        names = "".join(f"{kind}{name}," for kind, name in zip(types, fields, strict=True))
+        one = Batch(self._model, 1, 1) if fields else None
+        names = "".join(f"{one.expand(name).dtype.char}{name}," for name in fields if one)
         step = jax.ffi.ffi_call(
             TARGET, [jax.ShapeDtypeStruct(x.shape, jnp.float32) for x in results], vmap_method="broadcast_all"
         )
         values = [jnp.asarray(value, jnp.float32) for value in (*arguments, *map(jnp.ravel, fields.values()))]
         return PhysicsState(*step(*values, model=np.int64(self._number), substeps=np.int64(n_substeps), fields=names))
-
-
-def _field(model: mujoco.MjModel, name: str):
-    """Returns the field of a model that `mujoco.batch` calls `name`."""
-    return getattr(model.opt, name.removeprefix("opt.")) if name.startswith("opt.") else getattr(model, name)

@@ -131,7 +131,9 @@ bool Expand(mjBatch* batch, const std::string& field, const Rows& rows, int64_t 
     case 'd': Fill<double>(rows, count, to); return true;
     case 'f': Fill<float>(rows, count, to); return true;
     case 'i': Fill<int32_t>(rows, count, to); return true;
+    case 'b': Fill<int8_t>(rows, count, to); return true;
     case 'B': Fill<uint8_t>(rows, count, to); return true;
+    case '?': Fill<bool>(rows, count, to); return true;
     default: return false;
   }
 }
@@ -150,7 +152,9 @@ ffi::Error StepAll(int64_t model, int64_t substeps, std::string_view fields, In 
     if (found == engines.end()) return ffi::Error::Internal("the model of this program is not registered");
     engine = &found->second;
   }
-  const int64_t count = static_cast<int64_t>(qpos.element_count()) / engine->model->nq;
+  const auto dimensions = qpos.dimensions();
+  int64_t count = 1;  // not elements / nq, which may be 0
+  for (size_t i = 0; i + 1 < dimensions.size(); ++i) count *= dimensions[i];
   if (count == 0) return ffi::Error::Success();
   const std::string names(fields);
   std::string error;

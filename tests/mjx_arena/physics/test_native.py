@@ -4,6 +4,7 @@ Also: divergence without a reset, and what happens where the library cannot be b
 """
 
 import os
+import re
 import subprocess
 import sys
 
@@ -12,6 +13,7 @@ import jax.numpy as jnp
 import mujoco
 import numpy as np
 import pytest
+from mujoco.batch import MODEL_FIELDS, Batch
 
 import mjx_arena
 from mjx_arena.physics import PhysicsSettings, native_library
@@ -156,6 +158,9 @@ FIELDS = {
     "opt.gravity": jnp.array([[0, 0, -g] for g in np.linspace(1, 20, NUM)]),
     "geom_contype": jnp.array([[1, i % 2] for i in range(NUM)]),
     "geom_rgba": jnp.ones((NUM, 2, 4)),
+    "jnt_limited": jnp.zeros((NUM, 1)),
+    "opt.iterations": jnp.arange(1, NUM + 1),
+    "opt.timestep": jnp.linspace(0.001, 0.02, NUM),
 }
 
 
@@ -184,6 +189,28 @@ def test_both_ways_give_the_same_bits(task):
         one, other = (step(state, controls, pushes) for step in steps)
         _assert_same(one, other)
         state = one
+
+
+def test_a_program_that_is_not_for_cpus_goes_by_way_of_python(start, monkeypatch, calls):
+    physics = NativePhysics(mujoco.MjModel.from_xml_string(MODEL), PhysicsSettings(engine="native"))
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    jax.block_until_ready(jax.vmap(lambda s: _step(physics, s))(start))
+    assert calls == [NUM]
+
+
+@WITH_LIBRARY
+@pytest.mark.parametrize("way", [LibraryStep, CallbackStep])
+def test_a_model_without_joints_steps_too(way):
+    still = mujoco.MjModel.from_xml_string("<mujoco><worldbody><geom size='1'/></worldbody></mujoco>")
+    physics = _native(still, way)
+    state = jax.vmap(lambda x: _step(physics, physics.init(x, x)))(jnp.zeros((3, 0)))
+    assert state.qpos.shape == (3, 0)
+
+
+def test_every_type_that_a_field_of_a_model_may_have_is_known():
+    one = Batch(mujoco.MjModel.from_xml_string(MODEL), 1, 1)
+    kinds = {one.expand(name).dtype.char for name in MODEL_FIELDS}
+    assert kinds == set(re.findall(r"case '(.)'", native_library._SOURCE.read_text()))
 
 
 def test_equal_models_have_equal_numbers_and_others_do_not():
