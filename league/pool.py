@@ -65,9 +65,9 @@ def create(untrained: PolicyState, settings: LeagueSettings, num_sides: int = 1)
         occupied=jnp.zeros(slots, bool),
         anchor=jnp.zeros(slots, bool),
         generation=jnp.zeros(slots, jnp.int32),
-        role=jnp.full(slots, FOREIGN),
+        role=jnp.full(slots, FOREIGN, jnp.int32),
         iteration=jnp.zeros(slots, jnp.int32),
-        elo=jnp.full(slots, elo.INITIAL),
+        elo=jnp.full(slots, elo.INITIAL, jnp.float32),
         next=jnp.int32(0),
         records=jax.tree.map(lambda x: jnp.stack([x] * roles), Record.create(slots, num_sides)),
     )

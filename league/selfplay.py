@@ -23,6 +23,7 @@ from league.phases import Phases, PhaseState
 from league.pool import Pool, Record
 from league.roles import ROLES
 from league.settings import RunSettings
+from league.split import num_mirror
 from mjx_arena import devices, registry
 from mjx_arena.batch import BatchedArena
 from mjx_arena.types import Progress
@@ -67,9 +68,7 @@ class SelfPlay:
         self.arena = registry.build(settings.task, settings.physics)
         self.mesh = devices.make_mesh(settings.devices)
         self.arenas_per_device = settings.num_arenas // self.mesh.size
-        self.num_mirror = round(self.arenas_per_device * settings.league.mirror_fraction)
-        if self.arena.num_agents == 1:
-            self.num_mirror = self.arenas_per_device
+        self.num_mirror = num_mirror(self.arenas_per_device, settings.league.mirror_fraction, self.arena.num_agents)
         block = devices.safe_block_size(self.arenas_per_device, settings.physics.wanted_block)
         self.batch = BatchedArena(self.arena, block)
         self.phases = Phases(settings.task.phases, settings.arena_steps_per_iteration)
@@ -97,7 +96,7 @@ class SelfPlay:
 
     def in_phase(self, state: RunState, phase: int) -> RunState:
         """Returns `state` at the start of a phase, counted from 1."""
-        fresh = jax.device_put(self.phases.begin(phase - 1), NamedSharding(self.mesh, P()))
+        fresh = devices.replicated(self.phases.begin(phase - 1), self.mesh)
         return state.replace(phase=fresh, learner=self._at_start(state.learner, fresh.phase))
 
     def _at_start(self, learner: LearnerState, phase: jax.Array) -> LearnerState:
@@ -108,7 +107,7 @@ class SelfPlay:
     def with_learning_rate(self, state: RunState, rate: float) -> RunState:
         """Returns `state` whose learners go on with another learning rate."""
         rates = jnp.full_like(state.learner.learning_rate, rate)
-        learner = state.learner.replace(learning_rate=jax.device_put(rates, NamedSharding(self.mesh, P())))
+        learner = state.learner.replace(learning_rate=devices.replicated(rates, self.mesh))
         return state.replace(learner=learner)
 
     def _check_metrics(self) -> None:

@@ -125,6 +125,23 @@ class LoggerSettings:
 
 
 @dataclass(frozen=True)
+class DistributedSettings:
+    """A run over several hosts: the same command on each. Under Slurm's `srun` and Open MPI all may stay null."""
+
+    coordinator: str | None = None  # host:port of process 0, where it listens for the others; null: ask the launcher
+    num_processes: int | None = None  # on all hosts together; null: ask the launcher
+    process_id: int | None = None  # of this process, from 0; null: ask the launcher
+
+    def validate(self, prefix: str = "distributed") -> None:
+        """Raises SettingError for the first value that is wrong."""
+        check = checker(self, prefix)
+        host, _, port = (self.coordinator or "host:1").rpartition(":")
+        check(host != "" and port.isdigit(), "coordinator", "must be host:port, or null")
+        check(self.num_processes is None or self.num_processes >= 1, "num_processes", "must be at least 1, or null")
+        check(self.process_id is None or self.process_id >= 0, "process_id", "must not be negative")
+
+
+@dataclass(frozen=True)
 class RunSettings:
     """All settings of a run: groups first, then the keys of the run itself."""
 
@@ -133,12 +150,14 @@ class RunSettings:
     ppo: PPOSettings = field(default_factory=PPOSettings)  # the learner
     league: LeagueSettings = field(default_factory=LeagueSettings)  # the opponents
     logger: LoggerSettings = field(default_factory=LoggerSettings)  # what is written during the run
+    distributed: DistributedSettings = field(default_factory=DistributedSettings)  # several hosts
     game_file: str | None = None  # a Python file with your own game, which is then the task
     num_arenas: int = 512  # matches that run side by side, on all devices together; as many for each role
     iterations: int = 1500  # each plays num_arenas * ppo.horizon arena steps for each role, then updates its policy
     total_arena_steps: int | None = None  # length of the run in arena steps, in place of iterations; rounded up
     seed: int = 0  # random seed of the run
     devices: int | None = None  # how many to use; null: CPU cores or GPUs, as many as num_arenas splits over
+    processes: int = 1  # on this machine, each with its part of the devices and cores; one uses all of them as well
     # count the steps of the first matches from a random number, so that not all reach the time limit at once
     randomize_initial_episode_length: bool = False
     phase: int | None = None  # phase of the task to start in, from 1; null: the first, or on resume the current one
@@ -175,12 +194,12 @@ class RunSettings:
     def resolved(self) -> Self:
         """Returns the same run with `total_arena_steps` turned into `iterations`, and with settings that others imply.
 
-        These are `devices=1` for an engine that needs it, and `league.idle=true` if a phase has no self-play. Raises
-        SettingError for `total_arena_steps` below 1.
+        These are one device in each process for an engine that needs it, and `league.idle=true` if a phase has no
+        self-play. Raises SettingError for `total_arena_steps` below 1.
         """
         changes: dict[str, Any] = {}
         if self.physics.one_device and self.devices is None:
-            changes["devices"] = 1
+            changes["devices"] = self.processes
         if not all(phase.self_play for phase in self.task.phases):
             changes["league"] = replace(self.league, idle=True)
         steps = self.total_arena_steps
@@ -193,9 +212,9 @@ class RunSettings:
     def validate(self) -> None:
         """Raises SettingError for the first value that is wrong by itself; `league.split` checks divisibility."""
         require_finite(self)
-        for key in ("task", "physics", "ppo", "league", "logger"):
+        for key in ("task", "physics", "ppo", "league", "logger", "distributed"):
             getattr(self, key).validate(key)
-        for key in ("num_arenas", "iterations", "checkpoint_interval", "checkpoint_keep_interval"):
+        for key in ("num_arenas", "processes", "iterations", "checkpoint_interval", "checkpoint_keep_interval"):
             require(getattr(self, key) >= 1, key, getattr(self, key), "must be at least 1")
         last = max(len(self.task.phases), 1)
         require(self.phase is None or 1 <= self.phase <= last, "phase", self.phase, f"must lie between 1 and {last}")
@@ -204,7 +223,13 @@ class RunSettings:
         for topic in self.debug_topics:
             require(topic in DEBUG_TOPICS, "debug", self.debug, f"must be of {', '.join(DEBUG_TOPICS)}, joined by +")
         require(0 <= self.seed < 2**32, "seed", self.seed, "must lie between 0 and 4294967295")
+        alone = self.distributed.coordinator is None
+        require(self.processes == 1 or alone, "processes", self.processes, "must be 1 beside distributed.coordinator")
         if self.devices is not None:
             require(self.devices >= 1, "devices", self.devices, "must be at least 1, or null for all there are")
-            one, remedy = self.physics.one_device, f"physics={self.physics.engine} uses every core from one device here"
-            require(not one or self.devices == 1, "devices", self.devices, f"{remedy}; take 1, or null")
+            processes = self.distributed.num_processes or self.processes
+            even = self.devices % processes == 0
+            require(even, "devices", self.devices, f"must be a multiple of the {processes} processes, or null")
+            fits = self.devices == processes or not self.physics.one_device
+            remedy = f"physics={self.physics.engine} uses every core from one device here; take {processes}, or null"
+            require(fits, "devices", self.devices, remedy)

@@ -12,8 +12,13 @@ def learner_rows(arenas: int, mirror_fraction: float, num_agents: int) -> int:
 
     In mirror arenas, a fixed block of `round(arenas * mirror_fraction)`, every agent learns; in the others one does.
     """
-    mirror = round(arenas * mirror_fraction)
+    mirror = num_mirror(arenas, mirror_fraction, num_agents)
     return mirror * num_agents + (arenas - mirror)
+
+
+def num_mirror(arenas: int, mirror_fraction: float, num_agents: int) -> int:
+    """Returns how many of one device's `arenas` are mirror arenas; all where there is nobody to meet."""
+    return arenas if num_agents == 1 else round(arenas * mirror_fraction)
 
 
 def check_split(settings: RunSettings, devices: int) -> None:
@@ -38,10 +43,11 @@ def check_split(settings: RunSettings, devices: int) -> None:
         raise SettingError("ppo.num_minibatches", minibatches, remedy)
 
 
-def choose_devices(settings: RunSettings, available: int) -> int:
+def choose_devices(settings: RunSettings, available: int, processes: int = 1) -> int:
     """Returns the number of devices to use: `settings.devices`, or the most that arenas and samples split over.
 
-    Raises SettingError where there are too few devices, or where no number works.
+    It is a multiple of `processes`, over which it is split. Raises SettingError where there are too few devices, or
+    where no number works.
     """
     if settings.devices is not None:
         require(
@@ -52,14 +58,14 @@ def choose_devices(settings: RunSettings, available: int) -> int:
         )
         check_split(settings, settings.devices)
         return settings.devices
-    for count in range(available, 1, -1):
+    for count in range(available // processes * processes, processes, -processes):
         try:
             check_split(settings, count)
         except SettingError:
             continue
         return count
-    check_split(settings, 1)
-    return 1
+    check_split(settings, processes)
+    return processes
 
 
 def _nearest_divisors(number: int, wanted: int, count: int = 3) -> list[int]:

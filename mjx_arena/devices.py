@@ -1,10 +1,11 @@
 """Choice of the devices that a program runs on, and of how many arenas each steps at a time."""
 
 import os
+from typing import Any
 
 import jax
 import numpy as np
-from jax.sharding import Mesh
+from jax.sharding import Mesh, NamedSharding, PartitionSpec, Sharding
 
 from mjx_arena.validation import require
 
@@ -46,7 +47,24 @@ def make_mesh(devices: int | None = None) -> Mesh:
         devices,
         f"there are {len(found)} {found[0].platform} devices",
     )
-    return Mesh(np.array(found[:devices]), (AXIS,))
+    if devices is not None:
+        own = devices // jax.process_count()  # of each process, all of which must take part
+        found = [each for each in found if each in jax.local_devices(each.process_index)[:own]]
+    return Mesh(np.array(found), (AXIS,))
+
+
+def spread(value: np.ndarray, sharding: Sharding) -> jax.Array:
+    """Returns an array of the host, the same on every process, laid out over devices.
+
+    `jax.device_put` refuses NaN there: over several processes it compares the arrays, and NaN is not equal to itself.
+    """
+    return jax.make_array_from_callback(value.shape, sharding, lambda index: value[index])
+
+
+def replicated(tree: Any, mesh: Mesh) -> Any:
+    """Returns arrays of the host, the same on every process, on every device of `mesh`."""
+    everywhere = NamedSharding(mesh, PartitionSpec())
+    return jax.tree.map(lambda x: spread(np.asarray(x), everywhere), tree)
 
 
 def safe_block_size(arenas_per_device: int, wanted: int | None) -> int:

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -10,26 +11,27 @@ from typing import Any, NamedTuple
 
 import jax
 
-from league.config.compose import checked, to_mapping
+from league.config.compose import checked, from_mapping, to_mapping
 from league.config.overrides import Override
 from league.evaluation.sources import foreign_members
 from league.run import folder as run_folder
-from league.run import milestones, resume
-from league.run.checkpoints import Checkpoints
+from league.run import milestones, processes, resume, team
+from league.run.checkpoints import CheckpointError, Checkpoints
 from league.run.console import open_console
 from league.run.debug import Debug
 from league.run.dump import dump_nonfinite
 from league.run.logs import TensorBoard, Writer, open_writers
-from league.run.loop import LoopSettings, RunLoop
+from league.run.loop import LoopSettings, RunError, RunLoop
 from league.run.milestones import Milestones
+from league.run.restore import log_changes, restored
 from league.run.video import VideoRecorder
 from league.selfplay import RunState, SelfPlay
-from league.settings import RunSettings
+from league.settings import DistributedSettings, RunSettings
 from league.split import choose_devices
 from mjx_arena import compilation_cache, devices
 from mjx_arena.arena import Arena
 from mjx_arena.physics import engines
-from mjx_arena.validation import require
+from mjx_arena.validation import SettingError, require
 
 SETTINGS = RunSettings
 PURPOSE = "Trains a task by self-play, into a run folder that it can be resumed from."
@@ -40,7 +42,8 @@ EXAMPLES = (
     "python scripts/train.py -m ppo.learning_rate=3e-4,1e-3 seed=0,1 hydra/launcher=joblib",
     "python scripts/train.py game_file=my_game.py",
 )
-_CHANGES = "changes.jsonl"
+_WATCH_SECONDS = 3.0  # in which the watch over processes on this machine names one that has died
+_REFUSED, _FAILED = 2, 1  # statuses of the command line
 
 
 class Result(NamedTuple):
@@ -59,6 +62,9 @@ def train(settings: RunSettings, written: Mapping[str, str] | None = None) -> Re
     that differ from the defaults. Raises SettingError for settings that cannot work, RunError for a run that cannot go
     on, and CheckpointError for a checkpoint that cannot be read or written.
     """
+    place = team.place_of(settings.distributed)
+    if place.index > 0:
+        return follow(place, settings.devices, settings.dofs_in_xla, settings.compilation_cache)
     resumption = None
     if settings.resume is not None:
         resumption = resume.resolve(settings, _differing(settings) if written is None else written)
@@ -67,24 +73,73 @@ def train(settings: RunSettings, written: Mapping[str, str] | None = None) -> Re
             print(f"resume=latest: no run under {where} can be gone on with; starting a new one")
     wanted = settings.run_dir
     settings = resumption.settings if resumption else checked(dataclasses.replace(settings, resume=None))
-    devices.configure(settings.devices, settings.dofs_in_xla)
-    if settings.compilation_cache:
+    how = (settings.devices, settings.dofs_in_xla, settings.compilation_cache)
+    with processes.others(settings.processes, "league.commands.follow", {"how": how}) as others:
+        place = others.place if settings.processes > 1 else place
+        _join(place, *how)
+
+        def plan() -> dict[str, Any]:
+            devices = choose_devices(settings, len(jax.devices()), place.count)
+            if resumption and not milestones.is_milestone(resumption.folder):
+                folder = resumption.folder
+            else:
+                folder = run_folder.create(wanted, settings.task_name)
+                if resumption:
+                    milestones.start_from(resumption.folder, folder)
+            chosen = dataclasses.replace(settings, devices=devices, run_dir=str(folder))
+            return {"settings": to_mapping(chosen), "changes": resumption.changes if resumption else {}}
+
+        told = team.told(plan)
+        settings = from_mapping(told["settings"])
+        folder = Path(told["settings"]["run_dir"])
+        others.last_words = functools.partial(last_words, folder)
+        with run_folder.locked(folder):
+            result = _train(settings, folder, told["changes"])
+        team.leave()
+    return result
+
+
+def follow(
+    place: team.Place,
+    num_devices: int | None,
+    num_dofs: int | None,
+    cache: bool,
+    told_folder: Callable[[Path], None] = lambda folder: None,
+) -> Result:
+    """Trains as a further process of a run, which the first one describes; calls `told_folder` with its folder."""
+    _join(place, num_devices, num_dofs, cache)
+    told = team.told(dict)
+    settings = from_mapping(told["settings"])
+    folder = Path(told["settings"]["run_dir"])
+    told_folder(folder)
+    result = _train(settings, folder, told["changes"])
+    team.leave()
+    return result
+
+
+def _join(place: team.Place, num_devices: int | None, num_dofs: int | None, cache: bool) -> None:
+    """Sets up JAX for this process's part of the devices, and waits for the other processes."""
+    devices.configure(None if num_devices is None else num_devices // place.count, num_dofs)
+    if cache:
         compilation_cache.enable()
-    settings = dataclasses.replace(settings, devices=choose_devices(settings, len(jax.devices())))
-    if resumption and not milestones.is_milestone(resumption.folder):
-        folder = resumption.folder
-    else:
-        folder = run_folder.create(wanted, settings.task_name)
-        if resumption:
-            milestones.start_from(resumption.folder, folder)
-    with run_folder.locked(folder):
-        settings = dataclasses.replace(settings, run_dir=str(folder))
-        return _train(settings, folder, resumption.changes if resumption else {})
+    team.join(place)
+
+
+def last_words(folder: Path) -> str:
+    """Returns what is left of a run that has ended early, to follow after the reason."""
+    steps = run_folder.finished_steps(folder)
+    if not steps:
+        return "; there is no checkpoint yet"
+    return f"; the last checkpoint is of iteration {steps[-1]}, go on from it by resume={folder}"
 
 
 def run(settings: RunSettings, written: Mapping[str, Override]) -> float | None:
     """Trains for the command line; returns the metric `objective`. Raises as `train`, and SystemExit after a signal."""
-    result = train(settings, {key: override.text for key, override in written.items()})
+    try:
+        result = train(settings, {key: override.text for key, override in written.items()})
+    except BaseException as error:
+        team.abandon(_REFUSED if isinstance(error, SettingError | CheckpointError) else _FAILED)
+        raise
     if result.stopped:
         raise SystemExit(result.exit_status)
     known = [name for name in result.metrics if not name.startswith("time/")]
@@ -94,13 +149,20 @@ def run(settings: RunSettings, written: Mapping[str, Override]) -> float | None:
 
 
 def _train(settings: RunSettings, folder: Path, changes: Mapping[str, tuple[Any, Any]]) -> Result:
+    """Trains in `folder`, which only the first process of the run uses."""
+    first = team.is_first()
     console = open_console()
 
     def announce(text: str) -> None:
-        console.print(text, markup=False, highlight=False, soft_wrap=True)
+        if first:
+            console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     trainer = SelfPlay(settings)
-    with Checkpoints(folder / run_folder.CHECKPOINTS, settings.checkpoint_keep_interval) as checkpoints:
+    with contextlib.ExitStack() as stack:
+        checkpoints = None
+        if first:
+            kept = Checkpoints(folder / run_folder.CHECKPOINTS, settings.checkpoint_keep_interval)
+            checkpoints = stack.enter_context(kept)
         if settings.resume is None:
             state, done = trainer.init(foreign_members(settings.league, trainer.policy, settings.task_name)), None
             announce(f"training {settings.task_name} on {_machine()} in {folder}")
@@ -111,92 +173,62 @@ def _train(settings: RunSettings, folder: Path, changes: Mapping[str, tuple[Any,
                     if engine.device == "cpu":
                         announce(f"on a CPU physics={name} is faster: the same arenas on {engine.title}")
         else:
-            state, done = _restored(trainer, checkpoints, settings, changes, announce)
+            state, done = restored(trainer, checkpoints, settings, changes, announce)
             if done >= settings.iterations:
                 announce(f"the run is complete; to go on, ask for more than iterations={done}")
                 return Result(folder, 0, False, _last_row(folder))
-            _log_changes(folder, changes, done, announce)
+            log_changes(folder, changes, done, announce)
         if len(trainer.phases.each) > 1:
             announce(trainer.phases.title(int(state.phase.phase)))
-        plain = to_mapping(dataclasses.replace(settings, resume=None, resume_step=None))
-        run_folder.write_config(folder, plain)
-        with (
-            open_writers(folder, settings.logger, settings.iterations, console, done) as writers,
-            _open_recorder(trainer.arena, settings.logger.render_interval, folder, writers, announce) as recorder,
-        ):
-            seen = list(writers)
-            if settings.debug_topics:
-                debug = Debug(trainer, settings.debug_topics, folder, announce)
-                debug.show(state)
-                seen.append(debug)
-            loop = RunLoop(
-                trainer.iterate,
-                LoopSettings(
-                    iterations=settings.iterations,
-                    arena_steps_per_iteration=settings.arena_steps_per_iteration,
-                    log_interval=settings.logger.interval,
-                    checkpoint_interval=settings.checkpoint_interval,
-                    max_skipped_iterations=settings.ppo.max_skipped_iterations,
-                ),
-                compile=trainer.compile,
-                checkpoints=checkpoints,
-                meta={"task": settings.task_name, "settings": plain, "versions": run_folder.versions()},
-                writers=seen,
-                dump=dump_nonfinite,
-                dump_folder=folder,
-                recorder=recorder,
-                milestones=Milestones(folder, interval) if (interval := settings.milestone_interval) else None,
-                title=lambda phase: (trainer.phases.title(phase - 1), trainer.phases.label(phase - 1)),
-                announce=announce,
-            )
-            status = loop.run(state)
-        return Result(folder, status, loop.stopped, _last_row(folder))
-
-
-def _restored(
-    trainer: SelfPlay,
-    checkpoints: Checkpoints,
-    settings: RunSettings,
-    changes: Mapping[str, tuple[Any, Any]],
-    announce: Callable[[str], None],
-) -> tuple[RunState, int]:
-    """Returns the state to continue from, and its iteration; on another number of devices, with new matches."""
-    shape, expected = trainer.state_shape(), {"task": settings.task_name}
-    meta = checkpoints.meta(settings.resume_step)
-    before = meta["settings"].get("devices")
-    if before == settings.devices:
-        state, _ = checkpoints.restore(shape, settings.resume_step, expected)
-    else:
-        parts = ("iteration", "key", "learner", "pool", "phase")
-        kept, _ = checkpoints.restore_parts(
-            {name: getattr(shape, name) for name in parts}, settings.resume_step, expected
+        kept_settings = to_mapping(
+            dataclasses.replace(settings, resume=None, resume_step=None, distributed=DistributedSettings())
         )
-        state = trainer.init().replace(**kept)
-        announce(f"on {settings.devices} devices, not {before}: the matches in play begin afresh")
-    done = int(state.iteration)
-    announce(f"resuming {settings.resume} from the checkpoint of iteration {done}")
-    if "ppo.learning_rate" in changes:
-        state = trainer.with_learning_rate(state, settings.ppo.learning_rate)
-    if settings.phase is not None:
-        state = trainer.in_phase(state, settings.phase)
-    for difference in _version_differences(meta["versions"]):
-        announce(f"warning: {difference}; numbers may not repeat bit for bit")
-    for later in checkpoints.drop_later(done):
-        announce(f"dropped the checkpoint of iteration {later}, which comes after it")
-    return state, done
+        seen: list[Writer] = []
+        recorder = None
+        if first:
+            run_folder.write_config(folder, kept_settings)
+            seen += stack.enter_context(open_writers(folder, settings.logger, settings.iterations, console, done))
+            recorder = stack.enter_context(
+                _open_recorder(trainer.arena, settings.logger.render_interval, folder, seen, announce)
+            )
+        if settings.debug_topics:
+            debug = Debug(trainer, settings.debug_topics, folder, announce)
+            debug.show(state)
+            seen.append(debug)
+        loop = RunLoop(
+            trainer.iterate,
+            LoopSettings(
+                iterations=settings.iterations,
+                arena_steps_per_iteration=settings.arena_steps_per_iteration,
+                log_interval=settings.logger.interval,
+                checkpoint_interval=settings.checkpoint_interval,
+                max_skipped_iterations=settings.ppo.max_skipped_iterations,
+            ),
+            compile=trainer.compile,
+            checkpoints=checkpoints,
+            meta={"task": settings.task_name, "settings": kept_settings, "versions": run_folder.versions()},
+            writers=seen,
+            dump=dump_nonfinite,
+            dump_folder=folder,
+            recorder=recorder,
+            milestones=Milestones(folder, interval) if (interval := settings.milestone_interval) else None,
+            title=lambda phase: (trainer.phases.title(phase - 1), trainer.phases.label(phase - 1)),
+            announce=announce,
+        )
+        status = _with_all(loop.run, state)
+    return Result(folder, status, loop.stopped, _last_row(folder))
 
 
-def _log_changes(
-    folder: Path, changes: Mapping[str, tuple[Any, Any]], iteration: int, announce: Callable[[str], None]
-) -> None:
-    """Announces the settings that have changed, and appends them to `changes.jsonl`."""
-    if not changes:
-        return
-    for key, (before, now) in changes.items():
-        announce(f"from iteration {iteration} on: {key}={now}, was {before}")
-    row = {"iteration": iteration, "time": time.strftime("%Y-%m-%d %H:%M:%S"), "changes": changes}
-    with (folder / _CHANGES).open("a", encoding="utf-8") as file:
-        file.write(json.dumps(row) + "\n")
+def _with_all(run: Callable[[RunState], int], state: RunState) -> int:
+    """Runs the loop; where another process of the run is lost, raises RunError, unless its watch ends all first."""
+    try:
+        return run(state)
+    except jax.errors.JaxRuntimeError as error:
+        if jax.process_count() == 1:
+            raise
+        time.sleep(_WATCH_SECONDS)
+        reason = str(error).splitlines()[0]
+        raise RunError(f"process {jax.process_index()} has lost another process of the run ({reason})") from error
 
 
 @contextlib.contextmanager
@@ -236,8 +268,3 @@ def _last_row(folder: Path) -> dict[str, Any]:
 def _machine() -> str:
     available = jax.devices()
     return f"{len(available)} x {available[0].device_kind} ({available[0].platform})"
-
-
-def _version_differences(then: dict[str, Any]) -> list[str]:
-    now = run_folder.versions()
-    return [f"{name} was {then.get(name)} and is {now[name]}" for name in now if then.get(name) != now[name]]

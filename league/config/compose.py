@@ -46,7 +46,8 @@ def register(name: str, cls: type) -> None:
         store.store(name=name, node={"defaults": ["quiet", "_self_"], **to_mapping(cls())})
         return
     run = to_mapping(cls(task=TaskSettings()))
-    own = {key: value for key, value in run.items() if not isinstance(value, dict)}
+    groups = ("task", "physics", "ppo", "league", "logger")
+    own = {key: value for key, value in run.items() if key not in groups}
     store.store(group="defaults", name=name, node=own, package="_global_")
     for group, settings in (("ppo", PPOSettings), ("league", LeagueSettings), ("logger", LoggerSettings)):
         store.store(group=group, name="default", node=to_mapping(settings()))

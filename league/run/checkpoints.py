@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any, Self
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
-from jax.sharding import NamedSharding, PartitionSpec
 from jax.tree_util import tree_leaves_with_path
 from orbax.checkpoint import checkpoint_managers as policies
+
+from league.run.host_state import fetched, placed, plain
 
 _SPEC, _USER = "arrays", "user"
 _SHOWN = 4  # differences that a message lists
@@ -47,15 +47,19 @@ class Checkpoints:
         _quieten_orbax()
         self.folder = Path(folder).resolve()
         keep: list[Any] = [policies.LatestN(2)] + ([policies.EveryNSteps(keep_interval)] if keep_interval else [])
+        several = jax.process_count() > 1  # then only the first saves, so nobody waits for a save that fails
         options = ocp.CheckpointManagerOptions(
-            create=not read_only,
+            create=not read_only and not several,
             read_only=read_only,
             cleanup_tmp_directories=not read_only,
             enable_async_checkpointing=False,  # a donated state must not change under a save that still reads it
             save_decision_policy=policies.FixedIntervalPolicy(1),
             preservation_policy=policies.AnyPreservationPolicy(keep),
+            multiprocessing_options=ocp.options.MultiprocessingOptions(active_processes={0} if several else None),
         )
         try:
+            if not read_only:
+                self.folder.mkdir(parents=True, exist_ok=True)
             self._manager = ocp.CheckpointManager(self.folder, options=options)
         except OSError as error:
             raise CheckpointError(f"cannot keep checkpoints in {self.folder}: {error.strerror or error}") from error
@@ -73,7 +77,7 @@ class Checkpoints:
 
         Raises CheckpointError where the disk is full or read-only, or `step` exists already; older steps stay.
         """
-        leaves = _leaves(state)
+        leaves = _leaves(fetched(state))
         record = {_USER: meta, _SPEC: _describe(leaves, checksums=True)}
         args = ocp.args.Composite(state=ocp.args.PyTreeSave(_without_empty(leaves)), meta=ocp.args.JsonSave(record))
         try:
@@ -100,7 +104,14 @@ class Checkpoints:
         part of the state, and the rest may differ. Raises CheckpointError, which says what differs, or that the
         checkpoint is damaged and which is the one before.
         """
-        step, wanted = self._existing(step), _leaves(target)
+        host, meta = self.read(target, step, expected, part)
+        return placed(host, target), meta
+
+    def read(
+        self, target: Any, step: int | None = None, expected: Mapping[str, Any] | None = None, part: str = ""
+    ) -> tuple[Any, dict[str, Any]]:
+        """Returns what `restore` does, as `fetched` arrays on the host."""
+        step, wanted = self._existing(step), _leaves(plain(target))
         if part:
             wanted = {f"{part}.{path}" if path else part: leaf for path, leaf in wanted.items()}
         record = self._record(step)
@@ -110,13 +121,13 @@ class Checkpoints:
             for key, value in (expected or {}).items()
             if meta.get(key) != value
         ]
-        spec = {path: entry for path, entry in record[_SPEC].items() if path in wanted or not part}
+        spec = {path: _keys_as_data(entry) for path, entry in record[_SPEC].items() if path in wanted or not part}
         differences += _differences(spec, _describe(wanted, checksums=False))
         if differences:
             raise CheckpointError(f"checkpoint {step} in {self.folder} is of another kind of run: {_some(differences)}")
         try:
             item = _without_empty(wanted)
-            how = ocp.checkpoint_utils.construct_restore_args(item)
+            how = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), item)
             state_args = ocp.args.PyTreeRestore(item, restore_args=how, partial_restore=True)
             leaves = self._manager.restore(step, args=ocp.args.Composite(state=state_args))["state"]
         except Exception as error:
@@ -125,18 +136,8 @@ class Checkpoints:
         changed = [path for path in now if now[path] != spec[path]]
         if changed:
             raise self._damaged(step, f"other contents than were saved in {_some(changed)}")
-        leaves |= {path: _empty(leaf) for path, leaf in wanted.items() if path not in leaves}
-        state = jax.tree.unflatten(jax.tree.structure(target), [leaves[path] for path in wanted])
-        return state, meta
-
-    def restore_parts(
-        self, targets: Mapping[str, Any], step: int | None = None, expected: Mapping[str, Any] | None = None
-    ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Returns parts of a state by name, as `targets` are, and the meta; other arguments as in `restore`."""
-        parts, meta = {}, {}
-        for name, target in targets.items():
-            parts[name], meta = self.restore(target, step, expected, part=name)
-        return parts, meta
+        leaves |= {path: np.zeros(leaf.shape, leaf.dtype) for path, leaf in wanted.items() if path not in leaves}
+        return jax.tree.unflatten(jax.tree.structure(target), [leaves[path] for path in wanted]), meta
 
     def drop_later(self, step: int) -> list[int]:
         """Deletes the steps after `step`, so that a run can continue from there. Returns them."""
@@ -207,29 +208,18 @@ def _without_empty(leaves: dict[str, Any]) -> dict[str, Any]:
     return {path: leaf for path, leaf in leaves.items() if leaf.size}
 
 
-def _empty(leaf: Any) -> jax.Array:
-    """Returns an array of size zero on every device of the mesh, as a compiled program returns it."""
-    sharding = getattr(leaf, "sharding", None)
-    if isinstance(sharding, NamedSharding):
-        sharding = NamedSharding(sharding.mesh, PartitionSpec())
-    return jax.device_put(np.zeros(leaf.shape, leaf.dtype), sharding)
-
-
 def _describe(leaves: dict[str, Any], checksums: bool) -> dict[str, list]:
     """Returns path -> [shape, dtype, CRC-32 of the bytes or None]."""
     return {
-        path: [list(leaf.shape), str(leaf.dtype), _checksum(leaf) if checksums else None]
+        path: [list(leaf.shape), str(leaf.dtype), zlib.crc32(leaf.tobytes()) if checksums else None]
         for path, leaf in leaves.items()
     }
 
 
-def _checksum(leaf: Any) -> int | None:
-    if isinstance(leaf, jax.Array):
-        if not leaf.is_fully_addressable:
-            return None  # other hosts hold parts of it
-        if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
-            leaf = jax.random.key_data(leaf)
-    return zlib.crc32(np.ascontiguousarray(leaf).tobytes())
+def _keys_as_data(entry: list) -> list:
+    """Returns the description of an array as it is written now; before, random keys were described as such."""
+    shape, dtype, checksum = entry
+    return [[*shape, 2], "uint32", checksum] if dtype == "key<fry>" else entry
 
 
 def _differences(saved: dict[str, list], wanted: dict[str, list]) -> list[str]:

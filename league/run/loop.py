@@ -1,5 +1,6 @@
 """The loop around a jitted iteration: writes logs and checkpoints, obeys signals, stops runs that no longer learn."""
 
+import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,14 +9,17 @@ from typing import Any
 
 import jax
 
+from league.run import team
 from league.run.checkpoints import CheckpointError, Checkpoints
+from league.run.host_state import fetched
 from league.run.logs import Writer
 from league.run.milestones import Milestones
-from league.run.signals import stop_requests
+from league.run.signals import StopRequest, stop_requests
 from league.run.video import VideoRecorder
 
 Metrics = Mapping[str, Any]  # {name: []}
 Iterate = Callable[[Any], tuple[Any, Metrics]]
+_LOG_FAILED = 1000  # above every signal
 
 
 class RunError(RuntimeError):
@@ -40,7 +44,7 @@ class RunLoop:
       iterate: `state -> (state, metrics)`, jitted, may donate its argument; `state.iteration` counts the calls.
         `metrics` are scalars, of which `updates` and `skipped_updates` tell whether the run still learns.
       compile: `state -> iterate`, called before the first iteration so that its time does not count as training.
-      checkpoints: saves the state with `meta`.
+      checkpoints: saves the state with `meta`; None in the further processes of a run.
       writers: get a row every `log_interval` iterations.
       dump: `(state, path)`, writes the last non-finite arenas to a file in `dump_folder`.
       recorder: makes films from the metric `film`.
@@ -55,7 +59,7 @@ class RunLoop:
         settings: LoopSettings,
         *,
         compile: Callable[[Any], Iterate] | None = None,
-        checkpoints: Checkpoints,
+        checkpoints: Checkpoints | None,
         meta: dict[str, Any],
         writers: Sequence[Writer],
         dump: Callable[[Any, Path], None],
@@ -71,6 +75,7 @@ class RunLoop:
         self._milestones, self._title = milestones, title
         self._row_before: dict[str, float | int] = {}
         self._pending: list[Metrics] = []  # on the device, for each iteration since the last fetch
+        self._log_error: OSError | None = None  # that keeps the log from being written
         self._stuck_since: int | None = None  # first iteration of those without a finite update up to now
         self._fetched_at = time.monotonic()
         self.stopped = False  # whether a signal stopped it before the last iteration
@@ -82,12 +87,12 @@ class RunLoop:
         the log or the last checkpoint cannot be written; CheckpointError where the first checkpoint cannot.
         """
         iteration, last = int(state.iteration), self._settings.iterations
-        if self._checkpoints.latest_step() is None:
-            self._checkpoints.save(iteration, state, self._meta)
+        if self._on_first(self._latest_step() is None):
+            self._save(iteration, state)
         with stop_requests(self._announce) as stop:
             iterate = self._compiled(state) if iteration < last else self._iterate
             self._fetched_at = time.monotonic()
-            while iteration < last and not stop:
+            while not self._ends(stop) and iteration < last:
                 state, metrics = iterate(state)
                 iteration += 1
                 self._pending.append(metrics)
@@ -103,6 +108,26 @@ class RunLoop:
             self._save_last(iteration, state)
         self.stopped = bool(stop)
         return stop.exit_status
+
+    def _ends(self, stop: StopRequest) -> bool:
+        """Returns whether a signal to any process of the run, or a log that cannot be written, ends it."""
+        code = team.agreed(_LOG_FAILED if self._log_error else int(stop.received or 0))
+        if code not in (0, _LOG_FAILED):
+            stop.received = signal.Signals(code)
+        return code != 0
+
+    def _on_first(self, condition: bool) -> bool:
+        """Returns whether `condition` holds on the first process, which alone knows the checkpoints."""
+        return bool(team.agreed(int(team.is_first() and condition)))
+
+    def _latest_step(self) -> int | None:
+        return self._checkpoints.latest_step() if self._checkpoints else None
+
+    def _save(self, iteration: int, state: Any) -> None:
+        """Saves the state, which all processes hold parts of. Raises CheckpointError."""
+        host = fetched(state)
+        if self._checkpoints:
+            self._checkpoints.save(iteration, host, self._meta)
 
     def _compiled(self, state: Any) -> Iterate:
         if self._compile is None:
@@ -129,7 +154,7 @@ class RunLoop:
                 self._announce(f"iteration {number}: {self._title(int(row['phase']))[0]}")
             self._row_before = row
             if number % self._settings.log_interval == 0:
-                self._write(row, iteration, state)
+                self._write(row)
             self._guard(number, metrics, state)
 
     def _row(self, iteration: int, metrics: Mapping[str, Any], seconds: float) -> dict[str, float | int]:
@@ -142,17 +167,13 @@ class RunLoop:
             "time/arena_steps_per_second": steps / seconds,
         }
 
-    def _write(self, row: Mapping[str, float | int], iteration: int, state: Any) -> None:
+    def _write(self, row: Mapping[str, float | int]) -> None:
+        """Writes a row; where that fails, the run ends after this iteration."""
         try:
-            for writer in self._writers:
+            for writer in self._writers if self._log_error is None else ():
                 writer.write(row)
         except OSError as error:
-            problem = f"cannot write the log: {error.strerror or error}"
-            try:
-                self._save_last(iteration, state)
-            except RunError as second:
-                raise RunError(f"{problem}; {second}") from error
-            raise RunError(f"{problem}; {self._last_checkpoint()}") from error
+            self._log_error = error
 
     def _guard(self, iteration: int, metrics: Mapping[str, Any], state: Any) -> None:
         """Raises RunError after `max_skipped_iterations` without a finite update, and dumps the arenas."""
@@ -176,7 +197,7 @@ class RunLoop:
         if self._stuck_since is not None:
             return  # the state may hold what is not finite: keep the older checkpoints
         try:
-            self._checkpoints.save(iteration, state, self._meta)
+            self._save(iteration, state)
         except CheckpointError as error:
             self._announce(f"warning: {error}; training goes on, {self._last_checkpoint()}")
 
@@ -186,9 +207,8 @@ class RunLoop:
 
     def _keep_milestone(self, iteration: int) -> None:
         """Copies the checkpoint that was just written to a milestone; a failure is only a warning."""
-        assert self._milestones is not None
-        if self._checkpoints.latest_step() != iteration:
-            return  # it could not be saved, which was a warning already
+        if self._milestones is None or self._checkpoints is None or self._latest_step() != iteration:
+            return  # not the first process, or it could not be saved, which was a warning already
         label = self._title(int(self._row_before.get("phase", 1)))[1]
         try:
             folder = self._milestones.keep(label, self._checkpoints.folder / str(iteration), self._row_before)
@@ -198,17 +218,28 @@ class RunLoop:
             self._announce(f"kept the milestone {folder}")
 
     def _save_last(self, iteration: int, state: Any) -> None:
-        """Saves the state at the end, unless it is stuck or saved already. Raises RunError if it cannot be written."""
+        """Saves the state at the end, unless it is stuck or saved already.
+
+        Raises RunError if it cannot be written, or if the log could not.
+        """
+        problem = f"cannot write the log: {_reason(self._log_error)}; " if self._log_error else ""
         if self._stuck_since is not None:
             since = self._stuck_since
             self._announce(f"not saved: no update has been finite since iteration {since}; {self._last_checkpoint()}")
-        elif self._checkpoints.latest_step() != iteration:
+        elif self._on_first(self._latest_step() != iteration):
             try:
-                self._checkpoints.save(iteration, state, self._meta)
+                self._save(iteration, state)
             except CheckpointError as error:
-                raise RunError(f"{error}; {self._last_checkpoint()}") from error
-            self._announce(f"saved checkpoint {iteration} in {self._checkpoints.folder}")
+                raise RunError(f"{problem}{error}; {self._last_checkpoint()}") from error
+            if self._checkpoints:
+                self._announce(f"saved checkpoint {iteration} in {self._checkpoints.folder}")
+        if problem:
+            raise RunError(f"{problem}{self._last_checkpoint()}") from self._log_error
 
     def _last_checkpoint(self) -> str:
-        step = self._checkpoints.latest_step()
+        step = self._latest_step()
         return "there is no checkpoint" if step is None else f"the last checkpoint is of iteration {step}"
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror or str(error)

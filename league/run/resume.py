@@ -17,7 +17,8 @@ from mjx_arena.validation import SettingError, require
 # on. Changes of what it learns are announced and written to the run's log of changes.
 HOW = (
     *("iterations", "total_arena_steps", "checkpoint_interval", "checkpoint_keep_interval", "compilation_cache"),
-    *("phase", "milestone_interval", "debug", "devices", "logger", "objective", "game_file"),
+    *("phase", "milestone_interval", "debug", "devices", "processes", "distributed", "logger", "objective"),
+    *("game_file",),
 )
 WHAT = (
     *("ppo.learning_rate", "ppo.learning_rate_schedule", "ppo.learning_rate_min", "ppo.learning_rate_max"),
@@ -60,6 +61,8 @@ def resumed(saved: RunSettings, wanted: RunSettings, written: Mapping[str, str])
             require(
                 now == then, key, shown[0], f"cannot change on resume, the run has {shown[1]}; start a new run instead"
             )
+    if "processes" in written and "devices" not in written:
+        settings = dataclasses.replace(settings, devices=None)  # the run's number may not split over them
     return checked(settings)
 
 
@@ -67,6 +70,8 @@ def changes(saved: RunSettings, settings: RunSettings) -> dict[str, tuple[Any, A
     """Returns the changes of what is learned: dotted key -> (value before, value now)."""
     before, now = flat(to_mapping(saved)), flat(to_mapping(settings))
     concerns = (*WHAT, "task", "devices")
+    if settings.devices is None:  # which is only chosen later
+        del now["devices"]
     return {
         key: (before.get(key), value)
         for key, value in now.items()

@@ -23,8 +23,9 @@ class MjxPhysics(Engine):
     def __init__(self, model: mujoco.MjModel, settings: PhysicsSettings):
         super().__init__(model, settings)
         self._mjx, self._sensor = load_mjx(), load_mjx("mujoco.mjx._src.sensor")
-        self._mjx_model = self._mjx.put_model(model, impl="jax")
-        self._template = self._mjx.make_data(model, impl="jax")
+        device = jax.local_devices()[0]  # MJX would take the first process's (`findings/mjx_first_process.sh`)
+        self._mjx_model = self._mjx.put_model(model, device, impl="jax")
+        self._template = self._mjx.make_data(model, device, impl="jax")
 
     @classmethod
     def vmap_block_size(cls, settings: PhysicsSettings) -> int | None:

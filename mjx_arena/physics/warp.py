@@ -37,14 +37,16 @@ class WarpPhysics(Engine):
         warp, mjx = importlib.import_module("warp"), load_mjx()
         warp.config.log_level = warp.LOG_WARNING  # messages below this level would go to stdout
         self._mjx, self._jax = mjx, MjxPhysics(model, settings)
-        bounds = mjx.make_data(model, impl="jax")._impl
+        device = jax.local_devices()[0]
+        bounds = mjx.make_data(model, device, impl="jax")._impl
         # MJX finds one contact where MuJoCo may find two, for capsules that lie side by side.
         self.max_contacts = settings.max_contacts or 2 * max(bounds.ncon, 1)
         self.max_constraints = settings.max_constraints or 2 * max(bounds.nefc, 1)
         with contextlib.redirect_stdout(io.StringIO()):
-            warp_model = mjx.put_model(model, impl="warp")
+            warp_model = mjx.put_model(model, device, impl="warp")
             self._warp_model = warp_model.tree_replace({"opt._impl.warn_overflow": 0})  # it would print, to stdout
-            self._one = mjx.make_data(model, impl="warp", naconmax=self.max_contacts, njmax=self.max_constraints)
+            bounds = {"naconmax": self.max_contacts, "njmax": self.max_constraints}
+            self._one = mjx.make_data(model, device, impl="warp", **bounds)
 
     def init(self, qpos: jax.Array, qvel: jax.Array, fields: dict[str, jax.Array] | None = None) -> PhysicsState:
         """Returns the state at `qpos` `[nq]` and `qvel` `[nv]`, with sensors evaluated and no warm start."""

@@ -79,3 +79,8 @@ def test_as_many_devices_as_the_arenas_split_over(available, chosen):
 def test_more_devices_than_there_are_is_refused():
     with pytest.raises(SettingError, match="devices=4: there are 2"):
         split.choose_devices(compose(["devices=4"]), 2)
+
+
+def test_devices_split_over_processes():
+    assert split.choose_devices(compose([]), 6, processes=2) == 4  # 512 arenas do not split over 6
+    assert split.choose_devices(compose([]), 3, processes=2) == 2

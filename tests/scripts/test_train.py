@@ -235,7 +235,7 @@ def test_a_run_goes_on_with_another_number_of_devices(train, tmp_path, then, now
     assert train(*tiny, ALONE, SMALL, f"devices={then}", "iterations=2", "run_dir=run")[0] == 0
     before = rows_of(tmp_path / "run")
     status, out, err = train("resume=run", f"devices={now}", "iterations=4")
-    assert status == 0 and f"on {now} devices, not {then}: the matches in play begin afresh" in out, err
+    assert status == 0 and f"on {now} devices, not {then}: the matches in play go on there" in out, err
     rows = rows_of(tmp_path / "run")
     assert rows[:2] == before and [row["iteration"] for row in rows] == [1, 2, 3, 4]
     assert rows[2]["league/members"] >= before[-1]["league/members"]

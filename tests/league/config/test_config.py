@@ -84,6 +84,11 @@ def test_total_arena_steps_are_rounded_up_to_iterations():
         (["seed=-1"], "seed", "-1", "must lie between 0"),
         (["devices=0"], "devices", "0", "must be at least 1, or null"),
         (["checkpoint_interval=0"], "checkpoint_interval", "0", "must be at least 1"),
+        (["processes=0"], "processes", "0", "must be at least 1"),
+        (["processes=2", "devices=3"], "devices", "3", "must be a multiple of the 2 processes, or null"),
+        (["processes=2", "distributed.coordinator=h:1"], "processes", "2", "1 beside distributed.coordinator"),
+        (["distributed.coordinator=h"], "distributed.coordinator", "h", "must be host:port, or null"),
+        (["distributed.process_id=-1"], "distributed.process_id", "-1", "must not be negative"),
         (["num_arenas=7", "devices=2"], "num_arenas", "7", "multiple of devices=2, for example 6 or 8"),
         (["num_arenas=1", "devices=2"], "num_arenas", "1", "multiple of devices=2, for example 2"),
         (
