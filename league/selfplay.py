@@ -207,18 +207,18 @@ class SelfPlay:
         learner, matches, steps, frames, metrics = _for_each(
             play_and_learn, state.learner, state.matches, probability, jax.random.split(k_roles, num_roles)
         )
-        totals = jax.tree.map(lambda x: jax.lax.psum(x, devices.AXIS), steps)
+        on_first = jax.lax.axis_index(devices.AXIS) == 0
+        frame = jax.tree.map(lambda x: jnp.where(on_first, x, 0), first_learner(frames))
+        seats = jnp.zeros(state.pool.occupied.shape, jnp.int32).at[matches.slot].add(1)
+        totals, film, in_play = devices.summed((steps, frame, seats))
         pool = pools.recorded(state.pool, totals.results, probability, league, totals.by_side)
         metrics = self._metrics(metrics, totals, pool) | {"phase": state.phase.phase + 1}
         phase = self.phases.after(state.phase, metrics)
         moved = self._at_start(learner, phase.phase).learning_rate
         same = phase.phase == state.phase.phase
         learner = learner.replace(learning_rate=jnp.where(same, learner.learning_rate, moved))
-        on_first = jax.lax.axis_index(devices.AXIS) == 0
-        film = jax.tree.map(lambda x: jax.lax.psum(jnp.where(on_first, x, 0), devices.AXIS), first_learner(frames))
         metrics["film"] = {"pose": film.pose, "ended": film.ended}
         iteration = state.iteration + 1
-        in_play = jax.lax.psum(jnp.zeros(pool.occupied.shape, jnp.int32).at[matches.slot].add(1), devices.AXIS)
         for role in range(num_roles):
             k_reset, k_role = jax.random.split(k_reset)
             learner, pool = self._snapshot(learner, pool, role, iteration, in_play, k_role)
