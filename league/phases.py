@@ -29,9 +29,9 @@ class Phases:
         self._steps = arena_steps_per_iteration
         self._width = max(phase.window for phase in self.each)
 
-    def begin(self, phase: int = 0) -> PhaseState:
+    def begin(self, phase: int | jax.Array = 0) -> PhaseState:
         """Returns the state at the start of a phase, counted from 0."""
-        return PhaseState(jnp.int32(phase), jnp.int32(0), jnp.full(self._width, jnp.nan))
+        return PhaseState(jnp.int32(phase), jnp.int32(0), jnp.full(self._width, jnp.nan, jnp.float32))
 
     def after(self, state: PhaseState, metrics: dict[str, jax.Array]) -> PhaseState:
         """Returns the state after one more iteration with `metrics` `{name: []}`; that may begin the next phase.

@@ -74,7 +74,7 @@ class SelfPlay:
         self.phases = Phases(settings.task.phases, settings.arena_steps_per_iteration)
         self.policy = Policy(self.arena.observation_size, self.arena.action, settings.ppo)
         self.learner = Learner(self.policy, settings.ppo, devices.AXIS)
-        self._init = jax.jit(self.shard(self._local_init, P(), RUN_STATE_SPEC))
+        self._init = jax.jit(self.shard(self._local_init, (P(), P()), RUN_STATE_SPEC))
         self._iterate = jax.jit(
             self.shard(self._local_iterate, (RUN_STATE_SPEC, P()), (RUN_STATE_SPEC, P())), donate_argnums=0
         )
@@ -87,7 +87,7 @@ class SelfPlay:
         """
         self._check_metrics()
         idle = [(self.policy.constant(self.arena.idle_action), True)] if self.settings.league.idle else []
-        state = self.in_phase(self._init(jax.random.key(self.settings.seed)), self.settings.phase or 1)
+        state = self._init(np.uint32(self.settings.seed), np.int32((self.settings.phase or 1) - 1))
         for policy, anchor in (*idle, *members):
             add = functools.partial(pools.add, settings=self.settings.league, anchor=anchor)
             add = jax.jit(add, out_shardings=NamedSharding(self.mesh, P()))
@@ -134,7 +134,7 @@ class SelfPlay:
 
     def state_shape(self) -> RunState:
         """Returns shapes, dtypes and shardings of a `RunState` without computing one: the target of a restore."""
-        shapes = jax.eval_shape(self._init, jax.random.key(0))
+        shapes = jax.eval_shape(self._init, np.uint32(0), np.int32(0))
         shardings = jax.tree.map(
             lambda spec, tree: jax.tree.map(lambda _: NamedSharding(self.mesh, spec), tree),
             RUN_STATE_SPEC,
@@ -168,12 +168,13 @@ class SelfPlay:
         idle = jax.nn.one_hot(_IDLE, league.player_pool_length)
         return jnp.where(self.phases.plays_pool(phase), jnp.stack(by_role), idle)
 
-    def _local_init(self, key: chex.PRNGKey) -> RunState:
+    def _local_init(self, seed: jax.Array, first_phase: jax.Array) -> RunState:
         league = self.settings.league
-        key, k_learner, k_matches = jax.random.split(key, 3)
+        key, k_learner, k_matches = jax.random.split(jax.random.key(seed), 3)
         learner = jax.vmap(self.learner.init)(jax.random.split(k_learner, len(league.roles)))
         pool = pools.create(first_learner(learner).policy, league, self.arena.num_sides)
-        phase = self.phases.begin()
+        phase = self.phases.begin(first_phase)
+        learner = self._at_start(learner, phase.phase)
 
         def start(probability, key):
             k_bank, k_start = jax.random.split(_own_key(key))

@@ -1,5 +1,6 @@
 """The command line of every command: a Hydra application that refuses bad input with one message before it runs."""
 
+import gc
 import itertools
 import logging
 import sys
@@ -23,6 +24,9 @@ from league.run.loop import RunError
 from mjx_arena.validation import SettingError
 
 _REFUSED, _FAILED, _INTERRUPTED = 2, 1, 130
+# Objects between two collections: tracing a program makes many, all of them needed, and Python would look through them
+# for a tenth of a start.
+_COLLECT_EVERY = 200_000
 # Flags that show something and run nothing.
 _SHOWING = ("--cfg", "-c", "--info", "-i", "--hydra-help", "--shell-completion", "-sc", "--version")
 _TAKES_VALUE = ("--cfg", "-c", "--info", "-i", "--package", "-p", "--config-dir", "-cd", "--config-name", "-cn")
@@ -49,6 +53,7 @@ def command(name: str) -> Command:
 
 def main(name: str, arguments: list[str] | None = None) -> None:
     """Runs a command with `arguments`; None: the command line's. Exits with 1 for a failed run, 2 for bad input."""
+    gc.set_threshold(_COLLECT_EVERY)
     arguments = sys.argv[1:] if arguments is None else arguments
     chosen = command(name)
     try:

@@ -4,6 +4,7 @@ Nothing here starts a JAX backend: a run that cannot work ends before anything c
 """
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -163,10 +164,16 @@ def known_fields(cls: type) -> dict[str, Field]:
         return fields_of(cls)
     known: dict[str, Field] = {}
     for name in registry.list_tasks():
-        for key, field in fields_of(cls, {"task": registry.settings_type(name)}).items():
+        for key, field in _fields_with(cls, registry.settings_type(name)).items():
             if key not in known or is_text(known[key].hint):
                 known[key] = field
     return known
+
+
+@functools.cache
+def _fields_with(cls: type, task: type) -> Mapping[str, Field]:
+    """Returns the keys of a run's settings with those of one type of task."""
+    return fields_of(cls, {"task": task})
 
 
 def _refuse_contradictions(written: Mapping[str, Override]) -> None:
@@ -186,6 +193,8 @@ def _check_choices(written: Mapping[str, Override], extra_dir: str | Path | None
     """Raises SettingError for a group that is set to something other than one of its choices."""
     loader = GlobalHydra.instance().config_loader()
     for key, override in written.items():
+        if "." in key:
+            continue  # no group; and looking for one takes long
         own = sorted(path.stem for path in (Path(extra_dir) / key).glob("*.yaml")) if extra_dir else []
         choices = loader.get_group_options(key) + own
         if choices and override.text not in choices:

@@ -22,7 +22,9 @@ from mjx_arena.trajectory import Film
 from mjx_arena.types import ArenaState, Box, PhysicsState, TimeStep
 from ppo.policy import Policy, PolicyState
 
-_ARENAS = 512  # most arenas side by side on one device
+_ARENAS = 512  # most arenas side by side on one device of an accelerator
+# On a CPU, where a step costs by the arena: the longest match of the last round keeps all of them stepping.
+_CPU_ARENAS = 32
 
 
 class Records(struct.PyTreeNode):
@@ -149,7 +151,7 @@ class Evaluator:
         """Plays one device's part of the queue, `slot` `[M, A]`; every `repeats` matches share a start."""
         k_start, key = jax.random.split(jax.random.fold_in(key, jax.lax.axis_index(devices.AXIS)))
         total, agents = slot.shape
-        num = min(total, _ARENAS)
+        num = min(total, _CPU_ARENAS if jax.default_backend() == "cpu" else _ARENAS)
         batch = self._batch(num)
         starts = self._starts(k_start, total // repeats)
 
