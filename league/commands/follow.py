@@ -9,6 +9,8 @@ from league.commands import train
 from league.run import processes
 from league.run.team import Place, abandon
 
+_INTERRUPTED = 130
+
 
 def main(text: str) -> None:
     """Trains with the place, cores and settings of JAX in a JSON `text`; ends with the first process."""
@@ -26,7 +28,7 @@ def main(text: str) -> None:
     try:
         train.follow(place, *given["how"], told_folder=known.append)
     except KeyboardInterrupt:
-        os._exit(0)  # the first process was interrupted too, and ends the run
+        os._exit(_INTERRUPTED)  # without a traceback: the first process ends the run
     except BaseException:
         abandon(1)
         raise

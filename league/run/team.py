@@ -19,7 +19,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 from league.settings import DistributedSettings
-from mjx_arena.validation import require
+from mjx_arena.validation import SettingError, require
 
 # How launchers tell a process its number and the count: Slurm's srun, Open MPI, MPICH and Intel MPI.
 _LAUNCHERS = (
@@ -61,7 +61,7 @@ def place_of(settings: DistributedSettings, environment: Mapping[str, str] = os.
 
 
 def join(place: Place) -> None:
-    """Waits for all processes of the run. Before it, JAX must not have looked for devices; after it, it has."""
+    """Waits for all processes of the run. Raises SettingError where JAX has looked for devices before; now it has."""
     if place.count == 1:
         return
     local = place.gpu is not None
@@ -70,14 +70,20 @@ def join(place: Place) -> None:
     jax.config.update("jax_enable_preemption_service", False)  # it would take SIGTERM for itself
     if local:
         jax.config.update("jax_check_proxy_envs", False)  # of no concern within a machine
-    jax.distributed.initialize(
-        coordinator_address=place.coordinator,
-        num_processes=place.count,
-        process_id=place.index,
-        local_device_ids=place.gpu,
-        coordinator_bind_address=place.coordinator if local else None,
-        heartbeat_timeout_seconds=_SILENCE,
-    )
+    try:
+        jax.distributed.initialize(
+            coordinator_address=place.coordinator,
+            num_processes=place.count,
+            process_id=place.index,
+            local_device_ids=place.gpu,
+            coordinator_bind_address=place.coordinator if local else None,
+            heartbeat_timeout_seconds=_SILENCE,
+        )
+    except RuntimeError as error:
+        if "called" not in str(error):  # too late, or for a second time
+            raise
+        remedy = "needs a Python process that has not used JAX yet; give each run a command of its own"
+        raise SettingError("processes" if local else "distributed", place.count, remedy) from error
     before = set(_threads())
     jax.devices()
     _yield_to_others(before)

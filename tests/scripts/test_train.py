@@ -93,7 +93,8 @@ def test_latest_says_what_it_skips_and_starts_anew_where_nothing_is_left(train, 
     runs = tmp_path / "runs" / "humanoid_duel"
     runs.mkdir(parents=True)
     copied_run.rename(runs / "old")
-    status, out, _ = train(*TINY, ALONE, "resume=latest", "iterations=1", "run_dir=new")
+    native = "physics=native"  # compiles in a third of the time
+    status, out, _ = train(*TINY, ALONE, native, "resume=latest", "iterations=1", "run_dir=new")
     assert status == 0 and f"skipped {Path('runs/humanoid_duel/old')}: league.roles=('learner',): cannot change" in out
     assert "starting a new one" in out and finished_steps(tmp_path / "new") == [0, 1]
 
@@ -224,13 +225,11 @@ def test_what_is_learned_may_change_on_resume_and_the_run_says_what_and_when(tra
     [row] = [json.loads(line) for line in (copied_run / "changes.jsonl").read_text().splitlines()]
     assert row["iteration"] == 40 and set(row["changes"]) == {change.partition("=")[0] for change in changes}
     assert [line["learning_rate"] for line in rows_of(copied_run)[40:]] == pytest.approx([5e-4, 5e-4])
-    status, out, _ = train(f"resume={copied_run}", "iterations=43")  # the changes stay
-    assert status == 0 and "from iteration" not in out
-    assert rows_of(copied_run)[-1]["learning_rate"] == pytest.approx(5e-4)
+    assert "learning_rate: 0.0005" in (copied_run / "config.yaml").read_text()  # so the changes stay
 
 
-@pytest.mark.parametrize(("then", "now"), [(2, 1), (1, 2)])
-def test_a_run_goes_on_with_another_number_of_devices(train, tmp_path, then, now):
+def test_a_run_goes_on_with_another_number_of_devices(train, tmp_path):
+    then, now = 1, 2  # and back, with processes: `test_processes.py`
     tiny = [text for text in TINY if not text.startswith("devices=")]
     assert train(*tiny, ALONE, SMALL, f"devices={then}", "iterations=2", "run_dir=run")[0] == 0
     before = rows_of(tmp_path / "run")

@@ -2,6 +2,7 @@
 
 import socket
 
+import jax
 import pytest
 
 from league.run import team
@@ -59,6 +60,12 @@ def test_a_host_whose_name_others_cannot_use_is_told_so(monkeypatch):
     monkeypatch.setattr(socket.socket, "getsockname", lambda self: ("10.0.0.7", 1))
     with pytest.raises(SettingError, match=r"whose name laptop stands for 127\.0\.1\.1; let it stand for 10\.0\.0\.7"):
         team._check_own_name("10.0.0.1:7000")
+
+
+def test_a_process_that_has_used_jax_cannot_join():
+    jax.devices()
+    with pytest.raises(SettingError, match="processes=2: needs a Python process that has not used JAX yet"):
+        team.join(Place(0, 2, "127.0.0.1:1", gpu=0))
 
 
 def test_alone_everything_is_agreed_and_told():
