@@ -13,6 +13,7 @@ SOCCER = (
 )
 
 
+@pytest.mark.slow
 def test_a_run_killed_in_its_second_phase_goes_on_there_and_milestones_stay(start, train, tmp_path):
     limits = ("task.phases.0.arena_steps=64", "milestone_interval=96", "checkpoint_interval=2", "iterations=60")
     process = start(*SOCCER, *limits)
