@@ -9,7 +9,8 @@ import sys
 import pytest
 from train_runs import ALONE, ROOT, SMALL, TINY, finished_steps, rows_of, wait_until
 
-SWEEP = ("-m", *TINY, ALONE, SMALL, "physics=native", "seed=0,1,2", "iterations=8", "hydra/launcher=joblib", "hydra.launcher.n_jobs=1")
+LAUNCHER = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=1")
+SWEEP = ("-m", *TINY, ALONE, SMALL, "physics=native", "seed=0,1,2", "iterations=8", *LAUNCHER)
 
 
 def test_a_sweep_that_is_killed_goes_on_and_ends_with_its_table(start, train, tmp_path):
