@@ -182,6 +182,11 @@ class RunSettings:
         return tuple(self.debug.split("+")) if self.debug else ()
 
     @property
+    def num_processes(self) -> int:
+        """Returns the number of processes of the run, on all hosts."""
+        return self.distributed.num_processes or self.processes
+
+    @property
     def dofs_in_xla(self) -> int | None:
         """Returns the degrees of freedom of one arena that XLA solves for; None if unknown."""
         return self.task.num_dofs if self.physics.traits.in_xla else 0
@@ -199,7 +204,7 @@ class RunSettings:
         """
         changes: dict[str, Any] = {}
         if self.physics.one_device and self.devices is None:
-            changes["devices"] = self.processes
+            changes["devices"] = self.num_processes
         if not all(phase.self_play for phase in self.task.phases):
             changes["league"] = replace(self.league, idle=True)
         steps = self.total_arena_steps
@@ -223,11 +228,12 @@ class RunSettings:
         for topic in self.debug_topics:
             require(topic in DEBUG_TOPICS, "debug", self.debug, f"must be of {', '.join(DEBUG_TOPICS)}, joined by +")
         require(0 <= self.seed < 2**32, "seed", self.seed, "must lie between 0 and 4294967295")
-        alone = self.distributed.coordinator is None
-        require(self.processes == 1 or alone, "processes", self.processes, "must be 1 beside distributed.coordinator")
+        alone = self.distributed.coordinator is None and (self.distributed.num_processes or 1) == 1
+        remedy = "must be 1 beside distributed.coordinator, and where a launcher starts several processes"
+        require(self.processes == 1 or alone, "processes", self.processes, remedy)
         if self.devices is not None:
             require(self.devices >= 1, "devices", self.devices, "must be at least 1, or null for all there are")
-            processes = self.distributed.num_processes or self.processes
+            processes = self.num_processes
             even = self.devices % processes == 0
             require(even, "devices", self.devices, f"must be a multiple of the {processes} processes, or null")
             fits = self.devices == processes or not self.physics.one_device

@@ -47,6 +47,8 @@ SETTINGS = BenchmarkSettings
 def benchmark(settings: BenchmarkSettings) -> Report:
     """Measures a run by `settings`, prints a table and returns the figures. Raises SettingError."""
     settings = checked(settings)
+    remedy = "a benchmark is of one process; benchmarks/versions.py times whole runs"
+    require(settings.num_processes == 1, "processes", settings.num_processes, remedy)
     devices.configure(settings.devices, settings.dofs_in_xla)
     settings = dataclasses.replace(settings, devices=choose_devices(settings, len(jax.devices())))
     console = Console(stderr=True)

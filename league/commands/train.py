@@ -41,6 +41,7 @@ EXAMPLES = (
     "python scripts/train.py resume=latest iterations=3000",
     "python scripts/train.py -m ppo.learning_rate=3e-4,1e-3 seed=0,1 hydra/launcher=joblib",
     "python scripts/train.py game_file=my_game.py",
+    "python scripts/train.py distributed.coordinator=host:7777 distributed.num_processes=2 distributed.process_id=0",
 )
 _WATCH_SECONDS = 3.0  # in which the watch over processes on this machine names one that has died
 _REFUSED, _FAILED = 2, 1  # statuses of the command line
@@ -72,7 +73,11 @@ def train(settings: RunSettings, written: Mapping[str, str] | None = None) -> Re
             where = run_folder.RUNS / settings.task_name
             print(f"resume=latest: no run under {where} can be gone on with; starting a new one")
     wanted = settings.run_dir
-    settings = resumption.settings if resumption else checked(dataclasses.replace(settings, resume=None))
+    settings = resumption.settings if resumption else dataclasses.replace(settings, resume=None)
+    if place.count > 1:  # a launcher may know what the settings do not say
+        distributed = dataclasses.replace(settings.distributed, num_processes=place.count)
+        settings = dataclasses.replace(settings, distributed=distributed)
+    settings = checked(settings)
     how = (settings.devices, settings.dofs_in_xla, settings.compilation_cache)
     with processes.others(settings.processes, "league.commands.follow", {"how": how}) as others:
         place = others.place if settings.processes > 1 else place

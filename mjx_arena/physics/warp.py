@@ -45,8 +45,8 @@ class WarpPhysics(Engine):
         with contextlib.redirect_stdout(io.StringIO()):
             warp_model = mjx.put_model(model, device, impl="warp")
             self._warp_model = warp_model.tree_replace({"opt._impl.warn_overflow": 0})  # it would print, to stdout
-            bounds = {"naconmax": self.max_contacts, "njmax": self.max_constraints}
-            self._one = mjx.make_data(model, device, impl="warp", **bounds)
+            sizes = {"naconmax": self.max_contacts, "njmax": self.max_constraints}
+            self._one = mjx.make_data(model, device, impl="warp", **sizes)
 
     def init(self, qpos: jax.Array, qvel: jax.Array, fields: dict[str, jax.Array] | None = None) -> PhysicsState:
         """Returns the state at `qpos` `[nq]` and `qvel` `[nv]`, with sensors evaluated and no warm start."""

@@ -36,3 +36,10 @@ def test_settings_that_cannot_work_are_refused(measured):
     with pytest.raises(SettingError, match="rounds=0"):
         benchmark.benchmark(settings)
     assert not measured
+
+
+def test_several_processes_are_refused(measured):
+    task = registry.settings_type("qwop")()
+    with pytest.raises(SettingError, match="processes=2: a benchmark is of one process"):
+        benchmark.benchmark(benchmark.BenchmarkSettings(task=task, processes=2))
+    assert not measured

@@ -293,3 +293,5 @@ def test_without_its_library_the_native_engine_runs_on_one_device(monkeypatch):
     assert compose(["physics=native"]).devices == 1
     with pytest.raises(SettingError, match="devices=2: physics=native uses every core from one device here; take 1"):
         compose(["physics=native", "devices=2"])
+    assert compose(["physics=native", "processes=2"]).devices == 2  # one in each
+    assert compose(["physics=native", "distributed.num_processes=3", "num_arenas=510"]).devices == 3
