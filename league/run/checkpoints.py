@@ -47,7 +47,7 @@ class Checkpoints:
         _quieten_orbax()
         self.folder = Path(folder).resolve()
         keep: list[Any] = [policies.LatestN(2)] + ([policies.EveryNSteps(keep_interval)] if keep_interval else [])
-        several = jax.process_count() > 1  # then only the first saves, so nobody waits for a save that fails
+        several, own = jax.process_count() > 1, jax.process_index()  # each by itself: none waits for another's save
         options = ocp.CheckpointManagerOptions(
             create=not read_only and not several,
             read_only=read_only,
@@ -55,7 +55,7 @@ class Checkpoints:
             enable_async_checkpointing=False,  # a donated state must not change under a save that still reads it
             save_decision_policy=policies.FixedIntervalPolicy(1),
             preservation_policy=policies.AnyPreservationPolicy(keep),
-            multiprocessing_options=ocp.options.MultiprocessingOptions(active_processes={0} if several else None),
+            multiprocessing_options=ocp.options.MultiprocessingOptions(own, {own} if several else None),
         )
         try:
             if not read_only:
