@@ -11,7 +11,7 @@ from ppo.settings import PPOSettings
 
 PFSP_WEIGHTS = ("hard", "var", "linear", "capped")
 EVICTIONS = ("fifo", "easiest")
-DEBUG_TOPICS = ("actions", "reset", "reward", "learning", "checkpoints")
+DEBUG_TOPICS = ("actions", "reset", "reward", "learning", "checkpoints", "broken")
 ROLES = ("learner", "main", "main_exploiter", "league_exploiter")
 
 
@@ -114,6 +114,8 @@ class LoggerSettings:
     console_seconds: float = 10.0  # seconds between two progress lines where the output is not a terminal
     tensorboard: bool = True  # write TensorBoard's event files into the run folder
     render_interval: int | None = 500  # iterations between two films, in films/ and TensorBoard; null: no films
+    dump_steps: int = 16  # last control steps of each arena that are kept, for dumps of those that break; 0: none
+    dump_files: int = 4  # dumps in the run folder after which no more are written
 
     def validate(self, prefix: str = "logger") -> None:
         """Raises SettingError for the first value that is wrong."""
@@ -122,6 +124,8 @@ class LoggerSettings:
         check(self.console_seconds >= 0, "console_seconds", "must not be negative")
         often = self.render_interval
         check(often is None or often >= 1, "render_interval", "must be at least 1 iteration, or null for no films")
+        for key in ("dump_steps", "dump_files"):
+            check(getattr(self, key) >= 0, key, "must not be negative; 0 keeps nothing of arenas that break")
 
 
 @dataclass(frozen=True)
@@ -162,7 +166,7 @@ class RunSettings:
     randomize_initial_episode_length: bool = False
     phase: int | None = None  # phase of the task to start in, from 1; null: the first, or on resume the current one
     milestone_interval: int | None = None  # arena steps between milestones, copies that are never deleted; null: none
-    debug: str | None = None  # topics to print about: actions, reset, reward, learning, checkpoints, joined by +
+    debug: str | None = None  # topics to print: actions, reset, reward, learning, checkpoints, broken, joined by +
     run_dir: str | None = None  # new folder for the run; null: runs/<task>/<date-time>
     resume: str | None = None  # run to continue: its folder, `latest` for the task's newest, or milestone:<number>
     resume_step: int | None = None  # iteration of the checkpoint to resume from; null: the newest

@@ -1,4 +1,4 @@
-"""The command record: writes films, stills and trajectories of a run's policy."""
+"""The command record: writes films, stills and trajectories of a run's policy, and films of arenas that broke."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -8,9 +8,11 @@ from typing import Any, TypeVar
 import jax
 import numpy as np
 
+from league.commands import broken
 from league.evaluation.evaluation import Evaluation
 from league.evaluation.pairings import Pairing, load_pairings
 from league.evaluation.sources import open_source
+from league.run.dump_file import open_dump
 from mjx_arena import compilation_cache, devices, opengl
 from mjx_arena.arena import Arena
 from mjx_arena.render import RenderError, write_film, write_stills
@@ -21,6 +23,7 @@ PURPOSE = "Films episodes of a run's policy, alone or in matches against itself 
 EXAMPLES = (
     "python scripts/record.py run=runs/humanoid_duel/2026-01-31_12-00-00 out=match.png",
     "python scripts/record.py run=runs/stand episodes=3 trajectory=stand.xml",
+    "python scripts/record.py dump=runs/stand/nonfinite-12.npz out=broken.mp4",
 )
 
 
@@ -29,6 +32,7 @@ class RecordSettings:
     """Settings of a recording: what is played, and what is written."""
 
     run: str | None = None  # folder of a run, or a file that export.py wrote
+    dump: str | None = None  # nonfinite-<iteration>.npz of a run, in place of run: films the arenas that broke
     out: str | None = "film.mp4"  # picture to write: .mp4 for a film, .png for a strip of stills; null: none
     # file for the states of the first episode: .npz for arrays that replay, .xml for the model with keyframes
     trajectory: str | None = None
@@ -40,12 +44,16 @@ class RecordSettings:
     sampled: bool = False  # sample actions as in training; false: play the most likely ones
     captions: bool = True  # write time, reward and the players' names into the film
     seconds: float | None = None  # length of each episode that is kept, in seconds from its start; null: all of it
-    stills: int = 6  # pictures in a .png strip, spread over the episodes
+    stills: int = 6  # pictures in a .png strip, spread over the episodes; of a dump, the last states of its first arena
     game_file: str | None = None  # the Python file of your own game, for an exported policy that plays it
 
     def validate(self) -> None:
         """Raises SettingError for the first value that is wrong."""
-        require(self.run is not None, "run", self.run, "must be given: the folder of a run, or a policy's file")
+        given = self.run is not None or self.dump is not None
+        require(given, "run", self.run, "must be given: the folder of a run, or a policy's file")
+        if self.dump is not None:
+            require(self.run is None, "run", self.run, "give run, or dump, and not both")
+            require(self.trajectory is None, "trajectory", self.trajectory, "leave this out: the dump holds the states")
         for key in ("episodes", "stills"):
             require(getattr(self, key) >= 1, key, getattr(self, key), "must be at least 1")
         require(self.seconds is None or self.seconds > 0, "seconds", self.seconds, "must be positive, or null")
@@ -53,7 +61,8 @@ class RecordSettings:
             path = getattr(self, key)
             known = path is None or Path(path).suffix in endings
             require(known, key, path, f"must end in {' or '.join(endings)}, or be null")
-        require(self.out is not None or self.trajectory is not None, "out", None, "give this or trajectory")
+        written = self.out is not None or self.trajectory is not None or self.dump is not None
+        require(written, "out", None, "give this or trajectory")
 
 
 SETTINGS = RecordSettings
@@ -63,9 +72,11 @@ _Result = TypeVar("_Result")
 def record(own: RecordSettings) -> list[Film]:
     """Plays episodes, writes the files that `own` asks for, and returns the episodes.
 
-    Raises SettingError, CheckpointError or PolicyFileError for what cannot be used or written.
+    Raises SettingError, CheckpointError, PolicyFileError or DumpError for what cannot be used or written.
     """
     own.validate()
+    if own.dump is not None:
+        return _record_dump(own.dump, own)
     if own.out is not None:
         opengl.platforms()  # raises SettingError now, before anything is played, if no picture can be drawn
     devices.configure(1)
@@ -102,6 +113,21 @@ def run(settings: RecordSettings, written: Mapping[str, Any]) -> None:
     """Records for the command line."""
     del written
     record(settings)
+
+
+def _record_dump(path: str, own: RecordSettings) -> list[Film]:
+    """Prints what a dump knows, and films its arenas."""
+    dump = open_dump(path)
+    for each in dump.arenas:
+        print("\n".join(dump.facts(each)))
+    if own.out is not None:
+        out = Path(own.out)
+        if out.suffix == ".png":
+            _writing("out", own.out, lambda: broken.stills(out, dump, own.stills))
+        else:
+            _writing("out", own.out, lambda: broken.film(out, dump, own.captions))
+        print(f"wrote {own.out}")
+    return [each.film for each in dump.arenas]
 
 
 def _against_itself(pairings: dict[str, Pairing]) -> Pairing:
