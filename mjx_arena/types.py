@@ -43,6 +43,13 @@ class View(NamedTuple):
     keys: tuple[str, ...] = ()  # keyboard keys to draw, lit while the metric `key/<name>` is not 0
 
 
+class Key(NamedTuple):
+    """A keyboard key by which a person plays."""
+
+    name: str  # a letter, Space, Shift, Ctrl, Up, Down, Left or Right
+    does: str  # what it does, in a few words
+
+
 class PhysicsState(struct.PyTreeNode):
     """The state that an engine continues from, and its sensor values; all else is computed from it."""
 

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from league.evaluation.evaluation import Evaluation
-from league.evaluation.pairings import Pairing, load_pairings
+from league.evaluation.pairings import against_itself, load_pairings
 from league.evaluation.sources import open_source
 from mjx_arena import compilation_cache, devices, opengl
 from mjx_arena.arena import Arena
@@ -74,7 +74,7 @@ def record(own: RecordSettings) -> list[Film]:
         compilation_cache.enable()
     task = source.settings.task_name
     pairings = load_pairings(task, source.arena.num_agents, (own.pairing,) if own.pairing else None)
-    pairing = pairings[own.pairing] if own.pairing else _against_itself(pairings)
+    pairing = pairings[own.pairing] if own.pairing else against_itself(pairings)
     evaluation = Evaluation(source, devices.make_mesh(1), own.episodes, own.sampled)
     arena, films = evaluation.arena(pairing), evaluation.film(pairing, jax.random.key(own.seed), own.episodes)
     if own.seconds is not None:
@@ -102,10 +102,6 @@ def run(settings: RecordSettings, written: Mapping[str, Any]) -> None:
     """Records for the command line."""
     del written
     record(settings)
-
-
-def _against_itself(pairings: dict[str, Pairing]) -> Pairing:
-    return next((pairing for pairing in pairings.values() if pairing.opponent == "self"), Pairing("self"))
 
 
 def _show(own: RecordSettings, out: Path, films: list[Film], arena: Arena, names: list[str]) -> None:

@@ -17,7 +17,7 @@ from league.evaluation.sources import foreign_members
 from league.run import folder as run_folder
 from league.run import milestones, processes, resume, team
 from league.run.checkpoints import CheckpointError, Checkpoints
-from league.run.console import open_console
+from league.run.console import open_console, to_paste
 from league.run.debug import Debug
 from league.run.dump import dump_nonfinite
 from league.run.logs import TensorBoard, Writer, open_writers
@@ -171,6 +171,7 @@ def _train(settings: RunSettings, folder: Path, changes: Mapping[str, tuple[Any,
         if settings.resume is None:
             state, done = trainer.init(foreign_members(settings.league, trainer.policy, settings.task_name)), None
             announce(f"training {settings.task_name} on {_machine()} in {folder}")
+            announce(f"watch it from its first checkpoint on: {to_paste('watch', f'run={folder}')}")
             if notice := settings.physics.traits.notice():
                 announce(notice)
             if settings.physics.traits.device != "cpu" and jax.default_backend() == "cpu":
@@ -221,6 +222,13 @@ def _train(settings: RunSettings, folder: Path, changes: Mapping[str, tuple[Any,
             announce=announce,
         )
         status = _with_all(loop.run, state)
+    if not loop.stopped:
+        for purpose, line in (
+            ("watch it", to_paste("watch", f"run={folder}")),
+            ("rate it", to_paste("evaluate", f"run={folder}")),
+            ("export it", to_paste("export", f"run={folder}", f"out={settings.task_name}.npz")),
+        ):
+            announce(f"{purpose + ':':10} {line}")
     return Result(folder, status, loop.stopped, _last_row(folder))
 
 

@@ -35,6 +35,11 @@ _HERE = Path(__file__).resolve().parent.parent
 CONF = next(path for path in (_HERE / "conf", _HERE.parent / "conf") if path.is_dir())  # in a wheel, or in a checkout
 
 
+def conf_of(cls: type) -> Path:
+    """Returns the folder of the groups of a command's settings; only a run has any, so others may have a key `task`."""
+    return CONF if issubclass(cls, RunSettings) else CONF / "plain"
+
+
 def register(name: str, cls: type) -> None:
     """Registers with Hydra the defaults of a command's primary config `name`, whose settings are the dataclass `cls`.
 
@@ -109,7 +114,7 @@ def compose(
     register(name, cls)
     written = {each.key: each for each in parse_overrides(overrides, known_fields(cls))}
     _refuse_contradictions(written)
-    folder = Path(conf_dir or CONF).resolve()
+    folder = Path(conf_dir or conf_of(cls)).resolve()
     choices: Mapping[str, Any] = {}
     try:
         with initialize_config_dir(str(folder), version_base="1.3"):

@@ -2,7 +2,9 @@
 
 import contextlib
 import os
+import shlex
 import sys
+from pathlib import Path
 from typing import IO, Any, TextIO, cast
 
 from rich.console import Console
@@ -46,3 +48,11 @@ def open_console() -> Console:
     Rich alone raises SystemExit where a pipe is broken, and OSError where a terminal is closed.
     """
     return Console(file=cast(IO[str], Outlet(sys.stdout)) if sys.stdout else None)
+
+
+def to_paste(command: str, *arguments: str) -> str:
+    """Returns the line that runs another command of the project, in the way in which this one was run."""
+    program = Path(sys.argv[0].partition(" ")[0])
+    own = program.parent.name == "scripts" and program.suffix == ".py"
+    words = ["python", str(program.with_name(f"{command}.py"))] if own else ["mjx-arena", command]
+    return shlex.join([*words, *arguments])

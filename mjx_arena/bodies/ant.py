@@ -10,8 +10,9 @@ import mujoco
 import numpy as np
 
 from mjx_arena.bodies.ground import FLOOR, with_ground
-from mjx_arena.bodies.posture import Posture
+from mjx_arena.bodies.posture import AHEAD_LEFT_UP, XYZ, Posture, named
 from mjx_arena.geometry import yaw_quaternion
+from mjx_arena.types import Key
 
 NQ, NV = 15, 14  # positions and velocities of one ant: a free root, then the hinges
 NUM_HINGES = 8  # hip and ankle of each leg in turn
@@ -27,6 +28,16 @@ _DENSITY = 60  # kg/m^3: 11 kg in all
 _KP, _KD = 85, 2  # Nm/rad, Nms/rad
 STANDING_HEIGHT = _SHIN * float(np.sin(MIDDLE[1])) + _LEG_RADIUS  # m, of the torso, hinges at MIDDLE
 REACH = 2 * _THIGH + _SHIN * float(np.cos(MIDDLE[1])) + _LEG_RADIUS  # m to a foot, hinges at MIDDLE
+
+_HINGES = tuple(f"{part}_{leg}" for leg in range(4) for part in ("hip", "ankle"))
+FELT = (  # names of what `felt` returns
+    "height",
+    *named("vertical", XYZ),
+    *named("velocity", AHEAD_LEFT_UP),
+    *named("spin", XYZ),
+    *named("angle", _HINGES),
+    *named("speed", _HINGES),
+)
 
 _COLOURS = (
     *((0.80, 0.25, 0.20), (0.20, 0.40, 0.80), (0.25, 0.60, 0.30), (0.85, 0.65, 0.15)),
@@ -116,6 +127,32 @@ def felt(posture: Posture) -> jax.Array:
     velocity = posture.in_own_frame(posture.velocity)
     parts = [posture.height[:, None], posture.vertical, velocity, posture.spin, hinges, 0.2 * posture.hinge_speeds]
     return jnp.concatenate(parts, -1)
+
+
+KEYBOARD = (
+    Key("W", "walk ahead"),
+    Key("S", "walk back"),
+    Key("A", "turn left"),
+    Key("D", "turn right"),
+    Key("Space", "stand tall"),
+    Key("C", "crouch"),
+)
+_STRIDE = 2.5  # walking steps a second
+_PAIRS = np.pi * np.array([0, 1, 0, 1])  # legs across from each other step together
+_LEFT = np.array([1, 1, -1, -1])  # the legs on the left turn backwards as those on the right turn forwards
+
+
+def by_keys(held: frozenset[str], time: float) -> np.ndarray:
+    """Returns the action `[8]` of one ant while a person holds keys: a trot, ahead or on the spot, or a posture."""
+    ahead, turn = float("W" in held) - float("S" in held), float("A" in held) - float("D" in held)
+    phase = 2 * np.pi * _STRIDE * time + _PAIRS
+    hips = np.clip(-ahead * _LEFT * np.cos(phase) + turn * np.cos(phase), -1, 1)
+    moving = float(ahead != 0 or turn != 0)
+    ankles = 0.1 - 1.1 * moving * np.maximum(-np.sin(phase), 0)  # a leg that swings back to its start is lifted
+    posture = float("Space" in held) - float("C" in held)
+    if posture:
+        ankles = np.where(ankles >= 0, posture, ankles)
+    return np.stack([hips, ankles], 1).reshape(-1).astype(np.float32)
 
 
 def _add_geom(body, name: str, kind, radius: float, rgba, end=None) -> None:

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 import chex
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import struct
 
 from mjx_arena.arena import Arena, TaskSettings
 from mjx_arena.bodies import ant
-from mjx_arena.bodies.posture import Posture
+from mjx_arena.bodies.posture import SEEN, Posture
 from mjx_arena.physics import PhysicsSettings, make_physics
 from mjx_arena.reward_terms import pay
 from mjx_arena.shaping import ShapingSettings
@@ -90,11 +91,16 @@ class AntBattle(Arena):
     settings_type = AntBattleSettings
     version = 1
     action = Box(ant.NUM_HINGES)
+    keyboard = ant.KEYBOARD
     view = View(distance=9.0, lookat=(0.0, 0.0, 0.0), seats=ant.COLOUR_NAMES)
 
     def __init__(self, settings: AntBattleSettings, physics: PhysicsSettings):
         super().__init__(settings, physics)
-        self.observation_size = 26 + 5 + 14 * (self.num_agents - 1)
+        own = ("distance to the edge", "centre ahead", "centre left", "radius of the ring", "share still in it")
+        each = (*SEEN, "other: distance to the edge", "other: in the ring")
+        others = [name.replace("other", f"other {index}") for index in range(1, self.num_agents) for name in each]
+        self.observation_names = (*ant.FELT, *own, *others)
+        self.observation_size = len(self.observation_names)
         self.mj_spec = ant.build_ants(self.num_agents, 1 / 60 / settings.substeps, settings.ring_radius)
         self.physics = make_physics(self.mj_spec, physics)
         self.mj_model = self.physics.model
@@ -129,6 +135,10 @@ class AntBattle(Arena):
         memory = state.memory.replace(out=out, rank=rank)
         state = state.replace(physics=self._park(physics, out), memory=memory)
         return state, self._timestep(state, Posture.read(state.physics.qpos, state.physics.qvel, n), terms)
+
+    def by_keys(self, held: frozenset[str], time: float, mask: np.ndarray | None, advice: np.ndarray) -> np.ndarray:
+        """Returns the action of a trot or a posture; without a key the advice."""
+        return ant.by_keys(held, time) if held else advice
 
     def controls(self, state: ArenaState, action: jax.Array) -> jax.Array:
         """Returns position targets of the hinges `[A * 8]`, rad."""

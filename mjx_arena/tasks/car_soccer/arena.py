@@ -17,7 +17,8 @@ from mjx_arena.arena import Arena, TaskSettings
 from mjx_arena.phases import Phase
 from mjx_arena.physics import PhysicsSettings, make_physics
 from mjx_arena.reward_terms import pay
-from mjx_arena.tasks.car_soccer import actions, boost, car, rewards, starts, world
+from mjx_arena.tasks.car_soccer import actions, boost, car, keys, rewards, starts, world
+from mjx_arena.tasks.car_soccer.names import observation_names
 from mjx_arena.tasks.car_soccer.rewards import Play
 from mjx_arena.tasks.car_soccer.scene import GROUPS, Scene, observe, scenes
 from mjx_arena.tasks.car_soccer.units import METRE, TICK
@@ -125,6 +126,7 @@ class CarSoccer(Arena):
 
     settings_type = CarSoccerSettings
     version = 1
+    keyboard = keys.KEYBOARD
     view = View(distance=26.0, follow="ball", azimuth=0.0, elevation=-20.0, seats=("blue", "orange"))
 
     def __init__(self, settings: CarSoccerSettings, physics: PhysicsSettings):
@@ -143,6 +145,7 @@ class CarSoccer(Arena):
         self.observation_size = (
             settings.frames * jax.eval_shape(self.reset, jax.random.key(0))[0].memory.frames.shape[-1]
         )
+        self.observation_names = settings.frames * observation_names(settings.observe, settings.team_size)
 
     def reset(self, key: chex.PRNGKey, phase: jax.Array | None = None) -> tuple[ArenaState, TimeStep]:
         if phase is None:
@@ -210,6 +213,11 @@ class CarSoccer(Arena):
     def idle_action(self) -> np.ndarray:
         """Returns the action without any key; the first row of the table would be full reverse."""
         return np.array(actions.IDLE, np.int32) if self.settings.actions == "table" else super().idle_action
+
+    def by_keys(self, held: frozenset[str], time: float, mask: np.ndarray | None, advice: np.ndarray) -> np.ndarray:
+        """Returns the controls of held keys, or the row of the table that comes nearest."""
+        del time, advice
+        return keys.controls(held) if mask is None else np.array(keys.row(held, mask), np.int32)
 
     def progressed(self, state: ArenaState, progress: Progress) -> ArenaState:
         """Sets the phase, and so the weights of the rewards."""

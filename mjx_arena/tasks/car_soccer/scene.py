@@ -16,7 +16,7 @@ from mjx_arena.tasks.car_soccer.world import World
 
 _LENGTH = np.array([field.HALF_WIDTH, field.HALF_LENGTH, field.HEIGHT])
 _FAR = 6000.0  # uu, the unit of distances in observations
-_NEAREST = 3  # pads nearest to the car, and as many to the ball, that are observed
+NEAREST = 3  # pads nearest to the car, and as many to the ball, that are observed
 
 
 class Scene(struct.PyTreeNode):
@@ -141,9 +141,9 @@ def _pads(scene: Scene) -> jax.Array:
     def nearest(place):
         distance = jnp.linalg.norm(scene.pads - place[:2], axis=-1)
         # Of pads at equal distance, both teams list first the ones behind them and to their left.
-        index = jax.lax.top_k(-distance - scene.pads @ np.array([1e-3, 2e-3], np.float32), _NEAREST)[1]
+        index = jax.lax.top_k(-distance - scene.pads @ np.array([1e-3, 2e-3], np.float32), NEAREST)[1]
         offset = scene.pads[index] - scene.body.position[:2]
-        flat = to_body(scene.body.rotation, jnp.column_stack([offset, jnp.zeros(_NEAREST)])) / _FAR
+        flat = to_body(scene.body.rotation, jnp.column_stack([offset, jnp.zeros(NEAREST)])) / _FAR
         return jnp.column_stack([flat[:, :2], scene.timers[index] / 10, jnp.asarray(boost.IS_BIG)[index]])
 
     return jnp.concatenate([nearest(scene.body.position), nearest(scene.ball.position)]).reshape(-1)

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import mujoco
 from flax import struct
 
+from mjx_arena.bodies.posture import XYZ, named
 from mjx_arena.geometry import rotation_matrix
 from mjx_arena.types import PhysicsState
 
@@ -123,6 +124,25 @@ class HumanoidSensors:
             power=torque * speeds[self._speed_of_motor],
             time=time,
         )
+
+
+def observation_names(model: mujoco.MjModel) -> tuple[str, ...]:
+    """Returns the names of what `observation` returns, for a model from `build`."""
+    hinges = [model.joint(index).name for index in range(1, model.njnt)]
+    return (
+        "height",
+        *named("vertical", XYZ),
+        *named("world's x axis", XYZ),
+        *named("velocity", XYZ),
+        *named("spin", XYZ),
+        *named("angle", hinges),
+        *named("speed", hinges),
+        *(
+            name
+            for vector in ("centre of mass", "its velocity", "right foot", "left foot")
+            for name in named(vector, XYZ)
+        ),
+    )
 
 
 def observation(m: HumanoidState) -> jax.Array:

@@ -1,0 +1,108 @@
+"""The command watch: shows matches in a browser while they are played, and lets a person play."""
+
+import time
+import webbrowser
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from league.evaluation.sources import open_source
+from league.run import folder as run_folder
+from mjx_arena import compilation_cache, devices, registry
+from mjx_arena.physics import engines
+from mjx_arena.validation import require
+
+PURPOSE = "Shows matches in a browser while they are played: champions, a run that trains, or a person at the keys."
+EXAMPLES = (
+    "python scripts/watch.py task=humanoid_duel",
+    "python scripts/watch.py run=latest",
+    "python scripts/watch.py task=qwop 'players=[person]'",
+    "python scripts/watch.py task=ant_sumo 'players=[champion:ant_sumo,champion:ant_sumo/tenth]'",
+)
+_LOCAL = ("127.0.0.1", "localhost", "::1")
+_TICK = 1 / 60  # s between two pictures
+
+
+@dataclass(frozen=True)
+class WatchSettings:
+    """Settings of watching: what is played, by whom, and where the browser finds it."""
+
+    task: str | None = None  # the game, played by its champion; null: that of run
+    run: str | None = (
+        None  # folder of a run, latest, a policy's file, or champion:<name>; it is followed while it trains
+    )
+    checkpoint: int | None = None  # iteration of the run's policy; null: the newest
+    players: tuple[
+        str, ...
+    ] = ()  # who has each seat: run, file, champion:<name>, passive, random or person; the last for the rest
+    physics: str = "native"  # name of the engine
+    seed: int = 0  # random seed of the first match
+    speed: float = 1.0  # times real time, 0.1 to 8
+    sampled: bool = False  # sample actions as in training; false: play the most likely ones
+    host: str = "127.0.0.1"  # address to listen on; anything but 127.0.0.1 lets others in who have the token
+    port: int | None = None  # to listen on; null: the first free one from 8080 on
+    open: bool = False  # open the browser
+    game_file: str | None = None  # the Python file of your own game
+
+    def validate(self) -> None:
+        """Raises SettingError for the first value that is wrong."""
+        require(bool(self.task or self.run or self.game_file), "task", self.task, "give a task, or run")
+        require(0.1 <= self.speed <= 8, "speed", self.speed, "must be 0.1 to 8 times real time")
+        require(self.physics in engines(), "physics", self.physics, f"choose one of {', '.join(engines())}")
+        require(self.port is None or 0 < self.port < 65536, "port", self.port, "must be 1 to 65535, or null")
+        require(self.checkpoint is None or self.run is not None, "checkpoint", self.checkpoint, "goes with run")
+
+
+SETTINGS = WatchSettings
+
+
+def watch(own: WatchSettings) -> None:
+    """Plays until the process is interrupted. Raises SettingError, CheckpointError or PolicyFileError."""
+    own.validate()
+    devices.configure(1)
+    compilation_cache.enable()
+    # Only here: the viewer takes half a second to import, and some platforms lack it.
+    from league.watch.guard import Guard
+    from league.watch.panel import Panel
+    from league.watch.session import Session, Wanted, source_of
+    from league.watch.viewer import free_port, launch
+
+    port = free_port(own.host, own.port)
+    if own.run is not None:
+        run = str(run_folder.newest_of_all() if own.run == "latest" else own.run)
+        source = open_source(run, own.checkpoint)
+        task = source.settings.task_name
+        require(own.task in (None, task), "task", own.task, f"{run} plays {task}")
+    else:
+        task = own.task or registry.register_file(str(own.game_file))
+        source = source_of(task)
+    print(f"setting up {task} ...", flush=True)
+    session = Session(Wanted(task, source, own.players, (), own.physics, own.seed, own.speed, own.sampled))
+    panel = Panel()
+    guard = Guard(panel.status)
+    handle = launch(own.host, port, guard, [panel, session])
+    shown = own.host if own.host not in ("0.0.0.0", "::") else "127.0.0.1"
+    address = f"http://{f'[{shown}]' if ':' in shown else shown}:{port}/?token={guard.token}"
+    if own.host not in _LOCAL:
+        print(f"warning: host={own.host} lets in whoever reaches this machine and has the token; nothing is encrypted")
+    print(f"watch {task} at {address}\nCtrl-C ends it", flush=True)
+    if own.open:
+        webbrowser.open(address)
+    waiting = False
+    with handle:
+        while handle.is_running():
+            now = time.monotonic()
+            if guard.watchers:
+                session.advance(now)
+                session.show(now)
+            if waiting != (not guard.watchers):
+                waiting = not guard.watchers
+                print("no browser looks on: the match waits" if waiting else "a browser looks on", flush=True)
+            handle.sync()
+            time.sleep(0.25 if waiting else max(0.0, _TICK - (time.monotonic() - now)))
+
+
+def run(settings: WatchSettings, written: Mapping[str, Any]) -> None:
+    """Watches for the command line."""
+    del written
+    watch(settings)
