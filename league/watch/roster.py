@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 
 from league.evaluation import champions
 from league.evaluation.sources import Contestant, RunSource, Source, open_source
@@ -19,7 +18,7 @@ from league.watch.players import (
     RandomPlayer,
 )
 from mjx_arena.arena import Arena
-from mjx_arena.validation import require
+from mjx_arena.validation import SettingError, require
 
 NEWEST = "newest checkpoint"
 _CHECKPOINT = "checkpoint "
@@ -107,7 +106,10 @@ class Roster:
             elif self.source is not None and not isinstance(self.source, RunSource) and name == self.names[0]:
                 contestant = self.source.newest()
             else:
-                source = open_source(name if name.startswith(champions.PREFIX) else Path(name))
+                try:
+                    source = open_source(name)
+                except SettingError as error:
+                    raise SettingError("players", name, error.remedy) from error
                 played = source.settings.task_name
                 require(played == self.task, "players", name, f"plays {played}, and this is {self.task}")
                 contestant = source.newest()
