@@ -8,7 +8,7 @@ from mujoco.studio import launch_thread, messages, plugin, viewer_protocol, web_
 from mujoco.studio.endpoints import ViewerEndpoint
 from mujoco.studio.viewer_handle import ViewerHandle
 
-from league.watch.guard import Guard
+from league.watch.guard import Guard, OwnSocket
 from mjx_arena.validation import SettingError
 
 # Its banner says that it listens everywhere, and its log tells of every connection.
@@ -34,6 +34,7 @@ class _GuardedViewer(web_viewer.WebViewer):
 
     def _start_server(self) -> None:
         self._guard.bind(self._http_sock)
+        self._tcp_sock = OwnSocket(fileno=self._tcp_sock.detach())
         super()._start_server()
 
     @messages.handler(priority=messages.Priority.INTERNAL)
