@@ -60,6 +60,7 @@ class Look(messages.Snapshot):
     late: int  # control steps that were left out since the session began, because they would have come too late
     note: str  # what is going on, or went wrong
     ended: str  # how the match ended, or ""
+    acted: frozenset[str]  # keys that a person held in the last control step
     sampled: bool
     keyboard: tuple[Key, ...]  # by which a person plays the game
     action_names: tuple[str, ...]

@@ -41,7 +41,7 @@ class Panel(plugin.ViewerPlugin):
         names += ("reel", "control_dt", "rate", "late", "note", "ended", "explained")
         actions = [np.asarray(move.action).tolist() for move in look.frame.moves]
         frame = {"number": look.frame.number, "time": look.frame.time, "actions": actions}
-        own = {"ready": True, "held": sorted(self._held), "places": places}
+        own = {"ready": True, "held": sorted(self._held), "acted": sorted(look.acted), "places": places}
         return own | {name: getattr(look, name) for name in names} | frame
 
     @studio.handler

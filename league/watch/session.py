@@ -181,6 +181,7 @@ class Session(plugin.SimPlugin):
             late=self.clock.late,
             note=self.note,
             ended=self._ended(),
+            acted=frozenset[str]().union(*(player.acted for player in self._people())),
             sampled=self.sampled,
             keyboard=arena.keyboard,
             action_names=arena.action_names or _numbered("control", arena.action.size),
@@ -199,19 +200,20 @@ class Session(plugin.SimPlugin):
 
     @studio.handler
     def _on_keys(self, held: HeldKeys) -> None:
-        for player in self.match.players:
-            if isinstance(player, PersonPlayer):
-                player.held = held.keys
+        for player in self._people():
+            player.held = held.keys
 
     @studio.handler
     def _on_sliders(self, sliders: Sliders) -> None:
-        for player in self.match.players:
-            if isinstance(player, PersonPlayer):
-                player.sliders = dict(sliders.values)
+        for player in self._people():
+            player.sliders = dict(sliders.values)
 
     @studio.handler
     def _on_sim_init(self, event: plugin.SimInitEvent) -> None:
         self._publish()
+
+    def _people(self) -> list[PersonPlayer]:
+        return [player for player in self.match.players if isinstance(player, PersonPlayer)]
 
     def _publish(self) -> None:
         """Gives the viewer the model of the game."""
