@@ -1,5 +1,7 @@
 """The command watch: shows matches in a browser while they are played, and lets a person play."""
 
+import os
+import sys
 import time
 import webbrowser
 from collections.abc import Mapping
@@ -26,6 +28,7 @@ EXAMPLES = (
     "python scripts/watch.py task=ant_sumo 'players=[champion:ant_sumo,champion:ant_sumo/tenth]'",
 )
 _LOCAL, _EVERYWHERE = ("127.0.0.1", "localhost", "::1"), ("0.0.0.0", "::")
+_INTERRUPTED = 130  # exit status
 _TICK, _IDLE = 1 / 60, 0.25  # s between two pictures, and between two looks for a browser
 
 
@@ -86,11 +89,11 @@ def watch(own: WatchSettings) -> None:
     session = Session(Wanted(task, source, own.players, (), own.physics, own.seed, own.speed, own.sampled))
     panel = Panel()
     guard = Guard(panel.status)
-    with launch(own.host, port, guard, [panel, session]) as handle:
-        address = _announce(own, task, port, guard.token)
-        if own.open:
-            webbrowser.open(address)
-        _play(handle, session, guard)
+    handle = launch(own.host, port, guard, [panel, session])
+    address = _announce(own, task, port, guard.token)
+    if own.open:
+        webbrowser.open(address)
+    _play(handle, session, guard)
 
 
 def _announce(own: WatchSettings, task: str, port: int, token: str) -> str:
@@ -119,6 +122,11 @@ def _play(handle: "ViewerHandle", session: "Session", guard: "Guard") -> None:
 
 
 def run(settings: WatchSettings, written: Mapping[str, Any]) -> None:
-    """Watches for the command line."""
+    """Watches for the command line, until it is interrupted."""
     del written
-    watch(settings)
+    try:
+        watch(settings)
+    except KeyboardInterrupt:
+        # At once: there is nothing to save, and the viewer's threads take seconds to end on a busy machine.
+        sys.stdout.flush()
+        os._exit(_INTERRUPTED)

@@ -23,16 +23,11 @@ MODEL = mujoco.MjModel.from_xml_string("<mujoco><worldbody><geom size='1'/></wor
 
 @pytest.fixture(scope="module")
 def served():
-    """A guard and its port; the simulation's side goes on in a thread of the viewer's making."""
+    """A guard and its port."""
     guard, port = Guard(lambda: {"ready": True}), free_port("127.0.0.1", None)
     handle = launch("127.0.0.1", port, guard, [plugin.ViewerPlugin()])
     handle.set_model(MODEL)
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        handle.sync()
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-            break
-        time.sleep(0.05)
+    handle.sync()
     yield guard, port
     handle.close()
 
