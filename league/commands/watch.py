@@ -93,7 +93,11 @@ def watch(own: WatchSettings) -> None:
     address = _announce(own, task, port, guard.token)
     if own.open:
         webbrowser.open(address)
-    _play(handle, session, guard)
+    try:
+        _play(handle, session, guard)
+    except Exception:
+        handle.close()  # a viewer that is left open crashes as the process ends
+        raise
 
 
 def _announce(own: WatchSettings, task: str, port: int, token: str) -> str:
