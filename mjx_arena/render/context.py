@@ -31,6 +31,8 @@ class Canvas:
         self.drawn = mujoco.MjrRect(0, 0, round(_FINER * width), round(_FINER * height))
         model.vis.global_.offwidth, model.vis.global_.offheight = self.drawn.width, self.drawn.height
         model.vis.quality.shadowsize, model.vis.quality.offsamples = _SHADOW_MAP, 0
+        if hasattr(model, "geom_castshadow"):  # MuJoCo 4: the ground casts none, and would only take time
+            model.geom_castshadow[model.geom_type == mujoco.mjtGeom.mjGEOM_PLANE] = False
         self._window, self.context = _open_context(model, self.drawn.width, self.drawn.height)
         self._gl = gl = importlib.import_module("OpenGL.GL")  # for the platform that works
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self.context)
