@@ -64,8 +64,7 @@ class Captions:
             for seat, name, colour, own in zip(seats, self._names, colours, points, strict=False)
         ]
         terms = [
-            (label, float(np.clip(film.metrics[name][step] / self._full, -1, 1)))
-            for name, label in self._terms.items()
+            (label, float(np.clip(film.metrics[name][step] / self._full, -1, 1))) for name, label in self._terms.items()
         ]
         return Caption(
             time=time,

@@ -6,11 +6,11 @@ import mujoco
 import numpy as np
 
 from mjx_arena.tasks.car_soccer import car
-from mjx_arena.tasks.car_soccer.shapes import Shape
+from mjx_arena.bodies.ground import UNSEEN
+from mjx_arena.bodies.shapes import Shape
 from mjx_arena.tasks.car_soccer.units import METRE
 
 _LOW = -car.REST_HEIGHT + 6  # uu, of the underside from a car's centre
-_UNSEEN = {"contype": 0, "conaffinity": 0, "mass": 0}
 _FRONT, _BACK = (51.25, 36, 12.5), (-33.75, 38, 15)  # x, y and radius of the wheels, uu
 
 
@@ -35,7 +35,7 @@ def dress(body: mujoco.MjsBody, rgb: tuple[float, float, float]) -> None:
     colours = {"coachwork": rgb, "roof": rgb, "windows": (0.08, 0.1, 0.14)}
     colours |= {"tyres": (0.06, 0.06, 0.06), "rims_of_wheels": (0.8, 0.8, 0.82)}
     for name, colour in colours.items():
-        body.add_geom(type=mujoco.mjtGeom.mjGEOM_MESH, meshname=name, rgba=[*colour, 1], **_UNSEEN)
+        body.add_geom(type=mujoco.mjtGeom.mjGEOM_MESH, meshname=name, rgba=[*colour, 1], **UNSEEN)
     _add_box(body, (-42, 0, 51), (7, 38, 1.5), rgb)
     for side in (-1, 1):
         _add_box(body, (-41, 27 * side, 42), (3, 1.5, 9), rgb)
@@ -45,7 +45,7 @@ def dress(body: mujoco.MjsBody, rgb: tuple[float, float, float]) -> None:
 
 def _add_box(body: mujoco.MjsBody, place, half, rgb) -> None:
     pos, size = (np.array(place) + [0, 0, _LOW]) * METRE, np.array(half) * METRE
-    body.add_geom(type=mujoco.mjtGeom.mjGEOM_BOX, pos=pos, size=size, rgba=[*rgb, 1], **_UNSEEN)
+    body.add_geom(type=mujoco.mjtGeom.mjGEOM_BOX, pos=pos, size=size, rgba=[*rgb, 1], **UNSEEN)
 
 
 def _add_hull(spec: mujoco.MjSpec, name: str, shape: Iterable[tuple[float, float, float]], low: float) -> None:

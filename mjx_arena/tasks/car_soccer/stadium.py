@@ -7,11 +7,11 @@ import mujoco
 import numpy as np
 
 from mjx_arena.tasks.car_soccer import boost, coachwork, field
-from mjx_arena.tasks.car_soccer.shapes import Shape
+from mjx_arena.bodies.ground import UNSEEN
+from mjx_arena.bodies.shapes import Shape
 from mjx_arena.tasks.car_soccer.units import METRE
 
 BLUE, ORANGE = (0.12, 0.36, 1.0), (1.0, 0.45, 0.05)  # of the teams, that which attacks towards +y first
-_UNSEEN = {"contype": 0, "conaffinity": 0, "mass": 0}
 _BOX, _MESH, _PLANE = mujoco.mjtGeom.mjGEOM_BOX, mujoco.mjtGeom.mjGEOM_MESH, mujoco.mjtGeom.mjGEOM_PLANE
 _LINE, _FLAT = 0.22, 0.012  # m, width and height of the lines on the grass
 _STRIPES = 20  # of mown grass
@@ -61,12 +61,12 @@ def _add_pitch(spec: mujoco.MjSpec) -> None:
     flat, checker = mujoco.mjtTexture.mjTEXTURE_2D, mujoco.mjtBuiltin.mjBUILTIN_CHECKER
     _add_material(spec, "grass", flat, checker, [0.2, 0.5, 0.2], [0.24, 0.56, 0.23], repeat=(0.5, _STRIPES / 2))
     world = spec.worldbody
-    world.add_geom(type=_PLANE, size=[3 * _X, 3 * _Y, 5], pos=[0, 0, -0.05], rgba=_SAND, **_UNSEEN)
-    world.add_geom(name="floor", type=_PLANE, size=[_X, _Y, 5], material="grass", **_UNSEEN)
+    world.add_geom(type=_PLANE, size=[3 * _X, 3 * _Y, 5], pos=[0, 0, -0.05], rgba=_SAND, **UNSEEN)
+    world.add_geom(name="floor", type=_PLANE, size=[_X, _Y, 5], material="grass", **UNSEEN)
     for sign, rgb in ((-1, BLUE), (1, ORANGE)):
         paint = [*(0.45 * np.array(rgb) + 0.15), 1]
         place = [0, sign * (_Y + _DEPTH / 2), 0]
-        world.add_geom(type=_PLANE, pos=place, size=[_GOAL, _DEPTH / 2, 5], rgba=paint, **_UNSEEN)
+        world.add_geom(type=_PLANE, pos=place, size=[_GOAL, _DEPTH / 2, 5], rgba=paint, **UNSEEN)
     lines, angle = Shape(), 2 * np.pi * np.arange(65) / 64
     paths = [[(-_X, 0), (_X, 0)], 9.15 * np.stack([np.cos(angle), np.sin(angle)], 1), [(-0.2, 0), (0.2, 0)]]
     for sign in (-1, 1):
@@ -120,7 +120,7 @@ def _add_wall(spec: mujoco.MjSpec, start, end, heights: tuple[float, float], hal
     turn, place = np.arctan2(way[1], way[0]) / 2, [*np.add(start, end) / 2, sum(heights) / 2]
     size = [np.linalg.norm(way) / 2, half, (heights[1] - heights[0]) / 2]
     quat = [np.cos(turn), 0, 0, np.sin(turn)]
-    spec.worldbody.add_geom(type=_BOX, pos=place, quat=quat, size=size, rgba=rgba, **_UNSEEN)
+    spec.worldbody.add_geom(type=_BOX, pos=place, quat=quat, size=size, rgba=rgba, **UNSEEN)
 
 
 def _add_pads(spec: mujoco.MjSpec) -> None:
@@ -134,7 +134,7 @@ def _add_pads(spec: mujoco.MjSpec) -> None:
         plates.bar((x, y, 0), (x, y, 0.05), 0.7 * radius, sides=24)
         if big:
             sphere = {"type": mujoco.mjtGeom.mjGEOM_SPHERE, "size": [0.55, 0, 0], "material": "glow"}
-            spec.worldbody.add_geom(pos=[x, y, 1.1], **sphere, **_UNSEEN)
+            spec.worldbody.add_geom(pos=[x, y, 1.1], **sphere, **UNSEEN)
     _add_shape(spec, "rims", rims, [0.2, 0.21, 0.24, 1])
     _add_shape(spec, "plates", plates, [1, 0.8, 0.15, 1]).material = "glow"
 
@@ -148,12 +148,12 @@ def _add_stands(spec: mujoco.MjSpec) -> None:
             paint = [*(0.25 * np.array(rgb) + 0.75 * shade), 1]
             for place, size, rgba in (((_X + out, 0), (2, _Y + 4), grey), ((0, _Y + out), (_X + 4, 2), paint)):
                 pos = [sign * place[0], sign * place[1], high]
-                spec.worldbody.add_geom(type=_BOX, pos=pos, size=[*size, high], rgba=rgba, **_UNSEEN)
+                spec.worldbody.add_geom(type=_BOX, pos=pos, size=[*size, high], rgba=rgba, **UNSEEN)
 
 
 def _add_shape(spec: mujoco.MjSpec, name: str, shape: Shape, rgba: list[float]) -> mujoco.MjsGeom:
     shape.add_to(spec, name)
-    return spec.worldbody.add_geom(name=name, type=_MESH, meshname=name, rgba=rgba, **_UNSEEN)
+    return spec.worldbody.add_geom(name=name, type=_MESH, meshname=name, rgba=rgba, **UNSEEN)
 
 
 def _add_material(spec: mujoco.MjSpec, name: str, kind, pattern, light, dark, repeat, specular: float = 0.0) -> None:

@@ -112,7 +112,7 @@ class HumanoidDuel(Arena):
     version = 1
     observation_size = 38
     action = Box(4)
-    view = View(seats=("red", "blue"))
+    view = View(seats=("red", "blue"), colours=(duelist.RED, duelist.BLUE))
 
     def __init__(self, settings: HumanoidDuelSettings, physics: PhysicsSettings):
         super().__init__(settings, physics)

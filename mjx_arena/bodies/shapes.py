@@ -7,7 +7,7 @@ import numpy as np
 
 
 class Shape:
-    """Prisms that become one mesh, in m."""
+    """Prisms that become one mesh that nothing collides with, in m."""
 
     def __init__(self):
         self._points, self._faces, self._size = [], [], 0
@@ -45,7 +45,9 @@ class Shape:
         angle = 2 * np.pi * (np.arange(sides)[:, None] + 0.5) / sides
         self.prism(np.array(start) + radius * (np.cos(angle) * first + np.sin(angle) * second), up)
 
-    def grid(self, corner: Sequence[float], across: Sequence[float], along: Sequence[float], cell: float, radius: float):
+    def grid(
+        self, corner: Sequence[float], across: Sequence[float], along: Sequence[float], cell: float, radius: float
+    ):
         """Adds the bars of a net between `corner`, `corner + across` and `corner + along`, with cells of about `cell`."""
         for one, other in ((across, along), (along, across)):
             for share in np.linspace(0, 1, round(float(np.linalg.norm(one)) / cell) + 1):
