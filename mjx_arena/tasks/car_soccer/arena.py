@@ -17,10 +17,11 @@ from mjx_arena.arena import Arena, TaskSettings
 from mjx_arena.phases import Phase
 from mjx_arena.physics import PhysicsSettings, make_physics
 from mjx_arena.reward_terms import pay
-from mjx_arena.tasks.car_soccer import actions, boost, car, keys, rewards, starts, world
+from mjx_arena.tasks.car_soccer import actions, boost, camera, car, keys, rewards, starts, world
 from mjx_arena.tasks.car_soccer.names import observation_names
 from mjx_arena.tasks.car_soccer.rewards import Play
 from mjx_arena.tasks.car_soccer.scene import GROUPS, Scene, observe, scenes
+from mjx_arena.tasks.car_soccer.stadium import BLUE, ORANGE
 from mjx_arena.tasks.car_soccer.units import METRE, TICK
 from mjx_arena.tasks.car_soccer.world import World
 from mjx_arena.types import ArenaState, Box, Discrete, Progress, TimeStep, View
@@ -127,11 +128,13 @@ class CarSoccer(Arena):
     settings_type = CarSoccerSettings
     version = 1
     keyboard = keys.KEYBOARD
-    view = View(distance=26.0, follow="ball", azimuth=0.0, elevation=-20.0, seats=("blue", "orange"))
 
     def __init__(self, settings: CarSoccerSettings, physics: PhysicsSettings):
         super().__init__(settings, physics)
         self.time_limit = settings.time_limit
+        size = settings.team_size
+        seats, colours = ("blue",) * size + ("orange",) * size, (BLUE,) * size + (ORANGE,) * size
+        self.view = View(steer=camera.steer, points=camera.points, seats=seats, colours=colours)
         self.physics = make_physics(world.build(self.num_agents), physics)
         self.mj_spec = spec = world.build(self.num_agents, drawn=True)
         self.mj_model = spec.compile()
