@@ -1,7 +1,7 @@
 """Makes a champion of a finished run: exports it and its weaker selves, measures them, and describes them.
 
     python benchmarks/champions.py runs/duel humanoid_duel \
-        --command "python scripts/train.py experiment=duel_league physics=native seed=0"
+        --command "python scripts/train.py experiment=duel_league physics=native seed=0" --commit b080b42
 
 Writes `mjx_arena/champions/<name>.npz`, `<name>_third.npz`, `<name>_tenth.npz`, and the entry `<name>` of
 `champions.json` there. A weaker self is the checkpoint nearest to its share of the run.
@@ -9,7 +9,6 @@ Writes `mjx_arena/champions/<name>.npz`, `<name>_third.npz`, `<name>_tenth.npz`,
 
 import argparse
 import json
-import subprocess
 from pathlib import Path
 
 from league.config.compose import to_mapping
@@ -33,6 +32,7 @@ def main() -> None:
     parser.add_argument("run", type=Path, help="folder of the finished run")
     parser.add_argument("name", help="of the champion; that of the task makes it the task's")
     parser.add_argument("--command", required=True, help="by which the run was trained")
+    parser.add_argument("--commit", required=True, help="at which it was trained")
     parser.add_argument("--matches", type=int, default=1000, help="of each policy")
     parser.add_argument("--seed", type=int, default=1, help="of the matches")
     own = parser.parse_args()
@@ -48,7 +48,7 @@ def main() -> None:
     about = {
         "task": to_mapping(source.settings)["task"],
         "task_version": source.arena.version,
-        "commit": _git("rev-parse", "--short", "HEAD"),
+        "commit": own.commit,
         "command": own.command,
         "seed": source.settings.seed,
         "iterations": {self or "champion": contestant.iteration for self, contestant in selves.items()},
@@ -87,10 +87,6 @@ def _describe(name: str, about: dict) -> None:
     with draft_of(path) as draft:
         draft.write_text(json.dumps(known | {name: about}, indent=1) + "\n", encoding="utf-8")
     champions.descriptions.cache_clear()
-
-
-def _git(*arguments: str) -> str:
-    return subprocess.run(["git", *arguments], capture_output=True, text=True, check=True).stdout.strip()
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from typing import Any
 from mujoco.studio import messages
 
 from league.watch.match import Frame
+from league.watch.stage import Prop
 from mjx_arena.types import Key, View
 
 
@@ -37,6 +38,7 @@ class Look(messages.Snapshot):
 
     stage: int  # counts the models that were shown
     view: View
+    props: tuple[Prop, ...]
     task: str
     tasks: tuple[str, ...]
     engine: str

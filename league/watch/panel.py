@@ -4,6 +4,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+import mujoco
 import numpy as np
 from mujoco.studio import messages as studio
 from mujoco.studio import plugin, ux  # pyright: ignore[reportAttributeAccessIssue]
@@ -12,7 +13,7 @@ from mujoco.studio.dear_imgui import dear_imgui as im
 from league.watch import plots
 from league.watch.messages import HeldKeys, Look, Request, Sliders
 from league.watch.players import PERSON
-from league.watch.stage import aim
+from league.watch.stage import Prop, aim
 
 _WIDTH, _MARGIN, _TIMELINE = 350.0, 8.0, 62.0  # pixels
 _SPEEDS = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
@@ -27,7 +28,7 @@ class Panel(plugin.ViewerPlugin):
 
     def __init__(self) -> None:
         self._look: Look | None = None
-        self._aimed, self._seat, self._back = 0, 0, 0
+        self._aimed, self._seat, self._as_filmed = 0, 0, False
         self._held: frozenset[str] = frozenset()
         self._sliders: dict[int, float] = {}
         self._places: dict[str, tuple[float, ...]] = {}  # middle of each control on the page, pixels
@@ -53,7 +54,9 @@ class Panel(plugin.ViewerPlugin):
         self._look = look
         if look.stage != self._aimed:
             self._aimed, self._seat, self._sliders, self._places = look.stage, 0, {}, {}
-            aim(self.viewer.camera, self.viewer.model, look.view)
+            self._as_filmed = look.view.steer is not None
+            aim(self.viewer.camera, self.viewer.model, look.view, self._as_filmed)
+        self.viewer.extra_geoms[:] = [_geom(prop) for prop in look.props]
 
     @studio.handler
     def _on_gui(self, _: studio.BuildGuiEvent) -> None:
@@ -99,6 +102,10 @@ class Panel(plugin.ViewerPlugin):
         for seat, name in enumerate(look.seats):
             self._combo(name, look.chosen[seat], look.choices, functools.partial(self._wish, "choose_player", seat))
         self._combo("engine", look.engine, look.engines, functools.partial(self._wish, "choose_engine"))
+        filmed, as_filmed = im.Checkbox("camera as in films", self._as_filmed)
+        if filmed:
+            self._as_filmed = as_filmed
+            aim(self.viewer.camera, self.viewer.model, look.view, as_filmed)
         changed, sampled = im.Checkbox("sample actions, as in training", look.sampled)
         if changed:
             self._wish("choose_sampled", sampled)
@@ -218,6 +225,13 @@ class Panel(plugin.ViewerPlugin):
         ):
             if im.IsKeyPressed(key, False):
                 self._wish(what, *values)
+
+
+def _geom(prop: Prop) -> mujoco.MjvGeom:
+    geom = mujoco.MjvGeom()
+    fields = (prop.type, *(np.array(field) for field in prop[1:4]), np.array(prop.colour, np.float32))
+    mujoco.mjv_initGeom(geom, *fields)
+    return geom
 
 
 def _code(name: str) -> Any:
