@@ -6,7 +6,7 @@ FLOOR = "floor"
 
 
 def with_ground(timestep: float) -> mujoco.MjSpec:
-    """Starts a model in radians with a chequered floor of 1 m squares named `floor`, a sky and two lights.
+    """Starts a model in radians with a chequered floor of 2 m squares named `floor`, a sky and two lights.
 
     Its options: engine steps of `timestep` s, few solver iterations, and damping that is integrated explicitly.
     """
