@@ -13,6 +13,7 @@ from league.evaluation.pairings import Pairing, load_pairings
 from league.evaluation.sources import open_source
 from mjx_arena import compilation_cache, devices, opengl
 from mjx_arena.arena import Arena
+from mjx_arena.page import write_page
 from mjx_arena.render import RenderError, write_film, write_stills
 from mjx_arena.trajectory import Film, save
 from mjx_arena.validation import SettingError, require
@@ -29,7 +30,8 @@ class RecordSettings:
     """Settings of a recording: what is played, and what is written."""
 
     run: str | None = None  # folder of a run, or a file that export.py wrote
-    out: str | None = "film.mp4"  # picture to write: .mp4 for a film, .png for a strip of stills; null: none
+    # picture to write: .mp4 for a film, .png for a strip of stills, .html for a page to play in a browser; null: none
+    out: str | None = "film.mp4"
     # file for the states of the first episode: .npz for arrays that replay, .xml for the model with keyframes
     trajectory: str | None = None
     checkpoint: int | None = None  # iteration of the policy; null: that of the last checkpoint
@@ -49,7 +51,7 @@ class RecordSettings:
         for key in ("episodes", "stills"):
             require(getattr(self, key) >= 1, key, getattr(self, key), "must be at least 1")
         require(self.seconds is None or self.seconds > 0, "seconds", self.seconds, "must be positive, or null")
-        for key, endings in (("out", (".mp4", ".png")), ("trajectory", (".xml", ".npz"))):
+        for key, endings in (("out", (".mp4", ".png", ".html")), ("trajectory", (".xml", ".npz"))):
             path = getattr(self, key)
             known = path is None or Path(path).suffix in endings
             require(known, key, path, f"must end in {' or '.join(endings)}, or be null")
@@ -66,7 +68,7 @@ def record(own: RecordSettings) -> list[Film]:
     Raises SettingError, CheckpointError or PolicyFileError for what cannot be used or written.
     """
     own.validate()
-    if own.out is not None:
+    if own.out is not None and Path(own.out).suffix != ".html":
         opengl.platforms()  # raises SettingError now, before anything is played, if no picture can be drawn
     devices.configure(1)
     source = open_source(str(own.run), own.checkpoint, own.physics)
@@ -92,8 +94,8 @@ def record(own: RecordSettings) -> list[Film]:
             f"them misses the next by {np.median(error):.1g} in the median, and by {error.max():.1g} at worst"
         )
     if own.out is not None:
-        names = evaluation.names(pairing) if arena.num_agents > 1 else []
-        _writing("out", own.out, lambda: _show(own, Path(str(own.out)), films, arena, names))
+        names = evaluation.names(pairing)
+        _writing("out", own.out, lambda: _show(own, Path(str(own.out)), films, arena, names, task))
         print(f"wrote {own.out}: {len(films)} episodes ({lengths})")
     return films
 
@@ -108,12 +110,15 @@ def _against_itself(pairings: dict[str, Pairing]) -> Pairing:
     return next((pairing for pairing in pairings.values() if pairing.opponent == "self"), Pairing("self"))
 
 
-def _show(own: RecordSettings, out: Path, films: list[Film], arena: Arena, names: list[str]) -> None:
-    """Writes the film or the strip of stills."""
+def _show(own: RecordSettings, out: Path, films: list[Film], arena: Arena, names: list[str], task: str) -> None:
+    """Writes the film, the strip of stills or the page."""
     view = arena.view
+    if out.suffix == ".html":
+        write_page(out, arena.mj_model, films, view, task, names, own.captions)
+        return
     poses = np.concatenate([film.qpos for film in films])
     seats = view.seats or [f"seat {index}" for index in range(len(names))]
-    players = list(zip(seats, names, strict=False))
+    players = list(zip(seats, names, strict=False)) if len(names) > 1 else []
     if out.suffix == ".png":
         chosen = np.linspace(0, len(poses) - 1, own.stills).round().astype(int)
         write_stills(out, arena.mj_model, poses[chosen], view)
