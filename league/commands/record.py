@@ -14,6 +14,7 @@ from league.evaluation.sources import open_source
 from league.run.console import progress_bar
 from mjx_arena import compilation_cache, devices, opengl
 from mjx_arena.arena import Arena
+from mjx_arena.page import write_page
 from mjx_arena.render import Captions, Moment, RenderError, write_film, write_stills
 from mjx_arena.trajectory import Film, save
 from mjx_arena.validation import SettingError, require
@@ -34,7 +35,8 @@ class RecordSettings:
     """Settings of a recording: what is played, and what is written."""
 
     run: str | None = None  # folder of a run, or a file that export.py wrote
-    out: str | None = "film.mp4"  # picture to write: .mp4 for a film, .png for a strip of stills; null: none
+    # picture to write: .mp4 for a film, .png for a strip of stills, .html for a page to play in a browser; null: none
+    out: str | None = "film.mp4"
     # file for the states of the first episode: .npz for arrays that replay, .xml for the model with keyframes
     trajectory: str | None = None
     checkpoint: int | None = None  # iteration of the policy; null: that of the last checkpoint
@@ -62,7 +64,7 @@ class RecordSettings:
             require(works, key, size, f"must be an even number of pixels from {_SMALLEST} to {_LARGEST}")
         require(1 <= self.fps <= _FASTEST, "fps", self.fps, f"must lie between 1 and {_FASTEST}")
         require(self.seconds is None or self.seconds > 0, "seconds", self.seconds, "must be positive, or null")
-        for key, endings in (("out", (".mp4", ".png")), ("trajectory", (".xml", ".npz"))):
+        for key, endings in (("out", (".mp4", ".png", ".html")), ("trajectory", (".xml", ".npz"))):
             path = getattr(self, key)
             known = path is None or Path(path).suffix in endings
             require(known, key, path, f"must end in {' or '.join(endings)}, or be null")
@@ -79,7 +81,7 @@ def record(own: RecordSettings) -> list[Film]:
     Raises SettingError, CheckpointError or PolicyFileError for what cannot be used or written.
     """
     own.validate()
-    if own.out is not None:
+    if own.out is not None and Path(own.out).suffix != ".html":
         opengl.platforms()  # raises SettingError now, before anything is played, if no picture can be drawn
     devices.configure(1)
     source = open_source(str(own.run), own.checkpoint, own.physics)
@@ -105,8 +107,8 @@ def record(own: RecordSettings) -> list[Film]:
             f"them misses the next by {np.median(error):.1g} in the median, and by {error.max():.1g} at worst"
         )
     if own.out is not None:
-        names = evaluation.names(pairing) if arena.num_agents > 1 else []
-        _writing("out", own.out, lambda: _show(own, Path(str(own.out)), films, arena, names))
+        names = evaluation.names(pairing)
+        _writing("out", own.out, lambda: _show(own, Path(str(own.out)), films, arena, names, task))
         print(f"wrote {own.out}: {len(films)} episodes ({lengths})")
     return films
 
@@ -117,9 +119,11 @@ def run(settings: RecordSettings, written: Mapping[str, Any]) -> None:
     record(settings)
 
 
-def _show(own: RecordSettings, out: Path, films: list[Film], arena: Arena, names: list[str]) -> None:
-    """Writes the film or the strip of stills."""
+def _show(own: RecordSettings, out: Path, films: list[Film], arena: Arena, names: list[str], task: str) -> None:
+    """Writes the film, the strip of stills or the page."""
     view = arena.view
+    if out.suffix == ".html":
+        return write_page(out, arena.mj_model, films, view, task, names, own.captions)
     if out.suffix == ".png":
         moments = [Moment(pose, time) for film in films for pose, time in zip(film.qpos, film.time, strict=True)]
         chosen = np.linspace(0, len(moments) - 1, own.stills).round().astype(int)

@@ -11,7 +11,7 @@ _SQUARES = [0.63, 0.66, 0.70], [0.57, 0.60, 0.65]
 
 
 def with_ground(timestep: float) -> mujoco.MjSpec:
-    """Starts a model in radians with an endless floor of 1 m squares named `floor`, a sky, and the sun.
+    """Starts a model in radians with an endless floor of 2 m squares named `floor`, a sky, and the sun.
 
     Its options: engine steps of `timestep` s, few solver iterations, and damping that is integrated explicitly.
     """
