@@ -45,7 +45,9 @@ class Captions:
         self._films, self._view, self._names = films, view, names
         terms = {name for film in films for name in film.metrics if name.startswith("reward/")}
         paid = {name: np.concatenate([film.metrics[name] for film in films]) for name in sorted(terms)}
-        self._terms = {name: name.removeprefix("reward/") for name, values in paid.items() if values.any()}
+        self._terms = {
+            name: name.removeprefix("reward/").replace("_", " ") for name, values in paid.items() if values.any()
+        }
         largest = np.abs([paid[name] for name in self._terms] or [[0.0]]).max(0)
         self._full = np.quantile(largest, _USUAL) or largest.max() or 1.0
         self._before = [np.zeros(len(names), int)]  # [A] points before each match

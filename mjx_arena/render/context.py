@@ -8,6 +8,7 @@ import mujoco
 import numpy as np
 
 from mjx_arena import opengl
+from mjx_arena.render.shadows import Window
 from mjx_arena.validation import SettingError
 
 # Pixels drawn for each pixel of a picture, along each side. On a CPU half of what OpenGL's multisampling costs, which
@@ -31,8 +32,6 @@ class Canvas:
         self.drawn = mujoco.MjrRect(0, 0, round(_FINER * width), round(_FINER * height))
         model.vis.global_.offwidth, model.vis.global_.offheight = self.drawn.width, self.drawn.height
         model.vis.quality.shadowsize, model.vis.quality.offsamples = _SHADOW_MAP, 0
-        if hasattr(model, "geom_castshadow"):  # MuJoCo 4: the ground casts none, and would only take time
-            model.geom_castshadow[model.geom_type == mujoco.mjtGeom.mjGEOM_PLANE] = False
         self._window, self.context = _open_context(model, self.drawn.width, self.drawn.height)
         self._gl = gl = importlib.import_module("OpenGL.GL")  # for the platform that works
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self.context)
@@ -43,11 +42,20 @@ class Canvas:
         place, buffer = gl.GL_COLOR_ATTACHMENT0, gl.glGetIntegerv(gl.GL_RENDERBUFFER_BINDING)
         gl.glFramebufferRenderbuffer(gl.GL_FRAMEBUFFER, place, gl.GL_RENDERBUFFER, buffer)
 
-    def take(self, scene: mujoco.MjvScene) -> np.ndarray:
-        """Draws `scene` and returns it as RGB `[height, width, 3]` uint8."""
+    def take(self, scene: mujoco.MjvScene, shadowed: Window) -> np.ndarray:
+        """Draws `scene`, with shadows in a part of it, and returns it as RGB `[height, width, 3]` uint8."""
         gl, size = self._gl, (self.drawn.width, self.drawn.height)
         mujoco.mjr_restoreBuffer(self.context)
-        mujoco.mjr_render(self.drawn, scene, self.context)
+        if (shadowed.width, shadowed.height) != size:
+            scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = False
+            mujoco.mjr_render(self.drawn, scene, self.context)
+            scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = True
+        if shadowed.width and shadowed.height:
+            for camera in scene.camera:
+                left, right, camera.frustum_bottom, camera.frustum_top = shadowed.edges
+                camera.frustum_center = (left + right) / 2
+            part = mujoco.MjrRect(shadowed.left, shadowed.bottom, shadowed.width, shadowed.height)
+            mujoco.mjr_render(part, scene, self.context)
         gl.glBindFramebuffer(gl.GL_DRAW_FRAMEBUFFER, self._picture)
         # Upside down, since OpenGL's rows start at the bottom.
         gl.glBlitFramebuffer(0, 0, *size, 0, self.height, self.width, 0, gl.GL_COLOR_BUFFER_BIT, gl.GL_LINEAR)

@@ -10,11 +10,11 @@ from mjx_arena.render.camera import Camera
 from mjx_arena.render.caption import Caption
 from mjx_arena.render.context import Canvas
 from mjx_arena.render.overlay import Overlay
-from mjx_arena.types import Shot, View
+from mjx_arena.render.shadows import Shadows
+from mjx_arena.types import View
 
 FOLLOWING = View()
 _MOST_GEOMS = 2000  # of a scene
-_SHADOWED = 1.5  # distances of the camera around the point that it looks at, within which shadows fall
 
 
 class Moment(NamedTuple):
@@ -40,7 +40,8 @@ def draw(
     canvas = Canvas(model, width, height)
     try:
         data, scene, option = mujoco.MjData(model), mujoco.MjvScene(model, _MOST_GEOMS), mujoco.MjvOption()
-        camera, lens, overlay, before = Camera(model, view), mujoco.MjvCamera(), Overlay(width, height), 0.0
+        camera, lens, shadows, overlay = Camera(model, view), mujoco.MjvCamera(), Shadows(model), Overlay(width, height)
+        before = 0.0
         for moment in moments:
             if view.furnish is not None:
                 view.furnish(model, moment.time)
@@ -51,19 +52,10 @@ def draw(
             before = moment.time
             lens.lookat[:], lens.distance, lens.azimuth, lens.elevation = shot
             mujoco.mjv_updateScene(model, data, option, None, lens, mujoco.mjtCatBit.mjCAT_ALL, scene)
-            _cast_shadows(scene, canvas.context, shot)
-            frame = canvas.take(scene)
+            shadows.focus(scene, canvas.context, np.array(shot.lookat), shot.distance)
+            frame = canvas.take(scene, shadows.window(scene, data, canvas.drawn.width, canvas.drawn.height))
             if moment.caption is not None:
                 overlay.write(frame, moment.caption)
             yield frame
     finally:
         canvas.close()
-
-
-def _cast_shadows(scene: mujoco.MjvScene, context: mujoco.MjrContext, shot: Shot) -> None:
-    """Lets directional lights cast their shadows where the camera looks, so that the shadow map is sharp there."""
-    context.shadowClip = _SHADOWED * shot.distance
-    for index in range(scene.nlight):
-        light = scene.lights[index]
-        if light.type == mujoco.mjtLightType.mjLIGHT_DIRECTIONAL and light.castshadow:
-            light.pos[:] = np.array(shot.lookat) - context.shadowClip * light.dir

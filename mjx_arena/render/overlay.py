@@ -3,6 +3,7 @@
 A plate is drawn again only when its text changes; bars and lights are plain rectangles on top of it.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -28,9 +29,10 @@ class _Plate(NamedTuple):
     def blend(self, frame: np.ndarray) -> None:
         height, width = self.colour.shape[:2]
         under = frame[self.top : self.top + height, self.left : self.left + width]
-        room = under.shape[:2]
-        mixed = (under * self.rest[: room[0], : room[1]]) >> 8
-        under[:] = mixed.astype(np.uint8) + self.colour[: room[0], : room[1]]
+        high, wide = under.shape[:2]
+        mixed = under * self.rest[:high, :wide]
+        mixed >>= 8
+        np.add(mixed, self.colour[:high, :wide], out=under, casting="unsafe")
 
 
 class Overlay:
@@ -40,6 +42,8 @@ class Overlay:
         self._width, self._height = width, height
         self._unit = max(height / 720, 0.5)
         self._small, self._large = (ImageFont.load_default(round(size * self._unit)) for size in (15, 22))
+        self._digit = max(self._large.getlength(digit) for digit in "0123456789")
+        self._length = functools.cache(self._small.getlength)
         self._kept: dict[str, tuple[Any, _Plate]] = {}
 
     def write(self, frame: np.ndarray, caption: Caption) -> None:
@@ -64,8 +68,7 @@ class Overlay:
 
     def _clock(self, text: str) -> _Plate:
         """Draws the clock with digits of one width, so that it does not tremble."""
-        digit = max(self._large.getlength(number) for number in "0123456789")
-        places = [digit if letter.isdigit() else self._large.getlength(letter) for letter in text]
+        places = [self._digit if letter.isdigit() else self._digit / 2 for letter in text]
         pad, height = self._pixels(10), self._pixels(32)
         image, pen = _empty(round(sum(places)) + 2 * pad, height)
         left = float(pad)
@@ -76,8 +79,8 @@ class Overlay:
 
     def _players(self, players: tuple[Player, ...], top: int) -> _Plate:
         line, pad, mark = self._pixels(22), self._pixels(10), self._pixels(11)
-        seats = max(self._small.getlength(player.seat) for player in players)
-        names = max(self._small.getlength(player.name) for player in players)
+        seats = max(self._length(player.seat) for player in players)
+        names = max(self._length(player.name) for player in players)
         left = (pad, pad + mark + self._pixels(8), pad + mark + self._pixels(20) + seats)
         counted = any(player.points is not None for player in players)
         width = left[2] + names + pad + (self._pixels(30) if counted else 0)
@@ -102,20 +105,21 @@ class Overlay:
         room = (self._height * 6 // 10) // line
         terms = caption.terms[: max(room, 1)]
         labels = tuple(name for name, _ in terms)
-        names = round(max(self._small.getlength(name) for name in labels))
+        title = f"reward of {caption.players[0].seat}" if caption.players else "reward"
+        names = round(max(self._length(name) for name in (*labels, title)))
         width, height = names + 2 * half + 3 * pad, line * (len(terms) + 1) + pad
         left, top = self._pixels(16), self._height - self._pixels(16) - height
         total = "" if caption.total is None else f"{caption.total:.1f}"
 
         def make() -> _Plate:
             image, pen = _empty(width, height)
-            pen.text((pad, pad // 2 + line / 2), "reward", _DIM, self._small, "lm")
+            pen.text((pad, pad // 2 + line / 2), title, _DIM, self._small, "lm")
             pen.text((width - pad, pad // 2 + line / 2), total, _TEXT, self._small, "rm")
             for index, name in enumerate(labels):
                 pen.text((pad, pad // 2 + line * (index + 1.5)), name, _TEXT, self._small, "lm")
             return _ready(image, left, top)
 
-        self._plate("terms", (labels, total), make).blend(frame)
+        self._plate("terms", (labels, title, total), make).blend(frame)
         axis, thick = left + names + 2 * pad + half, self._pixels(9)
         for index, (_, value) in enumerate(terms):
             upper = top + pad // 2 + line * (index + 1) + (line - thick) // 2

@@ -24,10 +24,9 @@ from mjx_arena.types import View
 FRAMES_PER_SECOND = 60
 _SHORTEST = 0.02  # s of a GIF's frame; browsers show shorter ones for 0.1 s
 _AHEAD = 2  # frames that wait for the encoder
-# The encoder's own default is slower than the drawing; colours are told as those of HDTV, or players guess.
-_COLOURS = ("-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709")
-_ENCODER = ("-preset", "veryfast", "-crf", "21", "-movflags", "+faststart", *_COLOURS)
-_TO_HDTV = ("-vf", "scale=out_color_matrix=bt709:out_range=tv")
+# A quarter of the time of the encoder's defaults, for films twice as large; on one thread, beside the drawing.
+_ENCODER = ("-preset", "superfast", "-bf", "0", "-crf", "23", "-threads", "1", "-movflags", "+faststart")
+_COLOURS = ("-vf", "scale=out_color_matrix=bt709:out_range=tv", "-colorspace", "bt709")  # or players would guess
 
 
 def write_film(
@@ -130,7 +129,7 @@ def _write_mp4(path: Path, frames: Iterable[np.ndarray], rate: int) -> None:
     """Writes `frames` at `rate` frames per second. Raises OSError."""
     path.touch()  # its error says what is wrong with the path; the encoder would just exit
     written, waiting = 0, collections.deque[Future[None]]()
-    options = {"macro_block_size": 2, "output_params": [*_TO_HDTV, *_ENCODER], "ffmpeg_log_level": "quiet"}
+    options = {"macro_block_size": 2, "output_params": [*_COLOURS, *_ENCODER], "ffmpeg_log_level": "quiet"}
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "os.fork")  # the child only runs the encoder, so JAX's threads do not matter
         writer: Any = imageio.v2.get_writer(path, fps=rate, **options)

@@ -18,7 +18,7 @@ _STRIPES = 20  # of mown grass
 _X, _Y = field.HALF_WIDTH * METRE, field.HALF_LENGTH * METRE
 _GOAL, _BAR, _DEPTH = (size * METRE for size in (field.GOAL_HALF_WIDTH, field.GOAL_HEIGHT, field.GOAL_DEPTH))
 _CORNER = np.array([field.CORNER * METRE - _Y, field.CORNER * METRE - _X])  # x and y where the cut corners begin
-_GLASS, _BOARD = 9.0, 1.1  # m, heights of the walls as they are drawn; the game's are 20 m and would hide the sky
+_GLASS, _BOARD = 7.0, 1.1  # m, heights of the walls as they are drawn; the game's are 20 m and would hide the sky
 _SAND, _STEEL = [0.36, 0.38, 0.4, 1], [0.85, 0.88, 0.92, 1]
 
 
@@ -34,7 +34,7 @@ def dress(spec: mujoco.MjSpec, num_cars: int) -> None:
     _add_stands(spec)
     for geom in spec.worldbody.geoms:
         if hasattr(geom, "castshadow"):  # MuJoCo 4: the shadows of what stands far apart would only take time
-            geom.castshadow = geom.name.startswith("goal")
+            geom.castshadow = False
     # A pattern lets the ball be seen to roll.
     kind, pattern = mujoco.mjtTexture.mjTEXTURE_CUBE, mujoco.mjtBuiltin.mjBUILTIN_CHECKER
     _add_material(spec, "ball", kind, pattern, [0.95, 0.95, 0.95], [0.6, 0.63, 0.68], repeat=(2, 2), specular=0.3)
@@ -58,11 +58,14 @@ def _add_daylight(spec: mujoco.MjSpec) -> None:
 
 def _add_pitch(spec: mujoco.MjSpec) -> None:
     """Adds mown grass, lines, and the goals' grounds in their colours."""
-    flat, checker = mujoco.mjtTexture.mjTEXTURE_2D, mujoco.mjtBuiltin.mjBUILTIN_CHECKER
-    _add_material(spec, "grass", flat, checker, [0.2, 0.5, 0.2], [0.24, 0.56, 0.23], repeat=(0.5, _STRIPES / 2))
     world = spec.worldbody
-    world.add_geom(type=_PLANE, size=[3 * _X, 3 * _Y, 5], pos=[0, 0, -0.05], rgba=_SAND, **UNSEEN)
-    world.add_geom(name="floor", type=_PLANE, size=[_X, _Y, 5], material="grass", **UNSEEN)
+    # In this order, since what is hidden by what was drawn before costs little.
+    stripes, half = Shape(), _Y / _STRIPES
+    for y in np.arange(-_Y + half, _Y, 4 * half):
+        stripes.strip((half - _X, y), (_X - half, y), 2 * half, _FLAT / 3)
+    _add_shape(spec, "stripes", stripes, [0.24, 0.56, 0.23, 1])
+    world.add_geom(name="floor", type=_PLANE, size=[_X, _Y, 5], rgba=[0.2, 0.5, 0.2, 1], **UNSEEN)
+    world.add_geom(name="ground", type=_PLANE, size=[3 * _X, 3 * _Y, 5], pos=[0, 0, -0.05], rgba=_SAND, **UNSEEN)
     for sign, rgb in ((-1, BLUE), (1, ORANGE)):
         paint = [*(0.45 * np.array(rgb) + 0.15), 1]
         place = [0, sign * (_Y + _DEPTH / 2), 0]
@@ -88,11 +91,11 @@ def _add_goal(spec: mujoco.MjSpec, sign: int, rgb: tuple[float, float, float]) -
         frame.bar((x, front, 0), (x, front, height), 0.2, sides=12)
         frame.bar((x, front, height), (x, back, height), 0.1, sides=8)
         frame.bar((x, back, 0), (x, back, height), 0.1, sides=8)
-        net.grid((x, front, 0), depth, (0, 0, height), cell=0.9, radius=0.03)
+        net.grid((x, front, 0), depth, (0, 0, height), cell=1.3, radius=0.04)
     frame.bar((-_GOAL - 0.2, front, height), (_GOAL + 0.2, front, height), 0.2, sides=12)
     frame.bar((-_GOAL, back, height), (_GOAL, back, height), 0.1, sides=8)
-    net.grid((-_GOAL, back, 0), width, (0, 0, height), cell=0.9, radius=0.03)
-    net.grid((-_GOAL, front, height), width, depth, cell=0.9, radius=0.03)
+    net.grid((-_GOAL, back, 0), width, (0, 0, height), cell=1.3, radius=0.04)
+    net.grid((-_GOAL, front, height), width, depth, cell=1.3, radius=0.04)
     _add_shape(spec, f"goal_{sign:+d}", frame, [*rgb, 1])
     _add_shape(spec, f"net_{sign:+d}", net, [0.95, 0.95, 0.97, 1])
 

@@ -48,7 +48,9 @@ def draw(spec: mujoco.MjSpec, goal: float) -> None:
 def _add(spec: mujoco.MjSpec, name: str, shape: Shape, rgb: tuple[float, float, float]) -> None:
     shape.add_to(spec, name)
     mesh = {"type": mujoco.mjtGeom.mjGEOM_MESH, "meshname": name, "rgba": [*rgb, 1]}
-    spec.worldbody.add_geom(name=name, **mesh, **UNSEEN)
+    geom = spec.worldbody.add_geom(name=name, **mesh, **UNSEEN)
+    if hasattr(geom, "castshadow"):  # MuJoCo 4
+        geom.castshadow = False
 
 
 def _add_number(shape: Shape, number: str, x: float, y: float, z: float) -> None:
