@@ -69,6 +69,7 @@ class Arena(ABC):
     mj_model: mujoco.MjModel
     mj_spec: mujoco.MjSpec | None = None  # the source of `mj_model`; None: there is no model to save
     view: View = View()  # the camera of pictures
+    action_names: tuple[str, ...] = ()  # of the controls or choices, in their order, for exported policies
     side_names: tuple[str, ...] = ()  # names of the sides, for a game of several
 
     def __init__(self, settings: Any, physics: PhysicsSettings):
@@ -105,6 +106,13 @@ class Arena(ABC):
         """Returns an action of one agent that does nothing: by default controls of 0 `[n]` or the first choice `[]`."""
         is_box = isinstance(self.action, Box)
         return np.zeros(self.action.size, np.float32) if is_box else np.zeros((), np.int32)
+
+    def interfaces(self) -> dict[str, dict[str, Any]]:
+        """Returns what a policy needs to play this game in other simulators, `{name of the export's format: data}`.
+
+        The data go into the exported file as JSON. Most games are played nowhere else.
+        """
+        return {}
 
     def progressed(self, state: ArenaState, progress: Progress) -> ArenaState:
         """Returns the same match as it is after `progress` of a run, for games that change during training."""

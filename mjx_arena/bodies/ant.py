@@ -14,7 +14,8 @@ from mjx_arena.bodies.posture import Posture
 from mjx_arena.geometry import yaw_quaternion
 
 NQ, NV = 15, 14  # positions and velocities of one ant: a free root, then the hinges
-NUM_HINGES = 8  # hip and ankle of each leg in turn
+HINGES = tuple(f"{hinge}_{leg}" for leg in range(4) for hinge in ("hip", "ankle"))  # in the order of controls
+NUM_HINGES = len(HINGES)
 TORSO_RADIUS = 0.25
 HIP_RANGE, ANKLE_RANGE = (-0.7, 0.7), (0.52, 1.74)  # rad; a hip turns about the vertical, an ankle bends down
 LOW = np.array([HIP_RANGE[0], ANKLE_RANGE[0]] * 4, np.float32)

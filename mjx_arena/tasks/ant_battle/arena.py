@@ -90,6 +90,7 @@ class AntBattle(Arena):
     settings_type = AntBattleSettings
     version = 1
     action = Box(ant.NUM_HINGES)
+    action_names = ant.HINGES
     view = View(distance=9.0, lookat=(0.0, 0.0, 0.0), seats=ant.COLOUR_NAMES)
 
     def __init__(self, settings: AntBattleSettings, physics: PhysicsSettings):

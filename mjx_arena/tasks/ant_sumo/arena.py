@@ -99,6 +99,7 @@ class AntSumo(Arena):
     version = 1
     observation_size = 26 + 12 + 6
     action = Box(ant.NUM_HINGES)
+    action_names = ant.HINGES
     view = View(distance=9.0, lookat=(0.0, 0.0, 0.0), seats=ant.COLOUR_NAMES)
 
     def __init__(self, settings: AntSumoSettings, physics: PhysicsSettings):

@@ -112,6 +112,7 @@ class HumanoidDuel(Arena):
     version = 1
     observation_size = 38
     action = Box(4)
+    action_names = duelist.HINGES
     view = View(seats=("red", "blue"))
 
     def __init__(self, settings: HumanoidDuelSettings, physics: PhysicsSettings):

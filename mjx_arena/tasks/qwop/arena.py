@@ -118,6 +118,7 @@ class Qwop(Arena):
         self.control_dt = FRAME * settings.frames_per_step
         choices = ACTION_SETS[settings.action_set]
         self.action = Discrete(len(choices))
+        self.action_names = tuple(keys or "none" for keys in choices)
         self._keys = jnp.array([[key in keys for key in KEYS] for keys in choices])
 
     def reset(self, key: chex.PRNGKey, phase: jax.Array | None = None) -> tuple[ArenaState, TimeStep]:
