@@ -78,7 +78,7 @@ class Bot:
             seen = _Scene(state, agent, self._data, self._held[agent], left)
             newest = seen.observation()
             frames = [newest, *self._frames.get(agent, [newest] * self._data["frames"])][: self._data["frames"]]
-            self._frames[agent], self._legal[agent] = frames, self._legal_rows(state.cars[agent], seen)
+            self._frames[agent], self.legal[agent] = frames, self._legal_rows(state.cars[agent], seen)
             found[agent] = np.concatenate(frames)
         return found
 
@@ -89,11 +89,15 @@ class Bot:
 
     # The policy.
 
-    def act(self, observations: dict) -> dict[Any, np.ndarray]:
-        """Returns actions for `env.step`, of every agent in `observations`, which the last `build_obs` returned."""
-        return {agent: self._action(agent, observation) for agent, observation in observations.items()}
+    def act(self, observations: dict, legal: dict | None = None) -> dict[Any, np.ndarray]:
+        """Returns actions for `env.step`, of every agent in `observations`.
 
-    def _action(self, agent: Any, observation: np.ndarray) -> np.ndarray:
+        `legal` are the rows that each may choose, `[90]` bool; None: as the last `build_obs` found, as `self.legal`.
+        """
+        rows = self.legal if legal is None else legal
+        return {agent: self._action(observation, rows[agent]) for agent, observation in observations.items()}
+
+    def _action(self, observation: np.ndarray, legal: np.ndarray | None) -> np.ndarray:
         x = np.clip((observation - self._arrays["normalizer.mean"]) * self._scale, -10, 10)
         for layer in range(self._depth + 1):
             name = f"params.actor.params.Dense_{layer}"
@@ -103,11 +107,11 @@ class Bot:
             low, high = self.about["network"]["min_log_std"], self.about["network"]["max_log_std"]
             deviation = np.exp(np.clip(self._arrays["params.log_std"], low, high))
             return x + deviation * self._rng.normal(size=x.shape) if self.sampled else x
-        logits = np.where(self._legal[agent], x, -1e9)
+        logits = np.where(np.asarray(legal), x, -1e9)
         return np.array([np.argmax(logits + self._rng.gumbel(size=x.shape) if self.sampled else logits)])
 
     def _forget(self, agents: list, tick: int) -> None:
-        self._start, self._frames, self._legal = tick, {}, {}
+        self._start, self._frames, self.legal = tick, {}, {}
         self._held = {agent: np.zeros(8, np.float32) for agent in agents}
         self._sticky = {agent: np.zeros(3, int) for agent in agents}
 
@@ -124,7 +128,7 @@ class Bot:
         if self._table is None:
             values = np.clip(action, -1, 1).astype(np.float32)
         else:
-            values = self._table[int(action[0])] * bool(self._legal[agent][int(action[0])])
+            values = self._table[int(action[0])] * bool(self.legal[agent][int(action[0])])
         keys, left = values[5:] > 0, self._sticky[agent]
         left = np.where(keys & (left == 0), self._data["sticky_keys"], left)
         values = np.concatenate([values[:5], keys | (left > 0)]).astype(np.float32)

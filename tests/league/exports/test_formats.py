@@ -2,12 +2,12 @@
 
 import functools
 import json
-import re
 
 import jax
 import numpy as np
 import onnx
 import pytest
+from exports import played, read
 from train_runs import ROOT
 
 from league.commands.export import ExportSettings, export
@@ -19,19 +19,10 @@ from mjx_arena.validation import SettingError
 from ppo.policy import Policy
 from ppo.settings import PPOSettings
 
-ROWS, OBSERVATIONS = 1000, 12
+OBSERVATIONS = 12
 KINDS = {"controls": Box(3), "choices": Discrete(7)}
 READ = ("npz", "onnx", "stablehlo")
-KEY = jax.random.key(5)
 OLD = ROOT / "tests" / "data" / "version_0_1"
-
-
-def blocks():
-    """The code of each section of docs/exports.md, by its title in small letters."""
-    text = (ROOT / "docs" / "exports.md").read_text()
-    return {
-        title.lower(): code for title, code in re.findall(r"^## (\w+)\n.*?^```python\n(.*?)^```", text, re.M | re.S)
-    }
 
 
 def made(kind, sampled, activation="tanh"):
@@ -46,37 +37,16 @@ def made(kind, sampled, activation="tanh"):
         variance=np.append(rng.uniform(0.01, 9, OBSERVATIONS - 1), 0).astype(np.float32),  # one number never changed
     )
     masked = kind == "choices"
-    about = {"task": {"name": "toy"}, "iteration": 3, "masked": masked}
+    noise = "gumbel" if masked else "normal"
+    about = {"task": {"name": "toy"}, "iteration": 3, "masked": masked, "noise": noise}
     about = policy_file.describe(policy, about)
     return Contents(policy, state.replace(normalizer=normalizer), masked, sampled, about, {})
 
 
 @functools.cache
-def played(kind, activation="tanh"):
-    """Inputs, and what the policy does with them: likely actions, its own draws by the key of the noise, and values."""
-    contents, rng = made(kind, False, activation), np.random.default_rng(2)
-    policy, mask = contents.policy, rng.random((ROWS, 7)) < 0.5
-    mask[np.arange(ROWS), rng.integers(0, 7, ROWS)] = True
-    inputs = {"observation": (3 * rng.normal(size=(ROWS, OBSERVATIONS))).astype(np.float32)}
-    inputs |= {"mask": mask} if contents.masked else {}
-
-    @jax.jit
-    def play(inputs):
-        distribution, value = policy.apply(contents.state, inputs["observation"], inputs.get("mask"))
-        noise = (jax.random.gumbel if contents.masked else jax.random.normal)(KEY, (ROWS, policy.action.size))
-        return noise, distribution.mode(), distribution.sample(KEY), value
-
-    noise, likely, drawn, value = map(np.asarray, play(inputs))
-    return inputs, noise, likely, drawn, value
-
-
-def read(form, path, inputs):
-    """What the code of the docs finds: action, value and description."""
-    names = {"inputs": inputs}
-    exec(blocks()[{"npz": "numpy"}.get(form, form)].replace(f"policy.{form}", str(path)), names)
-    if form == "stablehlo":
-        return names["found"]["action"], names["found"]["value"], names["about"]
-    return names["action"], names["value"], names["about"]
+def expected(kind, activation="tanh"):
+    """Inputs, and what the policy does with them: noise, likely actions, draws by the key of the noise, and values."""
+    return played(made(kind, False, activation))
 
 
 @pytest.mark.parametrize("sampled", [False, True], ids=["mode", "sampled"])
@@ -86,13 +56,13 @@ def test_a_file_plays_as_the_policy_does(form, kind, sampled, tmp_path):
     contents = made(kind, sampled)
     path = tmp_path / f"p.{form}"
     formats.write(path, formats.FORMATS[form], contents)
-    inputs, noise, likely, drawn, value = played(kind)
+    inputs, noise, likely, drawn, value = expected(kind)
     found, found_value, about = read(form, path, inputs | ({"noise": noise} if sampled else {}))
     action = drawn if sampled else likely
     np.testing.assert_allclose(found, action, rtol=0, atol=1e-5)
     np.testing.assert_allclose(found_value, value, rtol=0, atol=1e-5)
     assert about == json.loads(json.dumps(contents.about))
-    assert found.shape == action.shape and found_value.shape == (ROWS,)
+    assert found.shape == action.shape and found_value.shape == (1000,)
     if form != "npz":
         assert found.dtype == action.dtype and found_value.dtype == np.float32
     numbers = sum(x.size for x in jax.tree.leaves(contents.state))
@@ -105,14 +75,14 @@ def test_a_file_plays_as_the_policy_does(form, kind, sampled, tmp_path):
 def test_zeros_for_noise_play_the_most_likely_action_for_any_number_of_rows(form, tmp_path):
     for kind in KINDS:
         formats.write(tmp_path / f"p.{form}", formats.FORMATS[form], made(kind, sampled=True))
-        inputs, noise, likely, *_ = played(kind)
+        inputs, noise, likely, *_ = expected(kind)
         few = {name: array[:3] for name, array in (inputs | {"noise": 0 * noise}).items()}
         np.testing.assert_allclose(read(form, tmp_path / f"p.{form}", few)[0], likely[:3], rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("activation", ["elu", "swish", "relu"])
 def test_other_activations_are_the_same(activation, tmp_path):
-    inputs, _, likely, _, value = played("controls", activation)
+    inputs, _, likely, _, value = expected("controls", activation)
     for form in ("npz", "onnx"):
         formats.write(tmp_path / f"p.{form}", formats.FORMATS[form], made("controls", False, activation))
         found = read(form, tmp_path / f"p.{form}", inputs)
@@ -141,7 +111,7 @@ def test_an_old_file_becomes_another_format(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("settings", "expected"),
     [
-        ({}, "run=None: must be given"),
+        ({"run": None}, "run=None: must be given"),
         ({"out": "policy.zip"}, r"out=policy.zip: must end in .npz, .onnx or .stablehlo$"),
         ({"out": "policy"}, r"out=policy: must end in .npz, .onnx or .stablehlo$"),
         ({"out": "policy.npz", "format": "onnx"}, "out=policy.npz: must end in .onnx with format=onnx"),
@@ -152,7 +122,7 @@ def test_an_old_file_becomes_another_format(tmp_path, capsys):
 )
 def test_what_contradicts_itself_is_refused(settings, expected):
     with pytest.raises(SettingError, match=expected):
-        ExportSettings(**({"run": "x"} | settings if settings else {})).validate()
+        ExportSettings(**({"run": "x"} | settings)).validate()
 
 
 def test_a_missing_package_is_named_with_its_extra(monkeypatch):

@@ -29,7 +29,7 @@ from ppo.settings import PPOSettings
 
 NUM_STATES, LEFT = 60, 0.75
 TICKS = int((1 - LEFT) * 300 * 120)  # since the match began
-TEAMS = (1, 2)
+TEAMS = (1, 3)
 
 
 def bot_of(folder, sampled=False, seed=None, **changes):
@@ -62,6 +62,13 @@ def matches(team):
             jnp.asarray(quat / np.linalg.norm(quat, axis=-1, keepdims=True), jnp.float32)
         )
         place = rng.uniform([-4000, -5100, 20], [4000, 5100, highest], (NUM_STATES, count, 3))
+        in_goal = rng.random((NUM_STATES, count, 1)) < 0.2
+        goal = rng.uniform([-880, 5150, 20], [880, 5950, 630], place.shape) * rng.choice([-1, 1], in_goal.shape) ** [
+            0,
+            1,
+            0,
+        ]
+        place = np.where(in_goal, goal, place)
         velocity, spin = rng.uniform(-1300, 1300, place.shape), rng.uniform(-3, 3, place.shape)
         return Rigid(*(np.asarray(x, np.float32) for x in (place, rotation, velocity, spin)))
 
@@ -120,7 +127,7 @@ def observed(bot, team, match, state):
     for agent, values in held.items():
         bot._held[agent] = values
     found = bot.build_obs(agents(team), state, {})
-    return np.array([found[agent] for agent in agents(team)]), np.array([bot._legal[agent] for agent in agents(team)])
+    return np.array([found[agent] for agent in agents(team)]), np.array([bot.legal[agent] for agent in agents(team)])
 
 
 @pytest.mark.parametrize("team", TEAMS)
@@ -145,6 +152,24 @@ def test_a_bot_sees_the_same_through_rocketsim(team, tmp_path):
         seen, rows = observed(bot, team, match, state)
         np.testing.assert_allclose(seen, expected(team)[0][match], rtol=0, atol=1e-5)
         np.testing.assert_array_equal(rows, expected(team)[1][match])
+
+
+def test_a_hull_lies_on_the_field_where_rocketsim_has_a_contact(tmp_path):
+    pytest.importorskip("rlgym.rocket_league")
+    from rlgym.rocket_league.sim import RocketSimEngine
+
+    engine, (bot, *_), told = RocketSimEngine(), bot_of(tmp_path, observe=("masks",)), []
+    inside = gaps(matches(1)[1]).min(1) > 5
+    for match in np.flatnonzero(inside):  # cars that tumble, and come to rest
+        state = engine.set_state(state_of(1, match), {})
+        bot.reset(agents(1), state, {})
+        for _ in range(20):
+            state = engine.step({agent: np.zeros((8, 8)) for agent in agents(1)}, {})
+            seen = bot.build_obs(agents(1), state, {})
+            contacts = {agent: engine._cars[agent].get_state().has_world_contact for agent in agents(1)}
+            told += [(seen[agent][3], contacts[agent]) for agent in agents(1) if not state.cars[agent].is_demoed]
+    found, real = np.array(told, bool).T
+    assert real.mean() > 0.05 and (found == real).mean() > 0.97
 
 
 def test_pads_are_those_of_the_game_in_rlgym_s_order():
@@ -180,7 +205,7 @@ def test_controls_last_a_control_step_and_an_illegal_row_is_none(tmp_path):
     bot, *_ = bot_of(tmp_path, sticky_keys=2)
     state = state_of(1, 0)
     observed(bot, 1, 0, state)
-    legal = bot._legal["blue-0"]
+    legal = bot.legal["blue-0"]
     jump = np.flatnonzero(legal & (actions.TABLE[:, 6] > 0))[0]
     idle, illegal = np.array([actions.IDLE]), np.array([np.flatnonzero(~legal)[0]])
     for row, kept in ((jump, 1), (illegal, 1), (idle, 0)):  # the key is held for one step more
@@ -212,7 +237,7 @@ def test_continuous_controls_and_stacked_frames(tmp_path):
 def test_what_is_no_bot_and_teams_of_another_size_are_refused(tmp_path):
     bot, policy, state = bot_of(tmp_path)
     with pytest.raises(ValueError, match="this bot plays 1 against 1"):
-        bot.reset(agents(2), state_of(2, 0), {})
+        bot.reset(agents(3), state_of(3, 0), {})
     policy_file.save(tmp_path / "plain.npz", policy, state, {})
     with pytest.raises(ValueError, match="plain.npz is no bot for RLGym; write one with export.py format=rlgym"):
         load(tmp_path / "plain.npz")
@@ -226,7 +251,7 @@ def test_the_file_s_layout_is_the_game_s():
 
 @pytest.mark.slow
 def test_a_match_in_rocketsim_looks_as_it_does_in_the_game(tmp_path):
-    """From one kick-off the same bot plays here and there, and what it sees stays the same until something touches."""
+    """A bot plays here and there from one start, and what it sees is the same for a second, until something lands."""
     pytest.importorskip("rlgym.rocket_league")
     text, namespace = (ROOT / "docs" / "exports.md").read_text(), {}
     [code] = re.findall(r"^## RLGym\n.*?^```python\n(.*?)^observations =", text, re.M | re.S)
@@ -245,11 +270,10 @@ def test_a_match_in_rocketsim_looks_as_it_does_in_the_game(tmp_path):
     started = env.transition_engine.set_state(start, {})
     bot.reset(agents(1), started, {})
     observations, step, worst = bot.build_obs(agents(1), started, {}), jax.jit(arena.step), []
-    for _ in range(30):
+    for _ in range(16):
         acted = bot.act(observations)
         state, timestep = step(state, jnp.array([acted[agent][0] for agent in agents(1)]))
         observations, *_ = env.step(acted)
         seen = np.array([observations[agent] for agent in agents(1)])
         worst.append(np.abs(seen - timestep.observation).max(0))
-    print(np.array(worst).max(1), np.array(worst).max(0).round(3))
-    assert np.max(worst) < 0.02
+    assert np.max(worst) < 1e-3
