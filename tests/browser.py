@@ -22,8 +22,10 @@ _FLAGS = (
 
 
 @contextlib.contextmanager
-def chromium(width: int, height: int, scale: float = 1) -> Iterator[Chrome]:
-    """Yields a Chromium that is offline, with a window of `width` times `height` CSS pixels of `scale` screen pixels.
+def chromium(width: int, height: int, scale: float = 1, online: bool = False) -> Iterator[Chrome]:
+    """Yields a Chromium with a window of `width` times `height` CSS pixels of `scale` screen pixels.
+
+    It is offline, unless `online`, for pages of a server of the test's own.
 
     Skips the test where Chromium or its driver is missing.
     """
@@ -40,7 +42,8 @@ def chromium(width: int, height: int, scale: float = 1) -> Iterator[Chrome]:
         try:
             size = {"width": width, "height": height, "deviceScaleFactor": scale, "mobile": width < 640}
             browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-            browser.set_network_conditions(offline=True, latency=0, throughput=0)
+            if not online:
+                browser.set_network_conditions(offline=True, latency=0, throughput=0)
             yield browser
         finally:
             browser.quit()

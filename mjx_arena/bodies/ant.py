@@ -15,7 +15,8 @@ from mjx_arena.geometry import yaw_quaternion
 from mjx_arena.types import Key
 
 NQ, NV = 15, 14  # positions and velocities of one ant: a free root, then the hinges
-NUM_HINGES = 8  # hip and ankle of each leg in turn
+HINGES = tuple(f"{hinge}_{leg}" for leg in range(4) for hinge in ("hip", "ankle"))  # in the order of controls
+NUM_HINGES = len(HINGES)
 TORSO_RADIUS = 0.25
 HIP_RANGE, ANKLE_RANGE = (-0.7, 0.7), (0.52, 1.74)  # rad; a hip turns about the vertical, an ankle bends down
 LOW = np.array([HIP_RANGE[0], ANKLE_RANGE[0]] * 4, np.float32)
@@ -29,14 +30,13 @@ _KP, _KD = 85, 2  # Nm/rad, Nms/rad
 STANDING_HEIGHT = _SHIN * float(np.sin(MIDDLE[1])) + _LEG_RADIUS  # m, of the torso, hinges at MIDDLE
 REACH = 2 * _THIGH + _SHIN * float(np.cos(MIDDLE[1])) + _LEG_RADIUS  # m to a foot, hinges at MIDDLE
 
-_HINGES = tuple(f"{part}_{leg}" for leg in range(4) for part in ("hip", "ankle"))
 FELT = (  # names of what `felt` returns
     "height",
     *named("vertical", XYZ),
     *named("velocity", AHEAD_LEFT_UP),
     *named("spin", XYZ),
-    *named("angle", _HINGES),
-    *named("speed", _HINGES),
+    *named("angle", HINGES),
+    *named("speed", HINGES),
 )
 
 COLOURS = (

@@ -93,6 +93,7 @@ class AntBattle(Arena):
     settings_type = AntBattleSettings
     version = 1
     action = Box(ant.NUM_HINGES)
+    action_names = ant.HINGES
     keyboard = ant.KEYBOARD
 
     def __init__(self, settings: AntBattleSettings, physics: PhysicsSettings):

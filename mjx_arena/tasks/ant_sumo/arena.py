@@ -106,6 +106,7 @@ class AntSumo(Arena):
     )
     observation_size = len(observation_names)
     action = Box(ant.NUM_HINGES)
+    action_names = ant.HINGES
     keyboard = ant.KEYBOARD
     view = View(distance=8.5, lookat=(0.0, 0.0, 0.2), seats=ant.COLOUR_NAMES, colours=ant.COLOURS)
 

@@ -114,6 +114,7 @@ class HumanoidDuel(Arena):
     observation_size = len(duelist.OBSERVATIONS)
     observation_names = duelist.OBSERVATIONS
     action = Box(4)
+    action_names = duelist.HINGES
     keyboard = duelist.KEYBOARD
     view = View(seats=("red", "blue"), colours=(duelist.RED, duelist.BLUE))
 

@@ -120,6 +120,7 @@ class Qwop(Arena):
         self.control_dt = FRAME * settings.frames_per_step
         choices = ACTION_SETS[settings.action_set]
         self.action = Discrete(len(choices))
+        self.action_names = tuple(keys or "none" for keys in choices)
         self._choices = choices
         self._keys = jnp.array([[key in keys for key in KEYS] for keys in choices])
 
