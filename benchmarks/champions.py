@@ -11,8 +11,9 @@ import argparse
 import json
 from pathlib import Path
 
+from league.commands.export import ExportSettings, export
 from league.config.compose import to_mapping
-from league.evaluation import champions, sources
+from league.evaluation import champions
 from league.evaluation.pairings import against_itself, load_pairings
 from league.evaluation.sources import ChampionSource, RunSource
 from league.evaluation.strength import measure
@@ -42,8 +43,7 @@ def main() -> None:
     selves = {self: source.at_fraction(share) for self, share in champions.SELVES.items()}
     for self, contestant in selves.items():
         path = champions.FOLDER / f"{own.name}{'_' if self else ''}{self}.npz"
-        sources.export(contestant, source.settings, source.arena, path)
-        print(f"{path}: iteration {contestant.iteration}, {path.stat().st_size / 1000:.0f} kB", flush=True)
+        export(ExportSettings(run=str(own.run), checkpoint=contestant.iteration, out=str(path)))
     rows = [json.loads(line) for line in (own.run / run_folder.METRICS).read_text(encoding="utf-8").splitlines()]
     about = {
         "task": to_mapping(source.settings)["task"],

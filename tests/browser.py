@@ -13,7 +13,7 @@ from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 from selenium.webdriver.support.wait import WebDriverWait
 
 # Software draws, as no machine of CI has a GPU, and nothing is fetched behind the test's back.
-_FLAGS = (
+FLAGS = (
     *("--headless", "--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking"),
     *("--force-prefers-reduced-motion",),  # a page that plays by itself waits to be told
     *("--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--hide-scrollbars"),
@@ -22,10 +22,8 @@ _FLAGS = (
 
 
 @contextlib.contextmanager
-def chromium(width: int, height: int, scale: float = 1, online: bool = False) -> Iterator[Chrome]:
-    """Yields a Chromium with a window of `width` times `height` CSS pixels of `scale` screen pixels.
-
-    It is offline, unless `online`, for pages of a server of the test's own.
+def chromium(width: int, height: int, scale: float = 1) -> Iterator[Chrome]:
+    """Yields a Chromium that is offline, with a window of `width` times `height` CSS pixels of `scale` screen pixels.
 
     Skips the test where Chromium or its driver is missing.
     """
@@ -36,14 +34,13 @@ def chromium(width: int, height: int, scale: float = 1, online: bool = False) ->
     options.binary_location = binary
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        for flag in (*_FLAGS, f"--user-data-dir={profile}"):
+        for flag in (*FLAGS, f"--user-data-dir={profile}"):
             options.add_argument(flag)
         browser = Chrome(options, ChromeService(driver))
         try:
             size = {"width": width, "height": height, "deviceScaleFactor": scale, "mobile": width < 640}
             browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-            if not online:
-                browser.set_network_conditions(offline=True, latency=0, throughput=0)
+            browser.set_network_conditions(offline=True, latency=0, throughput=0)
             yield browser
         finally:
             browser.quit()

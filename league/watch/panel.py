@@ -16,6 +16,7 @@ from league.watch.players import PERSON
 from league.watch.stage import Prop, aim
 
 _WIDTH, _MARGIN, _TIMELINE = 350.0, 8.0, 62.0  # pixels
+_SHARE = 0.5  # of a narrow page that the panel takes at most
 _SPEEDS = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 _FIXED = sum(int(getattr(im.WindowFlags, name)) for name in ("NoMove", "NoResize", "NoSavedSettings", "NoTitleBar"))
 _SPECIAL = {"Space": im.Key.Space, "Shift": im.Key.LeftShift, "Ctrl": im.Key.LeftCtrl} | {
@@ -66,7 +67,9 @@ class Panel(plugin.ViewerPlugin):
         self._read_keys(look)
         always = im.Cond.Always
         im.SetNextWindowPos(im.Vec2(_MARGIN, _MARGIN), always)
-        im.SetNextWindowSize(im.Vec2(_WIDTH, max(screen.y - _TIMELINE - 3 * _MARGIN, 120)), always)
+        im.SetNextWindowSize(
+            im.Vec2(min(_WIDTH, _SHARE * screen.x), max(screen.y - _TIMELINE - 3 * _MARGIN, 120)), always
+        )
         if im.Begin("mjx-arena", flags=_FIXED)[0]:
             self._draw_match(look)
             self._draw_choices(look)

@@ -10,9 +10,9 @@ import sys
 import time
 from urllib.parse import urlsplit
 
+import numpy as np
 import pytest
-from browser import chromium, picture, until
-from selenium.webdriver import ActionChains
+from devtools import tab
 from train_runs import ROOT
 from websockets.sync.client import connect
 
@@ -44,21 +44,18 @@ class Watched:
         return json.loads(connection.getresponse().read())
 
     def until(self, condition):
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while not condition(found := self.status()):
             assert time.monotonic() < deadline, found
             time.sleep(0.05)
         return found
 
-    def click(self, browser, name):
-        """Clicks on a control of the panel, which lies on the page as the status says; holds until it is drawn."""
-        x, y = self.until(lambda found: name in found["places"])["places"][name]
-        mouse = ActionChains(browser, duration=0)
-        mouse.w3c_actions.pointer_action.move_to_location(round(x), round(y))
-        mouse.w3c_actions.pointer_action.pointer_down()
-        mouse.w3c_actions.pointer_action.pause(1.0)
-        mouse.w3c_actions.pointer_action.pointer_up()
-        mouse.perform()
+    def click(self, page, name):
+        """Clicks on a control of the panel, which lies on the page where the status says."""
+        place = self.until(lambda found: name in found["places"])["places"][name]
+        page.mouse(*place, down=True)
+        time.sleep(3)  # the panel is drawn meanwhile, and sees the button held
+        page.mouse(*place, down=False)
 
     def stream(self, path="/state"):
         """Looks on, as a page does."""
@@ -106,31 +103,36 @@ def test_a_run_is_watched_and_followed_while_it_trains(watch, tmp_path):
     assert "no browser looks on: the match waits" in seen.text + rest
 
 
-def test_a_page_shows_the_match_takes_keys_and_lets_others_look_on(watch, tmp_path):
+def test_a_page_shows_the_match_takes_keys_and_lets_others_look_on(watch):
     seen = Watched(watch("task=humanoid_duel", "players=[person,champion:humanoid_duel/tenth]"))
     address = re.search(r"http://\S+", seen.text)[0]
-    with chromium(480, 640, online=True) as browser, chromium(320, 240, online=True) as other:
-        browser.get(address[:-4] + "nope")
-        assert "the address that the terminal shows" in browser.page_source
-        browser.get(address)
+    with tab(640, 480) as page, tab(200, 150) as other:
+        page.open(address[:-4] + "nope")
+        until(lambda: "the address that the terminal shows" in page.value("document.body.innerText"))
+        page.open(address)
         seen.until(lambda found: found["ready"] and found["number"] > 50)
-        assert "token" not in browser.current_url  # it is a cookie now
-        other.get(address)
-        until(other, "document.querySelector('canvas') !== null")
-
-        def drawn():
-            pixels = picture(browser, tmp_path).astype(int)
-            red, green, blue = pixels[..., 0], pixels[..., 1], pixels[..., 2]
-            return ((red > 2 * blue) & (red > 90)).sum() > 200 and ((blue > 2 * red) & (blue > 90)).sum() > 200
-
-        deadline = time.monotonic() + 60
-        while not drawn():
-            assert time.monotonic() < deadline
-        ActionChains(browser).key_down("w").perform()
+        assert page.value("location.search") == ""  # the token is a cookie now
+        until(lambda: (red_and_blue(page.picture()) > 200).all())
+        page.key("W", down=True)
         seen.until(lambda found: found["held"] == found["acted"] == ["W"])
-        ActionChains(browser).key_up("w").perform()
+        page.key("W", down=False)
         seen.until(lambda found: found["held"] == [])
-        seen.click(browser, "red")
-        seen.click(browser, "red=champion:humanoid_duel/third")
+        seen.click(page, "red")
+        seen.click(page, "red=champion:humanoid_duel/third")
         found = seen.until(lambda found: found["chosen"][0] == "champion:humanoid_duel/third")
         assert found["players"][1] == "champion:humanoid_duel/tenth" and found["note"] == ""
+        other.open(address)
+        until(lambda: (red_and_blue(other.picture()) > 20).all())
+
+
+def red_and_blue(picture):
+    """Returns how many pixels have the agents' colours."""
+    red, blue = picture[..., 0].astype(int), picture[..., 2].astype(int)
+    return np.array([((red > 2 * blue) & (red > 90)).sum(), ((blue > 2 * red) & (blue > 90)).sum()])
+
+
+def until(condition):
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
