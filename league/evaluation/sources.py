@@ -61,7 +61,7 @@ class RunSource:
     def __init__(self, folder: str | Path, step: int | None = None, engine: str | None = None):
         self.folder = Path(folder)
         if not run_folder.finished_steps(self.folder):
-            raise SettingError("run", folder, "is no run's folder with a finished checkpoint")
+            raise SettingError("run", folder, "is no run's folder with a finished checkpoint, and no exported .npz")
         self.settings = _on_engine(from_mapping(run_folder.read_config(self.folder)), engine)
         self.arena = registry.build(self.settings.task, self.settings.physics)
         self.policy = Policy(self.arena.observation_size, self.arena.action, self.settings.ppo)
