@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 import tempfile
+import time
 import urllib.request
 from collections.abc import Iterator
 from typing import Any
@@ -37,8 +38,14 @@ class Tab:
                 return answer["result"]
 
     def open(self, address: str) -> None:
-        """Begins to open a page."""
+        """Opens a page, and waits until it has been loaded."""
         self.ask("Page.navigate", url=address)
+        deadline = time.monotonic() + _PATIENCE
+        while time.monotonic() < deadline:
+            with contextlib.suppress(AssertionError):  # for a moment no page is attached
+                if self.value("document.readyState") == "complete":
+                    return
+            time.sleep(0.1)
 
     def value(self, expression: str) -> Any:
         """Returns the value of a JavaScript expression."""

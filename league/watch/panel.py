@@ -31,6 +31,7 @@ class Panel(plugin.ViewerPlugin):
         self._look: Look | None = None
         self._aimed, self._seat, self._as_filmed = 0, 0, False
         self._held: frozenset[str] = frozenset()
+        self._pressed = False
         self._sliders: dict[int, float] = {}
         self._places: dict[str, tuple[float, ...]] = {}  # middle of each control on the page, pixels
 
@@ -43,7 +44,7 @@ class Panel(plugin.ViewerPlugin):
         names += ("reel", "control_dt", "rate", "late", "note", "ended", "explained")
         actions = [np.asarray(move.action).tolist() for move in look.frame.moves]
         frame = {"number": look.frame.number, "time": look.frame.time, "actions": actions}
-        own = {"ready": True, "held": sorted(self._held), "acted": sorted(look.acted), "places": places}
+        own = {"ready": True, "pressed": self._pressed, "held": sorted(self._held), "acted": sorted(look.acted), "places": places}
         return own | {name: getattr(look, name) for name in names} | frame
 
     @studio.handler
@@ -65,6 +66,7 @@ class Panel(plugin.ViewerPlugin):
         if look is None:
             return
         self._read_keys(look)
+        self._pressed = im.IsMouseDown(im.MouseButton.Left)
         always = im.Cond.Always
         im.SetNextWindowPos(im.Vec2(_MARGIN, _MARGIN), always)
         im.SetNextWindowSize(
@@ -73,6 +75,8 @@ class Panel(plugin.ViewerPlugin):
         if im.Begin("mjx-arena", flags=_FIXED)[0]:
             self._draw_match(look)
             self._draw_choices(look)
+            if look.note:
+                im.TextWrapped(look.note)
             self._draw_details(look)
         im.End()
         im.SetNextWindowPos(im.Vec2(_MARGIN, screen.y - _TIMELINE - _MARGIN), always)
@@ -95,10 +99,7 @@ class Panel(plugin.ViewerPlugin):
             im.Text(f"{wins:3d}  {name}: {player}")
         draws = f"{look.draws} draws   " if len(look.seats) > 1 else ""
         im.Text(f"{draws}{look.frame.time:6.2f} s   {look.rate:.0f} control steps/s, {look.late} late")
-        if look.ended:
-            im.TextColored(im.Vec4(1, 0.8, 0.3, 1), look.ended)
-        if look.note:
-            im.TextWrapped(look.note)
+        im.TextColored(im.Vec4(1, 0.8, 0.3, 1), look.ended or " ")  # always a line, for nothing below to move
 
     def _draw_choices(self, look: Look) -> None:
         self._combo("task", look.task, look.tasks, functools.partial(self._wish, "choose_task"))

@@ -53,9 +53,9 @@ class Watched:
     def click(self, page, name):
         """Clicks on a control of the panel, which lies on the page where the status says."""
         place = self.until(lambda found: name in found["places"])["places"][name]
-        page.mouse(*place, down=True)
-        time.sleep(3)  # the panel is drawn meanwhile, and sees the button held
-        page.mouse(*place, down=False)
+        for down in (True, False):
+            page.mouse(*place, down=down)
+            self.until(lambda found, down=down: found["pressed"] == down)
 
     def stream(self, path="/state"):
         """Looks on, as a page does."""
