@@ -5,9 +5,9 @@ from collections.abc import Iterable
 import mujoco
 import numpy as np
 
-from mjx_arena.tasks.car_soccer import car
 from mjx_arena.bodies.ground import UNSEEN
 from mjx_arena.bodies.shapes import Shape
+from mjx_arena.tasks.car_soccer import car
 from mjx_arena.tasks.car_soccer.units import METRE
 
 _LOW = -car.REST_HEIGHT + 6  # uu, of the underside from a car's centre

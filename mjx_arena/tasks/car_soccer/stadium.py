@@ -6,9 +6,9 @@ All is of plain shapes and MuJoCo's built-in textures, so that a saved model has
 import mujoco
 import numpy as np
 
-from mjx_arena.tasks.car_soccer import boost, coachwork, field
 from mjx_arena.bodies.ground import UNSEEN
 from mjx_arena.bodies.shapes import Shape
+from mjx_arena.tasks.car_soccer import boost, coachwork, field
 from mjx_arena.tasks.car_soccer.units import METRE
 
 BLUE, ORANGE = (0.12, 0.36, 1.0), (1.0, 0.45, 0.05)  # of the teams, that which attacks towards +y first
