@@ -52,4 +52,3 @@ class Timeline:
             if np.linalg.norm(way[dof : dof + size]) > _FASTEST * self._control_dt:
                 way[model.dof_treeid == model.dof_treeid[dof]] = 0
         return way
-
