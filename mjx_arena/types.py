@@ -43,7 +43,7 @@ class Shot(NamedTuple):
 
 
 class View(NamedTuple):
-    """The camera of an arena's pictures, and the labels in them. Its functions belong to a module: processes pass it."""
+    """The camera of an arena's pictures, and the labels in them. Its functions can be pickled."""
 
     distance: float = 3.6  # m
     lookat: tuple[float, float, float] | None = None  # m, the point to look at; None follows the bodies

@@ -44,7 +44,8 @@ class Panel(plugin.ViewerPlugin):
         names += ("reel", "control_dt", "rate", "late", "note", "ended", "explained")
         actions = [np.asarray(move.action).tolist() for move in look.frame.moves]
         frame = {"number": look.frame.number, "time": look.frame.time, "actions": actions}
-        own = {"ready": True, "pressed": self._pressed, "held": sorted(self._held), "acted": sorted(look.acted), "places": places}
+        keys = {"held": sorted(self._held), "acted": sorted(look.acted)}
+        own = {"ready": True, "pressed": self._pressed, "places": places, **keys}
         return own | {name: getattr(look, name) for name in names} | frame
 
     @studio.handler

@@ -1,9 +1,8 @@
 """Meshes out of prisms, for pictures: many lines, bars and discs in one mesh are drawn faster than as geoms."""
 
-from collections.abc import Sequence
-
 import mujoco
 import numpy as np
+from numpy.typing import ArrayLike
 
 
 class Shape:
@@ -13,7 +12,7 @@ class Shape:
         self._points, self._faces, self._size = [], [], 0
 
     def prism(self, corners: np.ndarray, up: np.ndarray) -> None:
-        """Adds the prism on a convex polygon `corners` `[n, 3]`, counterclockwise as seen from `up` `[3]`, its height."""
+        """Adds the prism from a convex polygon `[n, 3]`, counterclockwise seen from above, along `up` `[3]`."""
         num = len(corners)
         this, ring = np.arange(num), np.roll(np.arange(num), -1)
         caps = [[0, index + 1, index] for index in range(1, num - 1)]
@@ -23,7 +22,7 @@ class Shape:
         self._faces.append(np.array([*caps, *sides]) + self._size)
         self._size += 2 * num
 
-    def strip(self, start: Sequence[float], end: Sequence[float], width: float, height: float) -> None:
+    def strip(self, start: ArrayLike, end: ArrayLike, width: float, height: float) -> None:
         """Adds a strip on the ground between two points `(x, y)`, which it passes by half its width."""
         along = np.subtract(end, start) / np.linalg.norm(np.subtract(end, start)) * width / 2
         aside = np.array([-along[1], along[0]])
@@ -31,12 +30,13 @@ class Shape:
         corners = np.array([before + aside, before - aside, after - aside, after + aside])
         self.prism(np.column_stack([corners, np.zeros(4)]), np.array([0, 0, height]))
 
-    def path(self, places: Sequence[Sequence[float]], width: float, height: float) -> None:
+    def path(self, places: ArrayLike, width: float, height: float) -> None:
         """Adds the strips between successive points `(x, y)`."""
-        for start, end in zip(places[:-1], places[1:], strict=True):
+        points = np.asarray(places)
+        for start, end in zip(points[:-1], points[1:], strict=True):
             self.strip(start, end, width, height)
 
-    def bar(self, start: Sequence[float], end: Sequence[float], radius: float, sides: int = 4) -> None:
+    def bar(self, start: ArrayLike, end: ArrayLike, radius: float, sides: int = 4) -> None:
         """Adds a bar between two points `(x, y, z)`; with many sides a cylinder."""
         up = np.subtract(end, start)
         first = np.cross(up, [1.0, 0, 0] if abs(up[0]) < 0.9 * np.linalg.norm(up) else [0, 1.0, 0])
@@ -45,10 +45,8 @@ class Shape:
         angle = 2 * np.pi * (np.arange(sides)[:, None] + 0.5) / sides
         self.prism(np.array(start) + radius * (np.cos(angle) * first + np.sin(angle) * second), up)
 
-    def grid(
-        self, corner: Sequence[float], across: Sequence[float], along: Sequence[float], cell: float, radius: float
-    ):
-        """Adds the bars of a net between `corner`, `corner + across` and `corner + along`, with cells of about `cell`."""
+    def grid(self, corner: ArrayLike, across: ArrayLike, along: ArrayLike, cell: float, radius: float):
+        """Adds the bars of a net that goes `across` and `along` from a corner, with cells of about `cell`."""
         for one, other in ((across, along), (along, across)):
             for share in np.linspace(0, 1, round(float(np.linalg.norm(one)) / cell) + 1):
                 start = np.add(corner, share * np.array(one))

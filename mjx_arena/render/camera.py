@@ -9,7 +9,7 @@ _CALM = 0.25  # s; what is older than that counts little for where the camera is
 
 
 class Camera:
-    """The camera of `view`, for films and viewers. It is stateful: `cut` begins a shot, and `follow` goes on with it."""
+    """The camera of `view`, for films and viewers: `cut` begins a shot, and `follow` goes on with it."""
 
     def __init__(self, model: mujoco.MjModel, view: View):
         self._view = view

@@ -1,4 +1,4 @@
-"""What is written into a film: clock, players and their points, reward terms, keys; and how it follows from episodes."""
+"""What is written into a film, clock, players, points, reward terms and keys, and how it follows from episodes."""
 
 import math
 from collections.abc import Sequence

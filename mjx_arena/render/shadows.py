@@ -48,32 +48,20 @@ class Shadows:
 
     def window(self, scene: mujoco.MjvScene, data: mujoco.MjData, width: int, height: int) -> Window:
         """Returns the part with shadows of a picture of `width` x `height` pixels; its size is 0 if there are none."""
-        camera = scene.camera[0]
+        camera, pixels = scene.camera[0], np.array([width, height])
         top, bottom = camera.frustum_top, camera.frustum_bottom
         half = (top - bottom) / 2 * width / height
         low, size = np.array([-half, bottom]), np.array([2 * half, top - bottom])
+        first, last = np.zeros(2, int), pixels
         places = self._places(scene, data)
-        pixels = np.array([width, height])
-        if places is None:
-            first, last = np.zeros(2, int), pixels
-        else:
-            centres, radii = places
-            eye = (np.array(scene.camera[0].pos) + np.array(scene.camera[1].pos)) / 2
-            ahead, up = np.array(camera.forward), np.array(camera.up)
-            seen = (centres - eye) @ np.stack([np.cross(ahead, up), up, ahead], 1)
-            # m by which a sphere's edge is at least before the camera; it may stand beside it, and then be anywhere
-            depth = seen[:, 2] - radii
-            if (depth < camera.frustum_near).any():
-                first, last = np.zeros(2, int), pixels
-            else:
-                scale = camera.frustum_near / depth[:, None]
-                ends = np.concatenate([(seen[:, :2] + sign * radii[:, None]) * scale for sign in (-1, 1)])
-                ends = np.concatenate([ends, seen[:, :2] * camera.frustum_near / seen[:, 2:]])
-                share = (ends - low) / size * pixels
-                first = np.clip(np.floor(share.min(0)) - _MARGIN, 0, pixels).astype(int)
-                last = np.clip(np.ceil(share.max(0)) + _MARGIN, 0, pixels).astype(int)
+        ends = None if places is None else _on_near_plane(scene, *places)
+        if ends is not None:
+            share = (ends - low) / size * pixels
+            first = np.clip(np.floor(share.min(0)) - _MARGIN, 0, pixels).astype(int)
+            last = np.clip(np.ceil(share.max(0)) + _MARGIN, 0, pixels).astype(int)
         (left, under), (right, over) = low + size * first / pixels, low + size * last / pixels
-        return Window(*first.tolist(), *(last - first).tolist(), (left, right, under, over))
+        (column, row), (wide, high) = first.tolist(), (last - first).tolist()
+        return Window(column, row, wide, high, (left, right, under, over))
 
     def _places(self, scene: mujoco.MjvScene, data: mujoco.MjData) -> tuple[np.ndarray, np.ndarray] | None:
         """Returns spheres `[n, 3]`, `[n]` around what moves and its shadows on the ground; None if they are anywhere.
@@ -92,6 +80,20 @@ class Shadows:
         # A sphere's shadow on the ground is longer than the sphere, the lower the sun.
         longest = 1 / min([1.0, *(abs(float(light.dir[2])) for light in lights)])
         return np.concatenate(centres), np.tile(self._radius * longest, len(centres))
+
+
+def _on_near_plane(scene: mujoco.MjvScene, centres: np.ndarray, radii: np.ndarray) -> np.ndarray | None:
+    """Returns corners `[4 n, 2]` around the pictures of spheres on the near plane, m; None if one reaches behind it."""
+    first, second = scene.camera
+    eye, ahead, up = (np.array(first.pos) + np.array(second.pos)) / 2, np.array(first.forward), np.array(first.up)
+    seen = (centres - eye) @ np.stack([np.cross(ahead, up), up, ahead], 1)
+    nearest = seen[:, 2] - radii
+    if (nearest < first.frustum_near).any():
+        return None
+    ends = [(seen[:, :2] + sign * radii[:, None]) / nearest[:, None] for sign in (-1, 1)]
+    # What is left of the middle of the picture is even more so at its near end, so its right end needs the far one.
+    ends += [(seen[:, :2] + sign * radii[:, None]) / (seen[:, 2] + radii)[:, None] for sign in (-1, 1)]
+    return first.frustum_near * np.concatenate(ends)
 
 
 def _casting(scene: mujoco.MjvScene) -> list[mujoco.MjvLight]:

@@ -6,6 +6,7 @@ import numpy as np
 # m/s; a body that moves faster was put elsewhere, as are cars that come back and ants that are out. The ball of car
 # soccer flies at 60 m/s at most.
 _FASTEST = 90.0
+_TRANSLATIONS = {int(mujoco.mjtJoint.mjJNT_FREE): 3, int(mujoco.mjtJoint.mjJNT_SLIDE): 1}
 
 
 class Timeline:
@@ -13,8 +14,12 @@ class Timeline:
 
     def __init__(self, model: mujoco.MjModel, poses: np.ndarray, control_dt: float):
         self._model, self._poses, self._control_dt = model, poses, control_dt
-        kinds = (mujoco.mjtJoint.mjJNT_FREE, mujoco.mjtJoint.mjJNT_SLIDE)
-        self._moving = [(joint.dofadr[0], 3 if joint.type == kinds[0] else 1) for joint in _joints(model, kinds)]
+        # First of the degrees of freedom that move a body, and how many they are.
+        self._moving = [
+            (int(dof), _TRANSLATIONS[int(kind)])
+            for dof, kind in zip(model.jnt_dofadr, model.jnt_type, strict=True)
+            if int(kind) in _TRANSLATIONS
+        ]
         self._step, self._way = -1, np.zeros(model.nv)
 
     @property
@@ -47,7 +52,3 @@ class Timeline:
             if np.linalg.norm(way[dof : dof + size]) > _FASTEST * self._control_dt:
                 way[model.dof_treeid == model.dof_treeid[dof]] = 0
         return way
-
-
-def _joints(model: mujoco.MjModel, kinds: tuple[mujoco.mjtJoint, ...]) -> list:
-    return [model.joint(index) for index in range(model.njnt) if model.jnt_type[index] in kinds]

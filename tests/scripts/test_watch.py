@@ -103,6 +103,7 @@ def test_a_run_is_watched_and_followed_while_it_trains(watch, tmp_path):
     assert "no browser looks on: the match waits" in seen.text + rest
 
 
+@pytest.mark.slow  # a minute and more on two cores, where software draws the page
 def test_a_page_shows_the_match_takes_keys_and_lets_others_look_on(watch):
     seen = Watched(watch("task=humanoid_duel", "players=[person,champion:humanoid_duel/tenth]"))
     address = re.search(r"http://\S+", seen.text)[0]

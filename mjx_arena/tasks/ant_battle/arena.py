@@ -105,8 +105,8 @@ class AntBattle(Arena):
         self.observation_size = len(self.observation_names)
         spec = ant.build_ants(self.num_agents, 1 / 60 / settings.substeps, settings.ring_radius)
         self.physics = make_physics(spec, physics)
-        self.mj_spec = ant.draw_edge(spec, settings.ring_radius)
-        self.mj_model = self.mj_spec.compile()
+        self.mj_spec = drawn = ant.draw_edge(spec, settings.ring_radius)
+        self.mj_model = drawn.compile()
         self.control_dt = float(self.mj_model.opt.timestep) * settings.substeps
         self.time_limit = settings.time_limit
         place, look = (0.0, 0.0, 0.2), {"seats": ant.COLOUR_NAMES, "colours": ant.COLOURS}

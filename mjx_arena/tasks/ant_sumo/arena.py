@@ -114,8 +114,8 @@ class AntSumo(Arena):
         super().__init__(settings, physics)
         spec = ant.build_ants(2, 1 / 60 / settings.substeps, settings.ring_radius)
         self.physics = make_physics(spec, physics)
-        self.mj_spec = ant.draw_edge(spec, settings.ring_radius)
-        self.mj_model = self.mj_spec.compile()
+        self.mj_spec = drawn = ant.draw_edge(spec, settings.ring_radius)
+        self.mj_model = drawn.compile()
         self.control_dt = float(self.mj_model.opt.timestep) * settings.substeps
         self.time_limit = settings.time_limit
 

@@ -87,8 +87,8 @@ def build(timestep: float, hurdle: bool, drawn: bool = False) -> mujoco.MjSpec:
     """Builds a model of the runner on its track, for engine steps of `timestep` s; at `qpos` 0 joint angles are 0.
 
     Rotations are about +y, along which the camera looks, so that angles are Box2D's and joints turn the other way.
-    `hurdle` adds a post that is hinged to the track at `HURDLE_AT`. `drawn` adds boxes and the track for pictures only, which would
-    cost the engine time in every step.
+    `hurdle` adds a post that is hinged to the track at `HURDLE_AT`. `drawn` adds boxes and the track for pictures only,
+    which would cost the engine time in every step.
     """
     spec = with_ground(timestep)
     spec.option.gravity = [0, 0, -1]

@@ -1,4 +1,4 @@
-"""The track as pictures show it: lanes with marks on grass, a sign every ten metres, the finish. Engines never see it."""
+"""The track as pictures show it: lanes with marks, a sign every ten metres, the finish. Engines never see it."""
 
 import mujoco
 import numpy as np
