@@ -12,7 +12,7 @@ from mjx_arena import opengl
 from mjx_arena.render.shadows import Window
 from mjx_arena.validation import SettingError
 
-# Pixels drawn for each pixel of a picture, along each side. On a CPU a third of what OpenGL's multisampling costs, which
+# Pixels drawn for each pixel of a picture, along each side. It costs a CPU a third of OpenGL's multisampling, which
 # smooths the edges of bodies alone, and not those within textures and shadows.
 _FINER = 1.25
 _SHADOW_MAP = 1024  # pixels of its side, around what the camera looks at; MuJoCo's 4096 take most of a CPU's time
