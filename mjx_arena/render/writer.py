@@ -92,7 +92,7 @@ def write_stills(path: Path, model: mujoco.MjModel, moments: Sequence[Moment], v
     """Writes `moments` side by side as one picture, in squares of `size` pixels. Raises RenderError and OSError."""
     strip = np.empty((size, len(moments), size, 3), np.uint8)
     for index, frame in enumerate(draw(model, moments, 2 * size, 2 * size, view)):  # for smoother edges
-        strip[:, index] = Image.fromarray(frame).resize((size, size), Image.Resampling.BOX)
+        strip[:, index] = np.asarray(Image.fromarray(frame).resize((size, size), Image.Resampling.BOX))
     with draft_of(path) as draft:
         imageio.v2.imwrite(draft, strip.reshape(size, -1, 3))
 
