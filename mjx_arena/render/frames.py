@@ -53,7 +53,7 @@ def draw(
             lens.lookat[:], lens.distance, lens.azimuth, lens.elevation = shot
             mujoco.mjv_updateScene(model, data, option, None, lens, mujoco.mjtCatBit.mjCAT_ALL, scene)
             shadows.focus(scene, canvas.context, np.array(shot.lookat), shot.distance)
-            frame = canvas.take(scene, shadows.window(scene, data, canvas.drawn.width, canvas.drawn.height))
+            frame = canvas.take(scene, shadows.windows(scene, data, canvas.drawn.width, canvas.drawn.height))
             if moment.caption is not None:
                 overlay.write(frame, moment.caption)
             yield frame

@@ -91,8 +91,8 @@ def write_gif(
 def write_stills(path: Path, model: mujoco.MjModel, moments: Sequence[Moment], view: View, size: int = 320) -> None:
     """Writes `moments` side by side as one picture, in squares of `size` pixels. Raises RenderError and OSError."""
     strip = np.empty((size, len(moments), size, 3), np.uint8)
-    for index, frame in enumerate(draw(model, moments, size, size, view)):
-        strip[:, index] = frame
+    for index, frame in enumerate(draw(model, moments, 2 * size, 2 * size, view)):  # for smoother edges
+        strip[:, index] = np.asarray(Image.fromarray(frame).resize((size, size), Image.Resampling.BOX))
     with draft_of(path) as draft:
         imageio.v2.imwrite(draft, strip.reshape(size, -1, 3))
 

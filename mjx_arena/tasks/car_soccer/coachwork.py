@@ -25,7 +25,7 @@ def add_meshes(spec: mujoco.MjSpec) -> None:
         for side in (-1, 1):
             middle = np.array([x, side * y, radius - car.REST_HEIGHT]) * METRE
             for shape, share, half in ((tyres, 1, 0.08), (rims, 0.55, 0.09)):
-                shape.bar(middle - [0, half, 0], middle + [0, half, 0], share * radius * METRE, sides=20)
+                shape.bar(middle - [0, half, 0], middle + [0, half, 0], share * radius * METRE, sides=14)
     tyres.add_to(spec, "tyres")
     rims.add_to(spec, "rims_of_wheels")
 

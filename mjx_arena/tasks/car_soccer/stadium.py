@@ -18,13 +18,14 @@ _STRIPES = 20  # of mown grass
 _X, _Y = field.HALF_WIDTH * METRE, field.HALF_LENGTH * METRE
 _GOAL, _BAR, _DEPTH = (size * METRE for size in (field.GOAL_HALF_WIDTH, field.GOAL_HEIGHT, field.GOAL_DEPTH))
 _CORNER = np.array([field.CORNER * METRE - _Y, field.CORNER * METRE - _X])  # x and y where the cut corners begin
-_GLASS, _BOARD = 7.0, 1.1  # m, heights of the walls as they are drawn; the game's are 20 m and would hide the sky
+_GLASS, _BOARD = 4.5, 1.1  # m, heights of the walls as they are drawn; the game's are 20 m and would hide the sky
 _SAND, _STEEL = [0.36, 0.38, 0.4, 1], [0.85, 0.88, 0.92, 1]
 
 
 def dress(spec: mujoco.MjSpec, num_cars: int) -> None:
     """Adds all that pictures show to the model of ball and cars: daylight, the stadium, patterns and coachwork."""
-    spec.visual.quality.numquads = 1  # boxes and planes are lit from afar, so evenly
+    quality = spec.visual.quality  # corners cost time on a CPU; boxes and planes are lit from afar, so evenly
+    quality.numquads, quality.numslices, quality.numstacks = 1, 24, 14
     _add_daylight(spec)
     _add_pitch(spec)
     for sign, rgb in ((-1, BLUE), (1, ORANGE)):
@@ -88,12 +89,12 @@ def _add_goal(spec: mujoco.MjSpec, sign: int, rgb: tuple[float, float, float]) -
     front, back, width, depth, height = sign * _Y, sign * (_Y + _DEPTH), (2 * _GOAL, 0, 0), (0, sign * _DEPTH, 0), _BAR
     frame, net = Shape(), Shape()
     for x in (-_GOAL, _GOAL):
-        frame.bar((x, front, 0), (x, front, height), 0.2, sides=12)
-        frame.bar((x, front, height), (x, back, height), 0.1, sides=8)
-        frame.bar((x, back, 0), (x, back, height), 0.1, sides=8)
+        frame.bar((x, front, 0), (x, front, height), 0.2, sides=10)
+        frame.bar((x, front, height), (x, back, height), 0.1, sides=6)
+        frame.bar((x, back, 0), (x, back, height), 0.1, sides=6)
         net.grid((x, front, 0), depth, (0, 0, height), cell=1.3, radius=0.04)
-    frame.bar((-_GOAL - 0.2, front, height), (_GOAL + 0.2, front, height), 0.2, sides=12)
-    frame.bar((-_GOAL, back, height), (_GOAL, back, height), 0.1, sides=8)
+    frame.bar((-_GOAL - 0.2, front, height), (_GOAL + 0.2, front, height), 0.2, sides=10)
+    frame.bar((-_GOAL, back, height), (_GOAL, back, height), 0.1, sides=6)
     net.grid((-_GOAL, back, 0), width, (0, 0, height), cell=1.3, radius=0.04)
     net.grid((-_GOAL, front, height), width, depth, cell=1.3, radius=0.04)
     _add_shape(spec, f"goal_{sign:+d}", frame, [*rgb, 1])
@@ -112,8 +113,7 @@ def _add_walls(spec: mujoco.MjSpec) -> None:
                 _add_wall(spec, start, end, (_BOARD, _GLASS), 0.02, [0.75, 0.88, 1, 0.14])
                 rails.bar((*start, _GLASS), (*end, _GLASS), 0.1)
                 rails.bar((*end, 0), (*end, _GLASS), 0.1)
-        _add_wall(spec, (-_GOAL, sign * _Y), (_GOAL, sign * _Y), (_BAR, _GLASS), 0.02, [*rgb, 0.25])
-        rails.bar((-_GOAL, sign * _Y, _GLASS), (_GOAL, sign * _Y, _GLASS), 0.1)
+        _add_wall(spec, (-_GOAL, sign * _Y), (_GOAL, sign * _Y), (_BAR, _BAR + 1.5), 0.04, [*rgb, 1])
     _add_shape(spec, "rails", rails, _STEEL)
 
 
@@ -133,8 +133,9 @@ def _add_pads(spec: mujoco.MjSpec) -> None:
     rims, plates = Shape(), Shape()
     for (x, y), big in zip(boost.PADS * METRE, boost.IS_BIG, strict=True):
         radius = 1.5 if big else 0.75
-        rims.bar((x, y, 0), (x, y, 0.03), radius, sides=24)
-        plates.bar((x, y, 0), (x, y, 0.05), 0.7 * radius, sides=24)
+        sides = 20 if big else 12
+        rims.bar((x, y, 0), (x, y, 0.03), radius, sides)
+        plates.bar((x, y, 0), (x, y, 0.05), 0.7 * radius, sides)
         if big:
             sphere = {"type": mujoco.mjtGeom.mjGEOM_SPHERE, "size": [0.55, 0, 0], "material": "glow"}
             spec.worldbody.add_geom(pos=[x, y, 1.1], **sphere, **UNSEEN)

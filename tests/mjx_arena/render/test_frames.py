@@ -6,7 +6,7 @@ import pytest
 
 from mjx_arena.render import Moment, RenderError, draw, render
 from mjx_arena.render.caption import Caption
-from mjx_arena.render.shadows import Shadows, Window
+from mjx_arena.render.shadows import Shadows
 from mjx_arena.types import View
 
 SCENE = """<mujoco><statistic extent='3'/><worldbody>
@@ -51,17 +51,17 @@ def test_captions_are_written_and_furniture_is_moved(model):
 def test_shadows_are_those_of_the_whole_picture(model, monkeypatch):
     poses = np.tile(model.qpos0, (2, 1))
     poses[1, :3] = 0.4, 0.5, 0.3
-    parts, found = [], Shadows.window
+    parts, found = [], Shadows.windows
 
-    def window(self, *arguments):
+    def windows(self, *arguments):
         parts.append(found(self, *arguments))
         return parts[-1]
 
-    monkeypatch.setattr(Shadows, "window", window)
+    monkeypatch.setattr(Shadows, "windows", windows)
     drawn = list(render(model, poses, *SIZE))
-    monkeypatch.setattr(Shadows, "_places", lambda *_: None)
+    monkeypatch.setattr(Shadows, "_spheres", lambda self, scene, _: [(np.array(scene.camera[0].pos)[None], np.ones(1))])
     whole = list(render(model, poses, *SIZE))
-    for part, full in zip(parts[:2], parts[2:], strict=True):
+    for (part,), (full,) in zip(parts[:2], parts[2:], strict=True):
         assert part.width * part.height < 0.5 * full.width * full.height and full[:2] == (0, 0)
     for one, other in zip(drawn, whole, strict=True):
         assert (np.abs(one.astype(int) - other) > 8).any(-1).mean() < 0.003
@@ -69,11 +69,35 @@ def test_shadows_are_those_of_the_whole_picture(model, monkeypatch):
         assert shadow[40:].sum() > 10  # so there is one
 
 
-def test_what_stands_fixed_may_cast_shadows_anywhere():
-    model = mujoco.MjModel.from_xml_string(SCENE.replace("<body", "<geom type='box' size='1 1 1'/><body"))
-    scene, data = mujoco.MjvScene(model, 10), mujoco.MjData(model)
-    option, camera = mujoco.MjvOption(), mujoco.MjvCamera()
-    mujoco.mj_forward(model, data)
-    mujoco.mjv_updateScene(model, data, option, None, camera, mujoco.mjtCatBit.mjCAT_ALL, scene)
-    part = Shadows(model).window(scene, data, *SIZE)
-    assert isinstance(part, Window) and part[:4] == (0, 0, *SIZE)
+@pytest.fixture
+def parts():
+    """The parts of a picture with shadows, of a scene `xml` in a pose."""
+
+    def find(xml, qpos=None):
+        model = mujoco.MjModel.from_xml_string(xml)
+        scene, data, camera = mujoco.MjvScene(model, 10), mujoco.MjData(model), mujoco.MjvCamera()
+        data.qpos[:] = model.qpos0 if qpos is None else qpos
+        camera.distance, camera.elevation, camera.azimuth = 6, -20, 90
+        mujoco.mj_forward(model, data)
+        mujoco.mjv_updateScene(model, data, mujoco.MjvOption(), None, camera, mujoco.mjtCatBit.mjCAT_ALL, scene)
+        return Shadows(model).windows(scene, data, *SIZE)
+
+    return find
+
+
+def test_what_stands_fixed_may_cast_shadows_anywhere(parts):
+    (part,) = parts(SCENE.replace("<body", "<geom type='box' size='1 1 1'/><body"))
+    assert part[:4] == (0, 0, *SIZE)
+
+
+def test_bodies_far_apart_have_a_part_each_and_none_behind_the_camera(parts):
+    pair = SCENE.replace("</worldbody>", "<body><freejoint/><geom size='.2'/></body></worldbody>")
+
+    def poses(*places):
+        return np.concatenate([[*place, 1, 0, 0, 0] for place in places])
+
+    left, right = sorted(parts(pair, poses((-2.2, 0, 0.3), (2.2, 0, 0.3))))
+    assert left.left + left.width < SIZE[0] / 2 < right.left
+    assert len(parts(pair, poses((0, 0, 0.3), (0.3, 0, 0.3)))) == 1
+    assert len(parts(pair, poses((0, 0, 0.3), (0, -40, 0.3)))) == 1
+    assert parts(pair, poses((0, -60, 0.3), (0, -40, 0.3))) == []
