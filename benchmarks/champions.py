@@ -1,7 +1,7 @@
 """Makes a champion of a finished run: exports it and its weaker selves, measures them, and describes them.
 
     python benchmarks/champions.py runs/duel humanoid_duel \
-        --command "python scripts/train.py experiment=duel_league physics=native seed=0"
+        --command "python scripts/train.py experiment=duel_league physics=native seed=0" --commit b080b42
 
 Writes `mjx_arena/champions/<name>.npz`, `<name>_third.npz`, `<name>_tenth.npz`, and the entry `<name>` of
 `champions.json` there. A weaker self is the checkpoint nearest to its share of the run.
@@ -9,11 +9,11 @@ Writes `mjx_arena/champions/<name>.npz`, `<name>_third.npz`, `<name>_tenth.npz`,
 
 import argparse
 import json
-import subprocess
 from pathlib import Path
 
+from league.commands.export import ExportSettings, export
 from league.config.compose import to_mapping
-from league.evaluation import champions, sources
+from league.evaluation import champions
 from league.evaluation.pairings import against_itself, load_pairings
 from league.evaluation.sources import ChampionSource, RunSource
 from league.evaluation.strength import measure
@@ -33,6 +33,7 @@ def main() -> None:
     parser.add_argument("run", type=Path, help="folder of the finished run")
     parser.add_argument("name", help="of the champion; that of the task makes it the task's")
     parser.add_argument("--command", required=True, help="by which the run was trained")
+    parser.add_argument("--commit", required=True, help="at which it was trained")
     parser.add_argument("--matches", type=int, default=1000, help="of each policy")
     parser.add_argument("--seed", type=int, default=1, help="of the matches")
     own = parser.parse_args()
@@ -42,13 +43,12 @@ def main() -> None:
     selves = {self: source.at_fraction(share) for self, share in champions.SELVES.items()}
     for self, contestant in selves.items():
         path = champions.FOLDER / f"{own.name}{'_' if self else ''}{self}.npz"
-        sources.export(contestant, source.settings, source.arena, path)
-        print(f"{path}: iteration {contestant.iteration}, {path.stat().st_size / 1000:.0f} kB", flush=True)
+        export(ExportSettings(run=str(own.run), checkpoint=contestant.iteration, out=str(path)))
     rows = [json.loads(line) for line in (own.run / run_folder.METRICS).read_text(encoding="utf-8").splitlines()]
     about = {
         "task": to_mapping(source.settings)["task"],
         "task_version": source.arena.version,
-        "commit": _git("rev-parse", "--short", "HEAD"),
+        "commit": own.commit,
         "command": own.command,
         "seed": source.settings.seed,
         "iterations": {self or "champion": contestant.iteration for self, contestant in selves.items()},
@@ -87,10 +87,6 @@ def _describe(name: str, about: dict) -> None:
     with draft_of(path) as draft:
         draft.write_text(json.dumps(known | {name: about}, indent=1) + "\n", encoding="utf-8")
     champions.descriptions.cache_clear()
-
-
-def _git(*arguments: str) -> str:
-    return subprocess.run(["git", *arguments], capture_output=True, text=True, check=True).stdout.strip()
 
 
 if __name__ == "__main__":

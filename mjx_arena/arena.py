@@ -118,6 +118,13 @@ class Arena(ABC):
         del held, time, mask
         return advice
 
+    def interfaces(self) -> dict[str, dict[str, Any]]:
+        """Returns what a policy needs to play this game in other simulators, `{name of the export's format: data}`.
+
+        The data go into the exported file as JSON. Most games are played nowhere else.
+        """
+        return {}
+
     def progressed(self, state: ArenaState, progress: Progress) -> ArenaState:
         """Returns the same match as it is after `progress` of a run, for games that change during training."""
         del progress

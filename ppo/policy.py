@@ -122,8 +122,11 @@ class Policy:
         assert isinstance(output, jax.Array)
         if isinstance(self.action, Discrete):
             return Categorical.masked(output, mask)
-        log_std = jnp.clip(state.params["log_std"], self.settings.min_log_std, self.settings.max_log_std)
-        return DiagonalGaussian(output, jnp.broadcast_to(log_std, output.shape), mask)
+        return DiagonalGaussian(output, jnp.broadcast_to(self.log_std(state), output.shape), mask)
+
+    def log_std(self, state: PolicyState) -> jax.Array:
+        """Returns the log standard deviations `[n]` of the controls of a `Box`."""
+        return jnp.clip(state.params["log_std"], self.settings.min_log_std, self.settings.max_log_std)
 
     def value(self, state: PolicyState, observation: jax.Array) -> jax.Array:
         """Returns the value alone, the expected discounted return `[...]`."""

@@ -17,7 +17,7 @@ from mkdocs.structure.pages import Page
 ROOT = Path(__file__).resolve().parents[2]
 _DOCS = "docs/"
 _TOP = {"README.md": "index.md", "CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md"}
-_NOT_AT_HOME = ("Reading on",)  # sections of the README whose part the site's navigation has
+_NOT_AT_HOME = ("Policies in other programs", "Reading on")  # sections of the README that the site has elsewhere
 _SHOWN = {".py": "python", ".sh": "sh", ".yaml": "yaml"}  # files that get a page with their text
 _LINK = re.compile(r"(?<=\]\()([^)\s#]+)(#[^)\s]*)?(?=\))")
 _paths: dict[str, Path] = {}  # place in the site -> file of the repository

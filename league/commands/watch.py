@@ -1,16 +1,24 @@
 """The command watch: shows matches in a browser while they are played, and lets a person play."""
 
+import os
+import sys
 import time
 import webbrowser
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from league.evaluation.sources import open_source
 from league.run import folder as run_folder
 from mjx_arena import compilation_cache, devices, registry
 from mjx_arena.physics import engines
 from mjx_arena.validation import require
+
+if TYPE_CHECKING:
+    from mujoco.studio.viewer_handle import ViewerHandle
+
+    from league.watch.guard import Guard
+    from league.watch.session import Session
 
 PURPOSE = "Shows matches in a browser while they are played: champions, a run that trains, or a person at the keys."
 EXAMPLES = (
@@ -19,8 +27,9 @@ EXAMPLES = (
     "python scripts/watch.py task=qwop 'players=[person]'",
     "python scripts/watch.py task=ant_sumo 'players=[champion:ant_sumo,champion:ant_sumo/tenth]'",
 )
-_LOCAL = ("127.0.0.1", "localhost", "::1")
-_TICK = 1 / 60  # s between two pictures
+_LOCAL, _EVERYWHERE = ("127.0.0.1", "localhost", "::1"), ("0.0.0.0", "::")
+_INTERRUPTED = 130  # exit status
+_TICK, _IDLE = 1 / 60, 0.25  # s between two pictures, and between two looks for a browser
 
 
 @dataclass(frozen=True)
@@ -81,28 +90,47 @@ def watch(own: WatchSettings) -> None:
     panel = Panel()
     guard = Guard(panel.status)
     handle = launch(own.host, port, guard, [panel, session])
-    shown = own.host if own.host not in ("0.0.0.0", "::") else "127.0.0.1"
-    address = f"http://{f'[{shown}]' if ':' in shown else shown}:{port}/?token={guard.token}"
+    address = _announce(own, task, port, guard.token)
+    if own.open:
+        webbrowser.open(address)
+    try:
+        _play(handle, session, guard)
+    except Exception:
+        handle.close()  # a viewer that is left open crashes as the process ends
+        raise
+
+
+def _announce(own: WatchSettings, task: str, port: int, token: str) -> str:
+    """Prints where the browser finds the match; returns that address."""
+    shown = own.host if own.host not in _EVERYWHERE else "127.0.0.1"
+    address = f"http://{f'[{shown}]' if ':' in shown else shown}:{port}/?token={token}"
     if own.host not in _LOCAL:
         print(f"warning: host={own.host} lets in whoever reaches this machine and has the token; nothing is encrypted")
     print(f"watch {task} at {address}\nCtrl-C ends it", flush=True)
-    if own.open:
-        webbrowser.open(address)
+    return address
+
+
+def _play(handle: "ViewerHandle", session: "Session", guard: "Guard") -> None:
+    """Plays until the viewer ends; waits while no browser looks on."""
     waiting = False
-    with handle:
-        while handle.is_running():
-            now = time.monotonic()
-            if guard.watchers:
-                session.advance(now)
-                session.show(now)
-            if waiting != (not guard.watchers):
-                waiting = not guard.watchers
-                print("no browser looks on: the match waits" if waiting else "a browser looks on", flush=True)
-            handle.sync()
-            time.sleep(0.25 if waiting else max(0.0, _TICK - (time.monotonic() - now)))
+    while handle.is_running():
+        now = time.monotonic()
+        if waiting != (guard.watchers == 0):
+            waiting = guard.watchers == 0
+            print("no browser looks on: the match waits" if waiting else "a browser looks on", flush=True)
+        if not waiting:
+            session.advance(now)
+            session.show(now)
+        handle.sync()
+        time.sleep(_IDLE if waiting else max(0.0, _TICK - (time.monotonic() - now)))
 
 
 def run(settings: WatchSettings, written: Mapping[str, Any]) -> None:
-    """Watches for the command line."""
+    """Watches for the command line, until it is interrupted."""
     del written
-    watch(settings)
+    try:
+        watch(settings)
+    except KeyboardInterrupt:
+        # At once: there is nothing to save, and the viewer's threads take seconds to end on a busy machine.
+        sys.stdout.flush()
+        os._exit(_INTERRUPTED)

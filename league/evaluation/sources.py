@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from league import pool
-from league.config.compose import from_mapping, to_mapping
+from league.config.compose import from_mapping
 from league.evaluation import champions, policy_file
 from league.evaluation.policy_file import PolicyFileError, architecture
 from league.run import folder as run_folder
@@ -61,7 +61,7 @@ class RunSource:
     def __init__(self, folder: str | Path, step: int | None = None, engine: str | None = None):
         self.folder = Path(folder)
         if not run_folder.finished_steps(self.folder):
-            raise SettingError("run", folder, "is no run's folder with a finished checkpoint")
+            raise SettingError("run", folder, "is no run's folder with a finished checkpoint, and no exported .npz")
         self.settings = _on_engine(from_mapping(run_folder.read_config(self.folder)), engine)
         self.arena = registry.build(self.settings.task, self.settings.physics)
         self.policy = Policy(self.arena.observation_size, self.arena.action, self.settings.ppo)
@@ -248,16 +248,3 @@ def open_all(paths: Iterable[str], engine: str | None = None) -> list[Source]:
         fits = fits == (first.arena.observation_size, first.arena.num_agents)
         require(fits, "runs", path, f"has other observations, or another number of agents, than {each[0]}")
     return opened
-
-
-def export(contestant: Contestant, settings: RunSettings, arena: Arena, path: str | Path) -> None:
-    """Writes `contestant`, a policy of a run with `settings`, to a file for `open_source`. Raises PolicyFileError."""
-    about = {
-        "task": to_mapping(settings)["task"],
-        "task_version": arena.version,
-        "role": contestant.role,
-        "iteration": contestant.iteration,
-        "arena_steps": contestant.arena_steps,
-        "versions": run_folder.versions(),
-    }
-    policy_file.save(path, contestant.policy, contestant.state, about)

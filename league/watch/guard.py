@@ -8,10 +8,12 @@ import contextlib
 import hmac
 import http
 import json
+import os
 import secrets
 import socket
 from collections.abc import Awaitable, Callable
 from http.cookies import CookieError, SimpleCookie
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -100,6 +102,39 @@ def _text(status: http.HTTPStatus, text: str, headers: dict[str, str] | None = N
         "Content-Length": str(len(body)),
     }
     return Response(status.value, status.phrase, Headers(fields | (headers or {})), body)
+
+
+class OwnSocket(socket.socket):
+    """A listening socket on 127.0.0.1 that accepts connections from this very process alone, where Linux can tell.
+
+    The viewer draws its panel through one, and would take anybody's connection for its own.
+    """
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        """Accepts a connection. Raises BlockingIOError for one of another process, as if there were none."""
+        connection, peer = super().accept()
+        if _is_own(peer[1], self.getsockname()[1]):
+            return connection, peer
+        connection.close()
+        raise BlockingIOError
+
+
+def _is_own(port: int, listening: int) -> bool:
+    """Returns whether this process holds the end at `port` of a connection on 127.0.0.1 to `listening`."""
+    table = Path("/proc/self/net/tcp")
+    if not table.exists():
+        return True
+    ends = [f"0100007F:{number:04X}" for number in (port, listening)]
+    rows = [line.split() for line in table.read_text().splitlines()[1:]]
+    inodes = {f"socket:[{row[9]}]" for row in rows if row[1:3] == ends}
+    return any(_target(path) in inodes for path in Path("/proc/self/fd").iterdir())
+
+
+def _target(path: Path) -> str:
+    try:
+        return os.readlink(path)
+    except OSError:  # closed meanwhile
+        return ""
 
 
 _guarded: dict[socket.socket, Guard] = {}

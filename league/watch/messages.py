@@ -6,6 +6,7 @@ from typing import Any
 from mujoco.studio import messages
 
 from league.watch.match import Frame
+from league.watch.stage import Prop
 from mjx_arena.types import Key, View
 
 
@@ -37,6 +38,7 @@ class Look(messages.Snapshot):
 
     stage: int  # counts the models that were shown
     view: View
+    props: tuple[Prop, ...]
     task: str
     tasks: tuple[str, ...]
     engine: str
@@ -60,6 +62,7 @@ class Look(messages.Snapshot):
     late: int  # control steps that were left out since the session began, because they would have come too late
     note: str  # what is going on, or went wrong
     ended: str  # how the match ended, or ""
+    acted: frozenset[str]  # keys that a person held in the last control step
     sampled: bool
     keyboard: tuple[Key, ...]  # by which a person plays the game
     action_names: tuple[str, ...]

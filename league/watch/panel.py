@@ -4,6 +4,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+import mujoco
 import numpy as np
 from mujoco.studio import messages as studio
 from mujoco.studio import plugin, ux  # pyright: ignore[reportAttributeAccessIssue]
@@ -12,9 +13,10 @@ from mujoco.studio.dear_imgui import dear_imgui as im
 from league.watch import plots
 from league.watch.messages import HeldKeys, Look, Request, Sliders
 from league.watch.players import PERSON
-from league.watch.stage import aim
+from league.watch.stage import Prop, aim
 
 _WIDTH, _MARGIN, _TIMELINE = 350.0, 8.0, 62.0  # pixels
+_SHARE = 0.5  # of a narrow page that the panel takes at most
 _SPEEDS = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 _FIXED = sum(int(getattr(im.WindowFlags, name)) for name in ("NoMove", "NoResize", "NoSavedSettings", "NoTitleBar"))
 _SPECIAL = {"Space": im.Key.Space, "Shift": im.Key.LeftShift, "Ctrl": im.Key.LeftCtrl} | {
@@ -27,8 +29,9 @@ class Panel(plugin.ViewerPlugin):
 
     def __init__(self) -> None:
         self._look: Look | None = None
-        self._aimed, self._seat, self._back = 0, 0, 0
+        self._aimed, self._seat, self._as_filmed = 0, 0, False
         self._held: frozenset[str] = frozenset()
+        self._pressed = False
         self._sliders: dict[int, float] = {}
         self._places: dict[str, tuple[float, ...]] = {}  # middle of each control on the page, pixels
 
@@ -41,7 +44,8 @@ class Panel(plugin.ViewerPlugin):
         names += ("reel", "control_dt", "rate", "late", "note", "ended", "explained")
         actions = [np.asarray(move.action).tolist() for move in look.frame.moves]
         frame = {"number": look.frame.number, "time": look.frame.time, "actions": actions}
-        own = {"ready": True, "held": sorted(self._held), "places": places}
+        keys = {"held": sorted(self._held), "acted": sorted(look.acted)}
+        own = {"ready": True, "pressed": self._pressed, "places": places, **keys}
         return own | {name: getattr(look, name) for name in names} | frame
 
     @studio.handler
@@ -53,7 +57,9 @@ class Panel(plugin.ViewerPlugin):
         self._look = look
         if look.stage != self._aimed:
             self._aimed, self._seat, self._sliders, self._places = look.stage, 0, {}, {}
-            aim(self.viewer.camera, self.viewer.model, look.view)
+            self._as_filmed = look.view.steer is not None
+            aim(self.viewer.camera, self.viewer.model, look.view, self._as_filmed)
+        self.viewer.extra_geoms[:] = [_geom(prop) for prop in look.props]
 
     @studio.handler
     def _on_gui(self, _: studio.BuildGuiEvent) -> None:
@@ -61,12 +67,17 @@ class Panel(plugin.ViewerPlugin):
         if look is None:
             return
         self._read_keys(look)
+        self._pressed = im.IsMouseDown(im.MouseButton.Left)
         always = im.Cond.Always
         im.SetNextWindowPos(im.Vec2(_MARGIN, _MARGIN), always)
-        im.SetNextWindowSize(im.Vec2(_WIDTH, max(screen.y - _TIMELINE - 3 * _MARGIN, 120)), always)
+        im.SetNextWindowSize(
+            im.Vec2(min(_WIDTH, _SHARE * screen.x), max(screen.y - _TIMELINE - 3 * _MARGIN, 120)), always
+        )
         if im.Begin("mjx-arena", flags=_FIXED)[0]:
             self._draw_match(look)
             self._draw_choices(look)
+            if look.note:
+                im.TextWrapped(look.note)
             self._draw_details(look)
         im.End()
         im.SetNextWindowPos(im.Vec2(_MARGIN, screen.y - _TIMELINE - _MARGIN), always)
@@ -89,16 +100,17 @@ class Panel(plugin.ViewerPlugin):
             im.Text(f"{wins:3d}  {name}: {player}")
         draws = f"{look.draws} draws   " if len(look.seats) > 1 else ""
         im.Text(f"{draws}{look.frame.time:6.2f} s   {look.rate:.0f} control steps/s, {look.late} late")
-        if look.ended:
-            im.TextColored(im.Vec4(1, 0.8, 0.3, 1), look.ended)
-        if look.note:
-            im.TextWrapped(look.note)
+        im.TextColored(im.Vec4(1, 0.8, 0.3, 1), look.ended or " ")  # always a line, for nothing below to move
 
     def _draw_choices(self, look: Look) -> None:
         self._combo("task", look.task, look.tasks, functools.partial(self._wish, "choose_task"))
         for seat, name in enumerate(look.seats):
             self._combo(name, look.chosen[seat], look.choices, functools.partial(self._wish, "choose_player", seat))
         self._combo("engine", look.engine, look.engines, functools.partial(self._wish, "choose_engine"))
+        filmed, as_filmed = im.Checkbox("camera as in films", self._as_filmed)
+        if filmed:
+            self._as_filmed = as_filmed
+            aim(self.viewer.camera, self.viewer.model, look.view, as_filmed)
         changed, sampled = im.Checkbox("sample actions, as in training", look.sampled)
         if changed:
             self._wish("choose_sampled", sampled)
@@ -218,6 +230,13 @@ class Panel(plugin.ViewerPlugin):
         ):
             if im.IsKeyPressed(key, False):
                 self._wish(what, *values)
+
+
+def _geom(prop: Prop) -> mujoco.MjvGeom:
+    geom = mujoco.MjvGeom()
+    fields = (prop.type, *(np.array(field) for field in prop[1:4]), np.array(prop.colour, np.float32))
+    mujoco.mjv_initGeom(geom, *fields)
+    return geom
 
 
 def _code(name: str) -> Any:

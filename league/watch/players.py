@@ -89,9 +89,11 @@ class PersonPlayer(Player):
         super().__init__(PERSON)
         self._arena, self._adviser = arena, adviser
         self.held: frozenset[str] = frozenset()
+        self.acted: frozenset[str] = frozenset()  # those that were held in the last control step
         self.sliders: dict[int, float] = {}  # control -> value in [-1, 1]; those that are not in it follow the keys
 
     def act(self, seen: Seen, draw: int) -> Move:
+        self.acted = self.held
         advice = Move(np.asarray(self._arena.idle_action)) if self._adviser is None else self._adviser.act(seen, draw)
         action = np.array(self._arena.by_keys(self.held, seen.time, seen.mask, advice.action))
         for index, value in self.sliders.items():

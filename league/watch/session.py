@@ -63,7 +63,7 @@ class Session(plugin.SimPlugin):
         names = [names[min(seat, len(names) - 1)] for seat in range(arena.num_agents)]
         match = Match(arena, [roster.player(name, arena) for name in names], self._wanted.seed)
         self.task, self.source, self.roster, self.chosen, self.match = task, source, roster, names, match
-        self.stage, self._stages = Stage(arena), self._stages + 1
+        self.stage, self._stages, self._props = Stage(arena), self._stages + 1, ()
         self.reel = Reel(round(_KEPT / arena.control_dt))
         about = champions.descriptions().get(task, {})
         self._odds = Odds(*about.get("odds", ()))
@@ -146,7 +146,7 @@ class Session(plugin.SimPlugin):
         before = self.reel.back(self._back + 1)
         part = 1.0 if self.clock.paused else self.clock.part(now, self.match.arena.control_dt)
         assert self.handle.data is not None
-        self.stage.pose(self.handle.data, before, frame, part)
+        self._props = self.stage.pose(self.handle.data, before, frame, part, now)
         if now >= self._look_at:
             self._look_at = now + 1 / _LOOKS
             self.handle.send_to_viewer(self.look())
@@ -158,6 +158,7 @@ class Session(plugin.SimPlugin):
         return Look(
             stage=self._stages,
             view=arena.view,
+            props=self._props,
             task=self.task,
             tasks=registry.list_tasks(),
             engine=self.engine,
@@ -181,6 +182,7 @@ class Session(plugin.SimPlugin):
             late=self.clock.late,
             note=self.note,
             ended=self._ended(),
+            acted=frozenset[str]().union(*(player.acted for player in self._people())),
             sampled=self.sampled,
             keyboard=arena.keyboard,
             action_names=arena.action_names or _numbered("control", arena.action.size),
@@ -199,19 +201,20 @@ class Session(plugin.SimPlugin):
 
     @studio.handler
     def _on_keys(self, held: HeldKeys) -> None:
-        for player in self.match.players:
-            if isinstance(player, PersonPlayer):
-                player.held = held.keys
+        for player in self._people():
+            player.held = held.keys
 
     @studio.handler
     def _on_sliders(self, sliders: Sliders) -> None:
-        for player in self.match.players:
-            if isinstance(player, PersonPlayer):
-                player.sliders = dict(sliders.values)
+        for player in self._people():
+            player.sliders = dict(sliders.values)
 
     @studio.handler
     def _on_sim_init(self, event: plugin.SimInitEvent) -> None:
         self._publish()
+
+    def _people(self) -> list[PersonPlayer]:
+        return [player for player in self.match.players if isinstance(player, PersonPlayer)]
 
     def _publish(self) -> None:
         """Gives the viewer the model of the game."""

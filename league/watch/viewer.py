@@ -1,15 +1,19 @@
 """MuJoCo Studio's web viewer on one address, behind a guard."""
 
+import contextlib
 import errno
 import logging
 import socket
+import time
 
 from mujoco.studio import launch_thread, messages, plugin, viewer_protocol, web_viewer
 from mujoco.studio.endpoints import ViewerEndpoint
 from mujoco.studio.viewer_handle import ViewerHandle
 
-from league.watch.guard import Guard
+from league.watch.guard import Guard, OwnSocket
 from mjx_arena.validation import SettingError
+
+_POLL = 0.02  # s
 
 # Its banner says that it listens everywhere, and its log tells of every connection.
 web_viewer._print_url_banner = lambda host, port: None
@@ -34,6 +38,7 @@ class _GuardedViewer(web_viewer.WebViewer):
 
     def _start_server(self) -> None:
         self._guard.bind(self._http_sock)
+        self._tcp_sock = OwnSocket(fileno=self._tcp_sock.detach())
         super()._start_server()
 
     @messages.handler(priority=messages.Priority.INTERNAL)
@@ -44,13 +49,19 @@ class _GuardedViewer(web_viewer.WebViewer):
 
 
 def launch(address: str, port: int, guard: Guard, plugins: list[plugin.Plugin]) -> ViewerHandle:
-    """Starts the viewer in a thread of its own. `port` must be free, see `free_port`."""
+    """Starts the viewer in a thread of its own, and returns once it listens. `port` must be free, see `free_port`."""
     viewer_plugins, sim_plugins = plugin.split_plugins(plugins)
 
     def run(endpoint: ViewerEndpoint) -> None:
         viewer_protocol.run_viewer_loop(_GuardedViewer(address, guard, endpoint, port, viewer_plugins))
 
-    return launch_thread.launch_thread(run, sim_plugins=sim_plugins)
+    handle = launch_thread.launch_thread(run, sim_plugins=sim_plugins)
+    local = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)
+    while handle.is_running():  # raises what ended the viewer's thread
+        with contextlib.suppress(OSError), socket.create_connection((local, port), 1):
+            break
+        time.sleep(_POLL)
+    return handle
 
 
 def free_port(address: str, port: int | None) -> int:

@@ -15,7 +15,8 @@ from mjx_arena.geometry import yaw_quaternion
 from mjx_arena.types import Key
 
 NQ, NV = 15, 14  # positions and velocities of one ant: a free root, then the hinges
-NUM_HINGES = 8  # hip and ankle of each leg in turn
+HINGES = tuple(f"{hinge}_{leg}" for leg in range(4) for hinge in ("hip", "ankle"))  # in the order of controls
+NUM_HINGES = len(HINGES)
 TORSO_RADIUS = 0.25
 HIP_RANGE, ANKLE_RANGE = (-0.7, 0.7), (0.52, 1.74)  # rad; a hip turns about the vertical, an ankle bends down
 LOW = np.array([HIP_RANGE[0], ANKLE_RANGE[0]] * 4, np.float32)
@@ -29,21 +30,21 @@ _KP, _KD = 85, 2  # Nm/rad, Nms/rad
 STANDING_HEIGHT = _SHIN * float(np.sin(MIDDLE[1])) + _LEG_RADIUS  # m, of the torso, hinges at MIDDLE
 REACH = 2 * _THIGH + _SHIN * float(np.cos(MIDDLE[1])) + _LEG_RADIUS  # m to a foot, hinges at MIDDLE
 
-_HINGES = tuple(f"{part}_{leg}" for leg in range(4) for part in ("hip", "ankle"))
 FELT = (  # names of what `felt` returns
     "height",
     *named("vertical", XYZ),
     *named("velocity", AHEAD_LEFT_UP),
     *named("spin", XYZ),
-    *named("angle", _HINGES),
-    *named("speed", _HINGES),
+    *named("angle", HINGES),
+    *named("speed", HINGES),
 )
 
-_COLOURS = (
-    *((0.80, 0.25, 0.20), (0.20, 0.40, 0.80), (0.25, 0.60, 0.30), (0.85, 0.65, 0.15)),
-    *((0.55, 0.30, 0.65), (0.20, 0.65, 0.70), (0.75, 0.45, 0.30), (0.45, 0.45, 0.45)),
+COLOURS = (
+    *((0.86, 0.16, 0.13), (0.12, 0.32, 0.90), (0.13, 0.62, 0.25), (0.95, 0.75, 0.10)),
+    *((0.56, 0.20, 0.75), (0.10, 0.70, 0.80), (0.95, 0.45, 0.10), (0.35, 0.35, 0.38)),
 )
 COLOUR_NAMES = ("red", "blue", "green", "yellow", "purple", "cyan", "orange", "grey")
+_EDGE = 0.12  # m, width of the ring's edge in pictures
 _TOUCHING = ("torso", *(f"shin_{leg}" for leg in range(4)))  # geoms that meet the floor and other ants
 
 
@@ -53,10 +54,10 @@ def build_ants(num_ants: int, timestep: float, ring_radius: float) -> mujoco.MjS
     Their torsos and shins touch each other without friction. A disc of `ring_radius` m is only for pictures.
     """
     spec = with_ground(timestep)
-    ring = spec.worldbody.add_site(name="ring", type=mujoco.mjtGeom.mjGEOM_CYLINDER, rgba=(0.75, 0.7, 0.6, 1))
+    ring = spec.worldbody.add_site(name="ring", type=mujoco.mjtGeom.mjGEOM_CYLINDER, rgba=(0.90, 0.84, 0.70, 1))
     ring.size[:2] = ring_radius, 0.002
     names = [f"ant{index}" for index in range(num_ants)]
-    for name, colour in zip(names, _COLOURS, strict=False):
+    for name, colour in zip(names, COLOURS, strict=False):
         add_ant(spec, name, (*colour, 1))
         for geom in _TOUCHING:
             spec.add_pair(geomname1=FLOOR, geomname2=f"{name}/{geom}", condim=3)
@@ -66,6 +67,20 @@ def build_ants(num_ants: int, timestep: float, ring_radius: float) -> mujoco.MjS
                 for second in _TOUCHING:
                     spec.add_pair(geomname1=f"{one}/{first}", geomname2=f"{other}/{second}", condim=1)
     return spec
+
+
+def draw_edge(spec: mujoco.MjSpec, ring_radius: float) -> mujoco.MjSpec:
+    """Returns a copy of a model of `build_ants` with a red edge around its ring, for pictures."""
+    spec = spec.copy()
+    edge = spec.worldbody.add_site(name="edge", type=mujoco.mjtGeom.mjGEOM_CYLINDER, rgba=(0.72, 0.20, 0.16, 1))
+    edge.size[:2] = ring_radius + _EDGE, 0.001
+    return spec
+
+
+def resize_ring(model: mujoco.MjModel, radius: float) -> None:
+    """Draws the ring and its edge with `radius` m from now on."""
+    for name, size in (("ring", radius), ("edge", radius + _EDGE)):
+        model.site(name).size[0] = size
 
 
 def add_ant(spec: mujoco.MjSpec, name: str, rgba: tuple[float, float, float, float]) -> mujoco.MjsBody:

@@ -1,17 +1,22 @@
-"""`scripts/watch.py` as a person runs it, on the smallest game."""
+"""`scripts/watch.py` as a person runs it."""
 
 import http.client
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from urllib.parse import urlsplit
 
+import numpy as np
 import pytest
-from train_runs import ALONE, ROOT, SMALL, TINY
+from devtools import tab
+from train_runs import ROOT
 from websockets.sync.client import connect
+
+RUN = ROOT / "tests" / "data" / "version_0_1" / "ant_sumo"
 
 
 class Watched:
@@ -39,11 +44,18 @@ class Watched:
         return json.loads(connection.getresponse().read())
 
     def until(self, condition):
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while not condition(found := self.status()):
             assert time.monotonic() < deadline, found
             time.sleep(0.05)
         return found
+
+    def click(self, page, name):
+        """Clicks on a control of the panel, which lies on the page where the status says."""
+        place = self.until(lambda found: name in found["places"])["places"][name]
+        for down in (True, False):
+            page.mouse(*place, down=down)
+            self.until(lambda found, down=down: found["pressed"] == down)
 
     def stream(self, path="/state"):
         """Looks on, as a page does."""
@@ -67,31 +79,61 @@ def watch(environment, tmp_path):
         process.communicate()
 
 
-def test_a_run_is_watched_and_followed_while_it_trains(train, watch, tmp_path):
-    run = tmp_path / "runs" / "ball_sumo" / "a"
-    arguments = (*TINY, SMALL, ALONE, "physics=native", "checkpoint_interval=1")
-    status, out, err = train(*arguments, f"run_dir={run}", "iterations=1")
-    assert status == 0, err
-    for command in ("watch", "evaluate", "export"):
-        assert re.search(
-            rf"^{command if command != 'evaluate' else 'rate'} it: +python \S*{command}.py run=", out, re.M
-        )
+def test_a_run_is_watched_and_followed_while_it_trains(watch, tmp_path):
+    run = tmp_path / "runs" / "ant_sumo" / "a"
+    shutil.copytree(RUN, run)
     seen = Watched(watch("run=latest", "speed=8"))
-    assert seen.status() == {"ready": False} or seen.status()["number"] == 1  # nobody looks: the match waits
+    assert not seen.status()["ready"] or seen.status()["number"] == 1  # nobody looks: the match waits
     with seen.stream():
         first = seen.until(lambda found: found["ready"] and found["number"] > 50)
-        assert first["players"] == ["iteration 1"] * 2 and first["chosen"] == ["newest checkpoint"] * 2
+        assert first["players"] == ["iteration 2"] * 2 and first["chosen"] == ["newest checkpoint"] * 2
         assert first["choices"][-3:] == ["passive", "random", "person"]
-        status, _, err = train(f"resume={run}", "iterations=3")
-        assert status == 0, err
+        shutil.copytree(run / "checkpoints" / "2", tmp_path / "saving")
+        (tmp_path / "saving").rename(run / "checkpoints" / "3")
         seen.until(lambda found: found["players"] == ["iteration 3"] * 2)
     time.sleep(0.5)
-    paused = seen.status()["number"]
+    waiting = seen.status()["number"]
     time.sleep(0.5)
-    assert seen.status()["number"] == paused
+    assert seen.status()["number"] == waiting
     begun = time.monotonic()
     seen.process.send_signal(signal.SIGINT)
     rest, err = seen.process.communicate(timeout=20)
     assert time.monotonic() - begun < 5
     assert seen.process.returncode == 130 and err == ""
     assert "no browser looks on: the match waits" in seen.text + rest
+
+
+@pytest.mark.slow  # a minute and more on two cores, where software draws the page
+def test_a_page_shows_the_match_takes_keys_and_lets_others_look_on(watch):
+    seen = Watched(watch("task=humanoid_duel", "players=[person,champion:humanoid_duel/tenth]"))
+    address = re.search(r"http://\S+", seen.text)[0]
+    with tab(640, 480) as page, tab(200, 150) as other:
+        page.open(address[:-4] + "nope")
+        until(lambda: "the address that the terminal shows" in page.value("document.body.innerText"))
+        page.open(address)
+        seen.until(lambda found: found["ready"] and found["number"] > 50)
+        assert page.value("location.search") == ""  # the token is a cookie now
+        until(lambda: (red_and_blue(page.picture()) > 200).all())
+        page.key("W", down=True)
+        seen.until(lambda found: found["held"] == found["acted"] == ["W"])
+        page.key("W", down=False)
+        seen.until(lambda found: found["held"] == [])
+        seen.click(page, "red")
+        seen.click(page, "red=champion:humanoid_duel/third")
+        found = seen.until(lambda found: found["chosen"][0] == "champion:humanoid_duel/third")
+        assert found["players"][1] == "champion:humanoid_duel/tenth" and found["note"] == ""
+        other.open(address)
+        until(lambda: (red_and_blue(other.picture()) > 20).all())
+
+
+def red_and_blue(picture):
+    """Returns how many pixels have the agents' colours."""
+    red, blue = picture[..., 0].astype(int), picture[..., 2].astype(int)
+    return np.array([((red > 2 * blue) & (red > 90)).sum(), ((blue > 2 * red) & (blue > 90)).sum()])
+
+
+def until(condition):
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)

@@ -17,6 +17,7 @@ def installed(tmp_path_factory):
     [wheel] = folder.glob("*.whl")
     assert wheel.stat().st_size < 2**20
     subprocess.run([*pip, "install", "--no-deps", "--target", str(folder / "site"), str(wheel)], check=True)
+    assert (folder / "site" / "mjx_arena" / "page" / "web" / "three.js").is_file()
     return folder / "site"
 
 

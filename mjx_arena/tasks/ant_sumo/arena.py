@@ -106,14 +106,16 @@ class AntSumo(Arena):
     )
     observation_size = len(observation_names)
     action = Box(ant.NUM_HINGES)
+    action_names = ant.HINGES
     keyboard = ant.KEYBOARD
-    view = View(distance=9.0, lookat=(0.0, 0.0, 0.0), seats=ant.COLOUR_NAMES)
+    view = View(distance=8.5, lookat=(0.0, 0.0, 0.2), seats=ant.COLOUR_NAMES, colours=ant.COLOURS)
 
     def __init__(self, settings: AntSumoSettings, physics: PhysicsSettings):
         super().__init__(settings, physics)
-        self.mj_spec = ant.build_ants(2, 1 / 60 / settings.substeps, settings.ring_radius)
-        self.physics = make_physics(self.mj_spec, physics)
-        self.mj_model = self.physics.model
+        spec = ant.build_ants(2, 1 / 60 / settings.substeps, settings.ring_radius)
+        self.physics = make_physics(spec, physics)
+        self.mj_spec = drawn = ant.draw_edge(spec, settings.ring_radius)
+        self.mj_model = drawn.compile()
         self.control_dt = float(self.mj_model.opt.timestep) * settings.substeps
         self.time_limit = settings.time_limit
 

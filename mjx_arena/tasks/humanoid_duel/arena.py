@@ -114,8 +114,9 @@ class HumanoidDuel(Arena):
     observation_size = len(duelist.OBSERVATIONS)
     observation_names = duelist.OBSERVATIONS
     action = Box(4)
-    view = View(seats=("red", "blue"))
+    action_names = duelist.HINGES
     keyboard = duelist.KEYBOARD
+    view = View(seats=("red", "blue"), colours=(duelist.RED, duelist.BLUE))
 
     def __init__(self, settings: HumanoidDuelSettings, physics: PhysicsSettings):
         super().__init__(settings, physics)

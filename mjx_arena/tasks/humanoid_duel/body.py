@@ -13,6 +13,7 @@ from mjx_arena.bodies.ground import FLOOR, with_ground
 from mjx_arena.bodies.posture import AHEAD_LEFT_UP, SEEN, XYZ, Posture, named
 from mjx_arena.types import Key
 
+RED, BLUE = (0.86, 0.16, 0.13), (0.12, 0.32, 0.90)
 STANDING_HEIGHT = 1.14  # of the torso's origin, legs straight
 HINGES = ("hip_left", "knee_left", "hip_right", "knee_right")  # in the order of joints and of controls
 NQ, NV = 11, 10  # positions and velocities of one duelist: a free root, then the hinges
@@ -88,7 +89,7 @@ def build_pair(timestep: float, agent_contacts: bool) -> mujoco.MjSpec:
     If `agent_contacts` is true, their limbs touch each other, without friction.
     """
     spec = with_ground(timestep)
-    for name, rgba in (("red", (0.8, 0.25, 0.2, 1)), ("blue", (0.2, 0.4, 0.8, 1))):
+    for name, rgba in (("red", (*RED, 1)), ("blue", (*BLUE, 1))):
         add_duelist(spec, name, rgba)
         for sole in SOLES:
             spec.add_pair(geomname1=FLOOR, geomname2=f"{name}/{sole}", condim=3)

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import mujoco
 from flax import struct
 
+from mjx_arena.bodies.ground import light
 from mjx_arena.bodies.posture import XYZ, named
 from mjx_arena.geometry import rotation_matrix
 from mjx_arena.types import PhysicsState
@@ -38,6 +39,9 @@ def build(contacts: str, iterations: int = 4) -> mujoco.MjSpec:
     """Builds a model of the humanoid and its floor, with sensors for `HumanoidState` and contacts out of `CONTACTS`."""
     spec = mujoco.MjSpec.from_file(str(_ASSET))
     spec.option.iterations, spec.option.ls_iterations = iterations, 2 * iterations
+    sky = next(texture for texture in spec.textures if texture.type == mujoco.mjtTexture.mjTEXTURE_SKYBOX)
+    light(spec, spec.texture("grid"), sky)
+    spec.material("grid").reflectance, spec.material("body").rgba = 0, [1.0, 0.75, 0.5, 1]
     spec.option.disableflags |= mujoco.mjtDisableBit.mjDSBL_EULERDAMP  # else MJX inverts a matrix in every step
     touching = CONTACTS[contacts]
     if touching is not None:

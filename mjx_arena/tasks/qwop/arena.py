@@ -18,12 +18,11 @@ from mjx_arena.arena import Arena, TaskSettings
 from mjx_arena.physics import PhysicsSettings, make_physics
 from mjx_arena.reward_terms import pay
 from mjx_arena.tasks.qwop import body as runner
-from mjx_arena.tasks.qwop.body import FRAME, JOINTS, MOTORS, NQ, PARTS, UNIT, Pose
+from mjx_arena.tasks.qwop.body import FRAME, GOAL, JOINTS, MOTORS, NQ, PARTS, UNIT, Pose
 from mjx_arena.types import ArenaState, Discrete, Key, TimeStep, View
 from mjx_arena.validation import checker, require_not_negative
 
 KEYS = "QWOP"
-GOAL = 100.0  # m
 # The keys of each choice; those of the full set are in the order of `itertools.combinations`.
 ACTION_SETS = {
     "reduced": ("", "Q", "W", "O", "P", "QW", "QP", "WO", "OP"),
@@ -121,6 +120,7 @@ class Qwop(Arena):
         self.control_dt = FRAME * settings.frames_per_step
         choices = ACTION_SETS[settings.action_set]
         self.action = Discrete(len(choices))
+        self.action_names = tuple(keys or "none" for keys in choices)
         self._choices = choices
         self._keys = jnp.array([[key in keys for key in KEYS] for keys in choices])
 

@@ -4,15 +4,17 @@ import contextlib
 import http.client
 import json
 import socket
+import subprocess
+import sys
 import time
 
 import mujoco
 import pytest
 from mujoco.studio import plugin
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
-from league.watch.guard import Guard
+from league.watch.guard import Guard, OwnSocket
 from league.watch.viewer import free_port, launch
 from mjx_arena.validation import SettingError
 
@@ -21,16 +23,11 @@ MODEL = mujoco.MjModel.from_xml_string("<mujoco><worldbody><geom size='1'/></wor
 
 @pytest.fixture(scope="module")
 def served():
-    """A guard and its port; the simulation's side goes on in a thread of the viewer's making."""
+    """A guard and its port."""
     guard, port = Guard(lambda: {"ready": True}), free_port("127.0.0.1", None)
     handle = launch("127.0.0.1", port, guard, [plugin.ViewerPlugin()])
     handle.set_model(MODEL)
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        handle.sync()
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-            break
-        time.sleep(0.05)
+    handle.sync()
     yield guard, port
     handle.close()
 
@@ -110,6 +107,36 @@ def test_it_counts_who_looks_on_and_survives_noise(served):
     while guard.watchers and time.monotonic() < deadline:
         time.sleep(0.01)
     assert guard.watchers == 0
+
+
+def test_noise_in_the_panel_s_stream_ends_that_stream_alone(served):
+    guard, port = served
+    headers = {"Cookie": cookie(guard, port)}
+    for noise in (b"\xff" * 4000, b"\0" * 120, b""):
+        address = f"ws://127.0.0.1:{port}/ui"
+        with connect(address, additional_headers=headers, origin=f"http://127.0.0.1:{port}") as stream:
+            stream.send(noise)
+            assert len(stream.recv(timeout=20)) == 120  # the viewer's greeting
+            with contextlib.suppress(ConnectionClosed):
+                for _ in range(20):
+                    stream.send(noise)
+    assert get(port, "/match.json", **headers)[0] == 200
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells whose connection it is")
+def test_the_viewer_s_own_port_takes_no_other_process():
+    with socket.socket() as plain:
+        plain.bind(("127.0.0.1", 0))
+        plain.listen()
+        own = OwnSocket(fileno=plain.detach())
+    with own, socket.create_connection(own.getsockname()):
+        accepted, _ = own.accept()
+        accepted.close()
+        knock = f"import socket; print(socket.create_connection({own.getsockname()!r}).recv(1))"
+        other = subprocess.Popen([sys.executable, "-c", knock], stdout=subprocess.PIPE, text=True)
+        with pytest.raises(BlockingIOError):
+            own.accept()
+        assert other.communicate(timeout=20)[0] == "b''\n"
 
 
 def test_it_listens_on_the_given_address_alone(served):
