@@ -37,13 +37,10 @@ class WatchSettings:
     """Settings of watching: what is played, by whom, and where the browser finds it."""
 
     task: str | None = None  # the game, played by its champion; null: that of run
-    run: str | None = (
-        None  # folder of a run, latest, a policy's file, or champion:<name>; it is followed while it trains
-    )
+    run: str | None = None  # a run's folder, followed while it trains; latest; a policy's file; or champion:<name>
     checkpoint: int | None = None  # iteration of the run's policy; null: the newest
-    players: tuple[
-        str, ...
-    ] = ()  # who has each seat: run, file, champion:<name>, passive, random or person; the last for the rest
+    # who has each seat, the last one the rest too: run, file, champion:<name>, passive, random or person
+    players: tuple[str, ...] = ()
     physics: str = "native"  # name of the engine
     seed: int = 0  # random seed of the first match
     speed: float = 1.0  # times real time, 0.1 to 8

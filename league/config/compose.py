@@ -111,6 +111,7 @@ def compose(
     Group choices come from `conf_dir` (None: the project's `conf/`) and `extra_dir`. Settings of a run are checked,
     unless `resume` is set: then those of the resumed run count. Raises SettingError for what is wrong in `overrides`.
     """
+    overrides = with_game_file(overrides, cls)
     register(name, cls)
     written = {each.key: each for each in parse_overrides(overrides, known_fields(cls))}
     _refuse_contradictions(written)
