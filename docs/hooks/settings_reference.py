@@ -96,7 +96,8 @@ def _table(fields: dict[str, Field], defaults: dict[str, Any]) -> str:
     for key, field in fields.items():
         about = field.comment or describe(field.hint)
         about = about.replace("|", "\\|").replace("<", "&lt;")
-        rows.append(f"| `{key}` | {_shown(defaults.get(key, _NO_DEFAULT))} | {about} |")
+        breakable = key.replace("_", "_<wbr>").replace(".", ".<wbr>")  # on a phone
+        rows.append(f"| <code>{breakable}</code> | {_shown(defaults.get(key, _NO_DEFAULT))} | {about} |")
     return "\n".join(rows)
 
 
