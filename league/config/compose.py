@@ -19,7 +19,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from league.config.fields import Field, describe, fields_of, instance_of, is_text, unknown_key
-from league.config.overrides import Override, parse_overrides
+from league.config.overrides import Override, parse_overrides, without_quotes
 from league.config.renamed import current
 from league.matchmaking import MATCHMAKERS
 from league.settings import LeagueSettings, LoggerSettings, RunSettings
@@ -90,8 +90,9 @@ def with_game_file(overrides: list[str], cls: type) -> list[str]:
     Raises SettingError for a file that holds no game.
     """
     for index, override in enumerate(overrides):
-        key, _, path = override.partition("=")
-        if key == "game_file" and path != "null":
+        key, _, text = override.partition("=")
+        if key == "game_file" and text != "null":
+            path = without_quotes(text)
             name = registry.register_file(path)
             others = [*overrides[:index], *overrides[index + 1 :], f"game_file={Path(path).expanduser().resolve()}"]
             named = any(each.startswith("task=") for each in others) or not issubclass(cls, RunSettings)

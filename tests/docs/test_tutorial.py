@@ -21,6 +21,12 @@ def game_file(tmp_path_factory):
     return path
 
 
+@pytest.fixture(autouse=True)
+def own_games(monkeypatch):
+    """Whatever a test registers is gone after it."""
+    monkeypatch.setattr(registry, "_registered", {})
+
+
 def test_its_game_keeps_the_contract(game_file):
     assert registry.register_file(game_file) == "air_hockey"
     mjx_arena.check_arena(mjx_arena.make("air_hockey", "native"), num_steps=8)
