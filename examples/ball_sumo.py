@@ -63,7 +63,7 @@ class BallSumo(Arena):
     version = 1
     observation_size = 7
     action = Box(2)
-    view = View(distance=5.0, lookat=(0.0, 0.0, 0.0), seats=("red", "blue"))
+    view = View(distance=5.0, lookat=(0.0, 0.0, 0.0), seats=("red", "blue"), colours=((0.9, 0.2, 0.2), (0.2, 0.4, 0.9)))
     control_dt = 0.04
 
     def __init__(self, settings: BallSumoSettings, physics: PhysicsSettings):

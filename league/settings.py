@@ -11,6 +11,8 @@ from ppo.settings import PPOSettings
 
 PFSP_WEIGHTS = ("hard", "var", "linear", "capped")
 EVICTIONS = ("fifo", "easiest")
+TRACKERS = ("wandb", "mlflow", "trackio")
+TRACKER_AXES = ("arena_steps", "iteration")
 DEBUG_TOPICS = ("actions", "reset", "reward", "learning", "checkpoints", "broken")
 ROLES = ("learner", "main", "main_exploiter", "league_exploiter")
 
@@ -116,6 +118,10 @@ class LoggerSettings:
     render_interval: int | None = 500  # iterations between two films, in films/ and TensorBoard; null: no films
     dump_steps: int = 16  # last control steps of each arena that are kept, for dumps of those that break; 0: none
     dump_files: int = 4  # dumps in the run folder after which no more are written
+    trackers: tuple[str, ...] = ()  # send the numbers to wandb, mlflow, trackio too; each needs the extra of its name
+    tracker_project: str = "mjx-arena"  # project there, or experiment of MLflow
+    tracker_run: str | None = None  # name of the run there; null: that of its folder
+    tracker_axis: str = "arena_steps"  # what trackers draw curves over: arena_steps or iteration
 
     def validate(self, prefix: str = "logger") -> None:
         """Raises SettingError for the first value that is wrong."""
@@ -126,6 +132,12 @@ class LoggerSettings:
         check(often is None or often >= 1, "render_interval", "must be at least 1 iteration, or null for no films")
         for key in ("dump_steps", "dump_files"):
             check(getattr(self, key) >= 0, key, "must not be negative; 0 keeps nothing of arenas that break")
+        for name in self.trackers:
+            require(name in TRACKERS, f"{prefix}.trackers", name, f"must be of {', '.join(TRACKERS)}")
+        check(len(set(self.trackers)) == len(self.trackers), "trackers", "must name each once")
+        for key in ("tracker_project", "tracker_run"):
+            check(getattr(self, key) != "", key, "must not be empty")
+        check(self.tracker_axis in TRACKER_AXES, "tracker_axis", f"must be one of {', '.join(TRACKER_AXES)}")
 
 
 @dataclass(frozen=True)

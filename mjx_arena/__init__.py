@@ -7,7 +7,7 @@ from mjx_arena.check import check_arena
 from mjx_arena.physics import PhysicsSettings
 from mjx_arena.registry import list_tasks, register, settings_type
 from mjx_arena.sides import SidedArena, SideSpace
-from mjx_arena.types import ArenaState, Box, Discrete, Physics, PhysicsState, Progress, TimeStep, View
+from mjx_arena.types import ArenaState, Box, Discrete, Key, Physics, PhysicsState, Progress, TimeStep, View
 from mjx_arena.validation import SettingError, replace_nested
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "ArenaState",
     "Box",
     "Discrete",
+    "Key",
     "Physics",
     "PhysicsSettings",
     "PhysicsState",

@@ -16,7 +16,7 @@ import numpy as np
 
 from mjx_arena.phases import Phase
 from mjx_arena.physics import PhysicsSettings
-from mjx_arena.types import ArenaState, Box, Discrete, Physics, Progress, TimeStep, View
+from mjx_arena.types import ArenaState, Box, Discrete, Key, Physics, Progress, TimeStep, View
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,9 @@ class Arena(ABC):
     mj_model: mujoco.MjModel
     mj_spec: mujoco.MjSpec | None = None  # the source of `mj_model`; None: there is no model to save
     view: View = View()  # the camera of pictures
+    keyboard: tuple[Key, ...] = ()  # keys by which a person plays, see `by_keys`
+    action_names: tuple[str, ...] = ()  # of the controls or choices, in their order, for exported policies
+    observation_names: tuple[str, ...] = ()  # of one agent's observations, in their order
     side_names: tuple[str, ...] = ()  # names of the sides, for a game of several
 
     def __init__(self, settings: Any, physics: PhysicsSettings):
@@ -105,6 +108,22 @@ class Arena(ABC):
         """Returns an action of one agent that does nothing: by default controls of 0 `[n]` or the first choice `[]`."""
         is_box = isinstance(self.action, Box)
         return np.zeros(self.action.size, np.float32) if is_box else np.zeros((), np.int32)
+
+    def by_keys(self, held: frozenset[str], time: float, mask: np.ndarray | None, advice: np.ndarray) -> np.ndarray:
+        """Returns the action of an agent whose person holds the keys `held`, names in `keyboard`.
+
+        `time` is that of the match, s; `mask` `[n]` are legal choices; `advice` is what a policy would do, which a game
+        may build on. Without keys of its own a game follows the advice.
+        """
+        del held, time, mask
+        return advice
+
+    def interfaces(self) -> dict[str, dict[str, Any]]:
+        """Returns what a policy needs to play this game in other simulators, `{name of the export's format: data}`.
+
+        The data go into the exported file as JSON. Most games are played nowhere else.
+        """
+        return {}
 
     def progressed(self, state: ArenaState, progress: Progress) -> ArenaState:
         """Returns the same match as it is after `progress` of a run, for games that change during training."""

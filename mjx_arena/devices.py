@@ -24,12 +24,18 @@ _MAX_DOFS = 20
 def configure(devices: int | None, num_dofs: int | None = None) -> None:
     """Sets the number of virtual CPU devices: `devices`, or one per core if None. Other backends ignore it.
 
-    `num_dofs` are the degrees of freedom of one arena that XLA solves for, None if not known yet. Must be called before
-    the backend starts. Raises SettingError for a count below 1.
+    `num_dofs` are the degrees of freedom of one arena that XLA solves for, None if not known yet. Has an effect before
+    the backend starts alone. Raises SettingError for a count below 1, or above that of a backend that has started.
     """
     require(devices is None or devices >= 1, "devices", devices, "must be at least 1, or null for all there are")
     count = devices or available_cores()
-    jax.config.update("jax_num_cpu_devices", count)
+    try:
+        jax.config.update("jax_num_cpu_devices", count)
+    except RuntimeError:  # it has started, as in a notebook: then those that there are
+        found = jax.local_devices()
+        remedy = f"JAX has begun with {len(found)} here; call mjx_arena.devices.configure({devices}) before you use it"
+        enough = devices is None or devices <= len(found) or found[0].platform != "cpu"
+        require(enough, "devices", devices, remedy)
     if count > 1 and (num_dofs is None or num_dofs > _MAX_DOFS):
         os.environ.setdefault("NPROC", str(2 * max(count, available_cores())))  # XLA's size of its pool
 

@@ -1,24 +1,14 @@
 """Recorded episodes, saved as a MuJoCo model with keyframes or as arrays that can be replayed."""
 
 import dataclasses
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 from xml.etree import ElementTree
 
 import mujoco
 import numpy as np
 
 from mjx_arena.drafts import draft_of
-
-
-class Caption(NamedTuple):
-    """Text and keys that are drawn into a picture."""
-
-    names: str  # one name a line
-    values: str  # one value a line, in the order of `names`
-    keys: tuple[tuple[str, bool], ...] = ()  # names of keyboard keys, and whether each is held
 
 
 @dataclass(frozen=True)
@@ -49,20 +39,6 @@ class Film:
         metrics = {name: values[:steps] for name, values in self.metrics.items()}
         arrays = {name: array[:steps] for name, array in vars(self).items() if name != "metrics"}
         return Film(**arrays, metrics=metrics)
-
-    def caption(self, step: int, players: Sequence[tuple[str, str]] = (), keys: Sequence[str] = ()) -> Caption:
-        """Returns the caption of `step`: players, time, the first agent's return, reward terms, and keys held.
-
-        Leaves out terms that are 0 in the whole film.
-        """
-        lines = [*players, ("time", f"{self.time[step]:.2f} s"), ("return", f"{self.reward[: step + 1, 0].sum():.1f}")]
-        for name, values in self.metrics.items():
-            if name.startswith("reward/") and values.any():
-                lines.append((name.removeprefix("reward/"), f"{values[step]:+.3f}"))
-        names, values = zip(*lines, strict=True)
-        return Caption(
-            "\n".join(names), "\n".join(values), tuple((key, bool(self.metrics[f"key/{key}"][step])) for key in keys)
-        )
 
 
 def save(path: Path, film: Film, spec: mujoco.MjSpec, played: mujoco.MjModel, engine: str) -> np.ndarray:

@@ -3,11 +3,13 @@
 Axes: A agents of an arena, n actions, O observations. Shapes are those of one arena; `jax.vmap` adds the batch axis.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 import chex
 import jax
 import mujoco
+import numpy as np
 from flax import struct
 
 
@@ -31,16 +33,37 @@ class Discrete(NamedTuple):
         return jax.random.randint(key, shape, 0, self.size)
 
 
+class Shot(NamedTuple):
+    """What a camera sees: where it looks, and from where."""
+
+    lookat: tuple[float, float, float]  # m, the point in the middle of the picture
+    distance: float  # m of the camera from there
+    azimuth: float  # degrees; 90 looks along the world's y axis
+    elevation: float  # degrees; negative looks down
+
+
 class View(NamedTuple):
-    """The camera of an arena's pictures, and the labels in them."""
+    """The camera of an arena's pictures, and the labels in them. Its functions can be pickled."""
 
     distance: float = 3.6  # m
     lookat: tuple[float, float, float] | None = None  # m, the point to look at; None follows the bodies
     follow: str | None = None  # name of the body to follow; None: all bodies, at their mean place
     azimuth: float = 115.0  # degrees; 90 looks along the world's y axis
     elevation: float | None = None  # degrees; None looks slightly down on bodies, and more so on a place
+    steer: Callable[[np.ndarray], Shot] | None = None  # the shot of a pose `[nq]`, in place of the five fields above
+    # changes the drawn model to what it is so many seconds after a match began, for what no pose says: a ring's size
+    furnish: Callable[[mujoco.MjModel, float], None] | None = None
     seats: tuple[str, ...] = ()  # names by which a viewer tells the agents apart, such as colours
+    colours: tuple[tuple[float, float, float], ...] = ()  # RGB from 0 to 1 of the seats' names; (): white
+    points: Callable[[np.ndarray], tuple[int, ...]] | None = None  # points that a pose `[nq]` is worth to each seat
     keys: tuple[str, ...] = ()  # keyboard keys to draw, lit while the metric `key/<name>` is not 0
+
+
+class Key(NamedTuple):
+    """A keyboard key by which a person plays."""
+
+    name: str  # a letter, Space, Shift, Ctrl, Up, Down, Left or Right
+    does: str  # what it does, in a few words
 
 
 class PhysicsState(struct.PyTreeNode):

@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
+ILLEGAL = -1e9  # logit of an illegal choice: -inf would make NaN of the entropy
+
 
 class DiagonalGaussian(struct.PyTreeNode):
     """Independent normal controls, which the arena clips to [-1, 1]. Controls whose `mask` is false are ignored."""
@@ -17,7 +19,11 @@ class DiagonalGaussian(struct.PyTreeNode):
 
     def sample(self, key: chex.PRNGKey) -> jax.Array:
         """Draws controls `[..., n]`. Consumes `key`."""
-        return self.mean + jnp.exp(self.log_std) * jax.random.normal(key, self.mean.shape)
+        return self.drawn(jax.random.normal(key, self.mean.shape))
+
+    def drawn(self, noise: jax.Array) -> jax.Array:
+        """Returns the controls `[..., n]` that standard normal `noise` `[..., n]` draws; zeros draw the mode."""
+        return self.mean + jnp.exp(self.log_std) * noise
 
     def mode(self) -> jax.Array:
         """Returns the most likely controls `[..., n]`."""
@@ -37,18 +43,26 @@ class DiagonalGaussian(struct.PyTreeNode):
 
 
 class Categorical(struct.PyTreeNode):
-    """One of n choices; the logit of an illegal choice is a large negative number, and not -inf."""
+    """One of n choices; the logit of an illegal choice is `ILLEGAL`."""
 
     logits: jax.Array  # [..., n]
 
     @classmethod
     def masked(cls, logits: jax.Array, mask: jax.Array | None) -> "Categorical":
         """Builds a distribution in which choices with a false `mask` `[..., n]` are never drawn; one must be true."""
-        return cls(logits if mask is None else jnp.where(mask, logits, -1e9))
+        return cls(logits if mask is None else jnp.where(mask, logits, ILLEGAL))
 
     def sample(self, key: chex.PRNGKey) -> jax.Array:
         """Draws choices `[...]` int32. Consumes `key`."""
         return jax.random.categorical(key, self.logits)
+
+    def drawn(self, noise: jax.Array) -> jax.Array:
+        """Returns the choices `[...]` int32 that `noise` `[..., n]` draws; zeros draw the mode.
+
+        The noise is standard Gumbel's: where logit and noise add up to most is a draw of the softmax (the "Gumbel-max
+        trick", Maddison, Tarlow and Minka, "A* Sampling", 2014), and is how `sample` draws too.
+        """
+        return jnp.argmax(self.logits + noise, -1)
 
     def mode(self) -> jax.Array:
         """Returns the most likely choices `[...]` int32."""

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
+CLIP = 10.0  # standard deviations from the mean that normalised observations are cut to
 _LOW_BITS = 24
 
 
@@ -70,10 +71,14 @@ def update(
     )
 
 
-def normalize(statistics: RunningStatistics, observation: jax.Array, clip: float = 10.0) -> jax.Array:
-    """Returns `(observation - mean) / standard deviation` `[..., O]`, clipped to `[-clip, clip]`."""
-    scale = jax.lax.rsqrt(jnp.maximum(statistics.variance, 1e-8))
-    return jnp.clip((observation - statistics.mean) * scale, -clip, clip)
+def scale(statistics: RunningStatistics) -> jax.Array:
+    """Returns `1 / standard deviation` `[O]`, which a number that never changes does not make infinite."""
+    return jax.lax.rsqrt(jnp.maximum(statistics.variance, 1e-8))
+
+
+def normalize(statistics: RunningStatistics, observation: jax.Array) -> jax.Array:
+    """Returns `(observation - mean) / standard deviation` `[..., O]`, clipped to `[-CLIP, CLIP]`."""
+    return jnp.clip((observation - statistics.mean) * scale(statistics), -CLIP, CLIP)
 
 
 def _add(total: jax.Array, error: jax.Array, increment: jax.Array) -> tuple[jax.Array, jax.Array]:

@@ -16,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from league.commands import sweep
 from league.commands.help import help_text
-from league.config.compose import CONF, compose, from_mapping, known_fields, register, with_game_file
+from league.config.compose import compose, conf_of, from_mapping, known_fields, register, with_game_file
 from league.config.overrides import Override, parse_overrides
 from league.evaluation.policy_file import PolicyFileError
 from league.run.checkpoints import CheckpointError
@@ -43,7 +43,7 @@ class Command(NamedTuple):
     run: Callable[[Any, dict[str, Override]], Any]  # (settings, overrides by key) -> result for a sweep, or SystemExit
 
 
-COMMANDS = ("train", "evaluate", "record", "export", "plot", "benchmark")
+COMMANDS = ("train", "watch", "evaluate", "record", "export", "plot", "benchmark")
 
 
 def command(name: str) -> Command:
@@ -72,7 +72,7 @@ def main(name: str, arguments: list[str] | None = None) -> None:
         extra = sweep.arguments(name, written) if multirun else []
         logging.root.handlers.clear()  # of imported packages: each line of --info would come twice
         sys.argv[1:] = [*flags, *(each.quoted for each in written), *extra]
-        hydra.main(version_base="1.3", config_path=str(CONF), config_name=name)(_job)()
+        hydra.main(version_base="1.3", config_path=str(conf_of(chosen.settings)), config_name=name)(_job)()
         if multirun:
             sweep.report(name, written)
     except SettingError as error:

@@ -10,6 +10,7 @@ from typing import Any
 import jax
 from jax.sharding import Mesh
 from rich.console import Console
+from rich.status import Status
 
 from league.evaluation import sources
 from league.evaluation.evaluation import Evaluation
@@ -116,9 +117,9 @@ def _tournament(own: EvaluationSettings, opened: Sequence[Source], mesh: Mesh, o
     arena = registry.build(_ladder_task(settings), settings.physics)
     policies = [contestants[group[0]].policy for group in tournament.grouped(contestants)[0]]
     evaluator = Evaluator(arena, policies, mesh, settings.physics.wanted_block, own.sampled)
-    with Console(stderr=True).status(f"playing {len(contestants)} policies against each other"):
+    with _waiting(f"playing {len(contestants)} policies against each other"):
         lineups, records = tournament.play(evaluator, contestants, own.matches, own.seed)
-    with Console(stderr=True).status("rating them"):
+    with _waiting("rating them"):
         result = tournament.judge(lineups, records, len(contestants), own.seed, arena)
     console.print(ladder_table(result, names, settings.task_name))
     console.print(
@@ -136,6 +137,11 @@ def _tournament(own: EvaluationSettings, opened: Sequence[Source], mesh: Mesh, o
     return report
 
 
+def _waiting(text: str) -> Status:
+    """Returns a line that says what is being waited for, on terminals only: in a notebook it would be a warning."""
+    return Console(stderr=True, force_jupyter=False).status(text)
+
+
 def _ladder_task(settings: RunSettings) -> Any:
     """Returns the task's settings without what is only for training, such as drills."""
     return replace_nested(settings.task, load_ladder(settings.task_name), "task")
@@ -145,7 +151,7 @@ def _pairings(own: EvaluationSettings, source: Source, mesh: Mesh, out: Path) ->
     wanted = None if own.pairings in (None, ("all",)) else own.pairings
     pairings = load_pairings(source.settings.task_name, source.arena.num_agents, wanted)
     console, evaluation, scores = Console(), Evaluation(source, mesh, own.matches, own.sampled), {}
-    with Console(stderr=True).status("") as status:
+    with _waiting("") as status:
         for index, (name, pairing) in enumerate(pairings.items()):
             status.update(f"playing {name}")
             scores[name] = evaluation.play(pairing, jax.random.fold_in(jax.random.key(own.seed), index))
@@ -170,7 +176,7 @@ def _pairings(own: EvaluationSettings, source: Source, mesh: Mesh, out: Path) ->
 
 
 def _exploit(own: EvaluationSettings, source: Source, out: Path) -> dict[str, Any]:
-    with Console(stderr=True).status(f"training a best response for {own.budget} iterations"):
+    with _waiting(f"training a best response for {own.budget} iterations"):
         settings = dataclasses.replace(source.settings, task=_ladder_task(source.settings))
         response = best_response(source.newest().state, settings, own.budget, own.matches, own.seed, own.sampled)
     low, high = response.interval

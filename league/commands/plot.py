@@ -6,12 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import matplotlib
-
-matplotlib.use("Agg")  # no display needed
-
-import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.figure import Figure  # and not pyplot, which would want a display, or change a notebook's
 
 from league.run.folder import METRICS
 from mjx_arena.validation import SettingError, require
@@ -51,7 +47,8 @@ def plot(own: PlotSettings) -> None:
     own.validate()
     columns = min(3, len(own.keys))
     rows = -(-len(own.keys) // columns)
-    figure, axes = plt.subplots(rows, columns, figsize=(4 * columns, 2.8 * rows), squeeze=False, layout="constrained")
+    figure = Figure(figsize=(4 * columns, 2.8 * rows), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False)
     for folder in own.runs:
         lines = _read(Path(folder) / METRICS)
         for key, axis in zip(own.keys, axes.flat, strict=False):
@@ -70,8 +67,6 @@ def plot(own: PlotSettings) -> None:
         figure.savefig(own.out, dpi=110)
     except (OSError, ValueError) as error:
         raise SettingError("out", own.out, f"cannot be written ({error})") from error
-    finally:
-        plt.close(figure)
     print(f"wrote {own.out}")
 
 

@@ -10,12 +10,14 @@ import numpy as np
 
 from league.commands import broken
 from league.evaluation.evaluation import Evaluation
-from league.evaluation.pairings import Pairing, load_pairings
+from league.evaluation.pairings import against_itself, load_pairings
 from league.evaluation.sources import open_source
+from league.run.console import progress_bar
 from league.run.dump_file import open_dump
 from mjx_arena import compilation_cache, devices, opengl
 from mjx_arena.arena import Arena
-from mjx_arena.render import RenderError, write_film, write_stills
+from mjx_arena.page import write_page
+from mjx_arena.render import Captions, Moment, RenderError, write_film, write_stills
 from mjx_arena.trajectory import Film, save
 from mjx_arena.validation import SettingError, require
 
@@ -27,6 +29,10 @@ EXAMPLES = (
 )
 
 
+_SMALLEST, _LARGEST = 64, 4096  # pixels; encoders halve sizes, and no OpenGL promises to draw more
+_FASTEST = 240  # frames per second
+
+
 @dataclass(frozen=True)
 class RecordSettings:
     """Settings of a recording: what is played, and what is written."""
@@ -34,6 +40,8 @@ class RecordSettings:
     run: str | None = None  # folder of a run, or a file that export.py wrote
     dump: str | None = None  # nonfinite-<iteration>.npz of a run, in place of run: films the arenas that broke
     out: str | None = "film.mp4"  # picture to write: .mp4 for a film, .png for a strip of stills; null: none
+    # picture to write: .mp4 for a film, .png for a strip of stills, .html for a page to play in a browser; null: none
+    out: str | None = "film.mp4"
     # file for the states of the first episode: .npz for arrays that replay, .xml for the model with keyframes
     trajectory: str | None = None
     checkpoint: int | None = None  # iteration of the policy; null: that of the last checkpoint
@@ -43,6 +51,9 @@ class RecordSettings:
     seed: int = 0  # random seed of the episodes
     sampled: bool = False  # sample actions as in training; false: play the most likely ones
     captions: bool = True  # write time, reward and the players' names into the film
+    width: int = 1280  # pixels of a film's frame
+    height: int = 720  # pixels of a film's frame
+    fps: int = 60  # frames in a second of film; poses between two control steps are interpolated
     seconds: float | None = None  # length of each episode that is kept, in seconds from its start; null: all of it
     stills: int = 6  # pictures in a .png strip, spread over the episodes; of a dump, the last states of its first arena
     game_file: str | None = None  # the Python file of your own game, for an exported policy that plays it
@@ -54,10 +65,17 @@ class RecordSettings:
         if self.dump is not None:
             require(self.run is None, "run", self.run, "give run, or dump, and not both")
             require(self.trajectory is None, "trajectory", self.trajectory, "leave this out: the dump holds the states")
+            filmed = self.out is None or Path(self.out).suffix != ".html"
+            require(filmed, "out", self.out, "a dump becomes a film, .mp4, or a strip of stills, .png")
         for key in ("episodes", "stills"):
             require(getattr(self, key) >= 1, key, getattr(self, key), "must be at least 1")
+        for key in ("width", "height"):
+            size = getattr(self, key)
+            works = _SMALLEST <= size <= _LARGEST and size % 2 == 0
+            require(works, key, size, f"must be an even number of pixels from {_SMALLEST} to {_LARGEST}")
+        require(1 <= self.fps <= _FASTEST, "fps", self.fps, f"must lie between 1 and {_FASTEST}")
         require(self.seconds is None or self.seconds > 0, "seconds", self.seconds, "must be positive, or null")
-        for key, endings in (("out", (".mp4", ".png")), ("trajectory", (".xml", ".npz"))):
+        for key, endings in (("out", (".mp4", ".png", ".html")), ("trajectory", (".xml", ".npz"))):
             path = getattr(self, key)
             known = path is None or Path(path).suffix in endings
             require(known, key, path, f"must end in {' or '.join(endings)}, or be null")
@@ -77,7 +95,7 @@ def record(own: RecordSettings) -> list[Film]:
     own.validate()
     if own.dump is not None:
         return _record_dump(own.dump, own)
-    if own.out is not None:
+    if own.out is not None and Path(own.out).suffix != ".html":
         opengl.platforms()  # raises SettingError now, before anything is played, if no picture can be drawn
     devices.configure(1)
     source = open_source(str(own.run), own.checkpoint, own.physics)
@@ -85,7 +103,7 @@ def record(own: RecordSettings) -> list[Film]:
         compilation_cache.enable()
     task = source.settings.task_name
     pairings = load_pairings(task, source.arena.num_agents, (own.pairing,) if own.pairing else None)
-    pairing = pairings[own.pairing] if own.pairing else _against_itself(pairings)
+    pairing = pairings[own.pairing] if own.pairing else against_itself(pairings)
     evaluation = Evaluation(source, devices.make_mesh(1), own.episodes, own.sampled)
     arena, films = evaluation.arena(pairing), evaluation.film(pairing, jax.random.key(own.seed), own.episodes)
     if own.seconds is not None:
@@ -103,8 +121,8 @@ def record(own: RecordSettings) -> list[Film]:
             f"them misses the next by {np.median(error):.1g} in the median, and by {error.max():.1g} at worst"
         )
     if own.out is not None:
-        names = evaluation.names(pairing) if arena.num_agents > 1 else []
-        _writing("out", own.out, lambda: _show(own, Path(str(own.out)), films, arena, names))
+        names = evaluation.names(pairing)
+        _writing("out", own.out, lambda: _show(own, Path(str(own.out)), films, arena, names, task))
         print(f"wrote {own.out}: {len(films)} episodes ({lengths})")
     return films
 
@@ -130,22 +148,19 @@ def _record_dump(path: str, own: RecordSettings) -> list[Film]:
     return [each.film for each in dump.arenas]
 
 
-def _against_itself(pairings: dict[str, Pairing]) -> Pairing:
-    return next((pairing for pairing in pairings.values() if pairing.opponent == "self"), Pairing("self"))
-
-
-def _show(own: RecordSettings, out: Path, films: list[Film], arena: Arena, names: list[str]) -> None:
-    """Writes the film or the strip of stills."""
+def _show(own: RecordSettings, out: Path, films: list[Film], arena: Arena, names: list[str], task: str) -> None:
+    """Writes the film, the strip of stills or the page."""
     view = arena.view
-    poses = np.concatenate([film.qpos for film in films])
-    seats = view.seats or [f"seat {index}" for index in range(len(names))]
-    players = list(zip(seats, names, strict=False))
+    if out.suffix == ".html":
+        return write_page(out, arena.mj_model, films, view, task, names, own.captions)
     if out.suffix == ".png":
-        chosen = np.linspace(0, len(poses) - 1, own.stills).round().astype(int)
-        write_stills(out, arena.mj_model, poses[chosen], view)
-    else:
-        captions = (film.caption(step, players, view.keys) for film in films for step in range(len(film) + 1))
-        write_film(out, arena.mj_model, poses, arena.control_dt, view, captions if own.captions else None)
+        moments = [Moment(pose, time) for film in films for pose, time in zip(film.qpos, film.time, strict=True)]
+        chosen = np.linspace(0, len(moments) - 1, own.stills).round().astype(int)
+        return write_stills(out, arena.mj_model, [moments[index] for index in chosen], view)
+    captions = Captions(films, view, names).at if own.captions else None
+    poses, size = [film.qpos for film in films], (own.width, own.height, own.fps)
+    with progress_bar("drawing the film") as progress:
+        write_film(out, arena.mj_model, poses, arena.control_dt, view, captions, *size, progress)
 
 
 def _writing(key: str, path: str, write: Callable[[], _Result]) -> _Result:

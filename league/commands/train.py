@@ -17,13 +17,14 @@ from league.evaluation.sources import foreign_members
 from league.run import folder as run_folder
 from league.run import milestones, processes, resume, team
 from league.run.checkpoints import CheckpointError, Checkpoints
-from league.run.console import open_console
+from league.run.console import open_console, to_paste
 from league.run.debug import Debug
 from league.run.dump import Dumps
 from league.run.logs import TensorBoard, Writer, open_writers
 from league.run.loop import LoopSettings, RunError, RunLoop
 from league.run.milestones import Milestones
 from league.run.restore import log_changes, restored
+from league.run.trackers import open_trackers, require_installed
 from league.run.video import VideoRecorder
 from league.selfplay import RunState, SelfPlay, lasting
 from league.settings import DistributedSettings, RunSettings
@@ -78,6 +79,7 @@ def train(settings: RunSettings, written: Mapping[str, str] | None = None) -> Re
         distributed = dataclasses.replace(settings.distributed, num_processes=place.count)
         settings = dataclasses.replace(settings, distributed=distributed)
     settings = checked(settings)
+    require_installed(settings.logger.trackers)
     how = (settings.devices, settings.dofs_in_xla, settings.compilation_cache)
     with processes.others(settings.processes, "league.commands.follow", {"how": how}) as others:
         place = others.place if settings.processes > 1 else place
@@ -171,6 +173,7 @@ def _train(settings: RunSettings, folder: Path, changes: Mapping[str, tuple[Any,
         if settings.resume is None:
             state, done = trainer.init(foreign_members(settings.league, trainer.policy, settings.task_name)), None
             announce(f"training {settings.task_name} on {_machine()} in {folder}")
+            announce(f"watch it from its first checkpoint on: {to_paste('watch', f'run={folder}')}")
             if notice := settings.physics.traits.notice():
                 announce(notice)
             if settings.physics.traits.device != "cpu" and jax.default_backend() == "cpu":
@@ -189,13 +192,17 @@ def _train(settings: RunSettings, folder: Path, changes: Mapping[str, tuple[Any,
             dataclasses.replace(settings, resume=None, resume_step=None, distributed=DistributedSettings())
         )
         seen: list[Writer] = []
-        recorder = None
+        recorder = trackers = None
         if first:
             run_folder.write_config(folder, kept_settings)
             seen += stack.enter_context(open_writers(folder, settings.logger, settings.iterations, console, done))
             recorder = stack.enter_context(
                 _open_recorder(trainer.arena, settings.logger.render_interval, folder, seen, announce)
             )
+            trackers = stack.enter_context(
+                open_trackers(folder, settings.logger, kept_settings, done is not None, announce)
+            )
+            seen.append(trackers)
         show_broken = None
         if settings.debug_topics:
             debug = Debug(trainer, settings.debug_topics, folder, announce)
@@ -223,6 +230,15 @@ def _train(settings: RunSettings, folder: Path, changes: Mapping[str, tuple[Any,
             announce=announce,
         )
         status = _with_all(loop.run, state)
+        if trackers:
+            trackers.stopped = loop.stopped
+    if not loop.stopped:
+        for purpose, line in (
+            ("watch it", to_paste("watch", f"run={folder}")),
+            ("rate it", to_paste("evaluate", f"run={folder}")),
+            ("export it", to_paste("export", f"run={folder}", f"out={settings.task_name}.npz")),
+        ):
+            announce(f"{purpose + ':':10} {line}")
     return Result(folder, status, loop.stopped, _last_row(folder))
 
 

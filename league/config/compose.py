@@ -19,7 +19,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from league.config.fields import Field, describe, fields_of, instance_of, is_text, unknown_key
-from league.config.overrides import Override, parse_overrides
+from league.config.overrides import Override, parse_overrides, without_quotes
 from league.config.renamed import current
 from league.matchmaking import MATCHMAKERS
 from league.settings import LeagueSettings, LoggerSettings, RunSettings
@@ -33,6 +33,11 @@ from ppo.settings import PPOSettings
 _Run = TypeVar("_Run", bound=RunSettings)
 _HERE = Path(__file__).resolve().parent.parent
 CONF = next(path for path in (_HERE / "conf", _HERE.parent / "conf") if path.is_dir())  # in a wheel, or in a checkout
+
+
+def conf_of(cls: type) -> Path:
+    """Returns the folder of the groups of a command's settings; only a run has any, so others may have a key `task`."""
+    return CONF if issubclass(cls, RunSettings) else CONF / "plain"
 
 
 def register(name: str, cls: type) -> None:
@@ -85,8 +90,9 @@ def with_game_file(overrides: list[str], cls: type) -> list[str]:
     Raises SettingError for a file that holds no game.
     """
     for index, override in enumerate(overrides):
-        key, _, path = override.partition("=")
-        if key == "game_file" and path != "null":
+        key, _, text = override.partition("=")
+        if key == "game_file" and text != "null":
+            path = without_quotes(text)
             name = registry.register_file(path)
             others = [*overrides[:index], *overrides[index + 1 :], f"game_file={Path(path).expanduser().resolve()}"]
             named = any(each.startswith("task=") for each in others) or not issubclass(cls, RunSettings)
@@ -106,10 +112,11 @@ def compose(
     Group choices come from `conf_dir` (None: the project's `conf/`) and `extra_dir`. Settings of a run are checked,
     unless `resume` is set: then those of the resumed run count. Raises SettingError for what is wrong in `overrides`.
     """
+    overrides = with_game_file(overrides, cls)
     register(name, cls)
     written = {each.key: each for each in parse_overrides(overrides, known_fields(cls))}
     _refuse_contradictions(written)
-    folder = Path(conf_dir or CONF).resolve()
+    folder = Path(conf_dir or conf_of(cls)).resolve()
     choices: Mapping[str, Any] = {}
     try:
         with initialize_config_dir(str(folder), version_base="1.3"):

@@ -60,8 +60,17 @@ def _sweeps(override: str) -> bool:
         return False
 
 
+def without_quotes(text: str) -> str:
+    """Returns a value of text that may be in quotes, as Hydra's grammar reads it."""
+    return str(OverridesParser.create().parse_override(f"text={text}").value()) if _has_quotes(text) else text
+
+
+def _has_quotes(text: str) -> bool:
+    return len(text) > 1 and text[0] == text[-1] and text[0] in "'\""
+
+
 def _in_quotes(text: str) -> str:
     """Returns text in quotes, as one value of Hydra's grammar; null and text with quotes stay as they are."""
-    if text in ("null", "") or (len(text) > 1 and text[0] == text[-1] and text[0] in "'\""):
+    if text in ("null", "") or _has_quotes(text):
         return text or "''"
     return "'" + text.replace("\\'", "\\\\'").replace("'", "\\'") + "'"

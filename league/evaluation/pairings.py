@@ -42,6 +42,11 @@ def load_pairings(task: str, num_agents: int, names: tuple[str, ...] | None = No
     return {name: _pairing(task, name, values) for name, values in entries.items() if names is None or name in names}
 
 
+def against_itself(pairings: dict[str, Pairing]) -> Pairing:
+    """Returns the first pairing of a policy with itself: the game as it is watched."""
+    return next((pairing for pairing in pairings.values() if pairing.opponent == "self"), Pairing("self"))
+
+
 def _entries(task: str) -> dict[str, Any]:
     path = CONF / "evaluation" / f"{task}.yaml"
     if not path.is_file():

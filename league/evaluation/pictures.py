@@ -3,12 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import matplotlib
-
-matplotlib.use("Agg")  # no display needed
-
-import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.figure import Figure  # and not pyplot, which would want a display, or change a notebook's
 
 from league.evaluation.payoff import win_rate
 from league.evaluation.sources import Contestant
@@ -20,7 +16,8 @@ _MOST_NUMBERS = 20  # contestants up to which the cells of the heat map are labe
 
 def draw_ladder(path: Path, tournament: Tournament, contestants: Sequence[Contestant], labels: Sequence[str]) -> None:
     """Draws rating against training step with 95 % intervals; contestants with equal `labels` share a line."""
-    figure, axis = plt.subplots(figsize=(7, 4.2), layout="constrained")
+    figure = Figure(figsize=(7, 4.2), layout="constrained")
+    axis = figure.subplots()
     steps = np.array([contestant.arena_steps for contestant in contestants]) / 1e6
     rating, low, high = tournament.ratings
     for label in dict.fromkeys(labels):
@@ -32,19 +29,18 @@ def draw_ladder(path: Path, tournament: Tournament, contestants: Sequence[Contes
     axis.grid(alpha=0.3)
     axis.legend()
     figure.savefig(path, dpi=110)
-    plt.close(figure)
 
 
 def draw_distance(path: Path, films: Sequence[Film]) -> None:
     """Draws an agent's distance in m over time: a line for each episode, with a mark where it ends."""
-    figure, axis = plt.subplots(figsize=(7, 4.2), layout="constrained")
+    figure = Figure(figsize=(7, 4.2), layout="constrained")
+    axis = figure.subplots()
     for film in films:
         (line,) = axis.plot(film.time, film.metrics["last/distance"], linewidth=1, alpha=0.7)
         axis.plot(film.time[-1], film.metrics["last/distance"][-1], "o", color=line.get_color(), markersize=4)
     axis.set(xlabel="time, s", ylabel="distance, m")
     axis.grid(alpha=0.3)
     figure.savefig(path, dpi=110)
-    plt.close(figure)
 
 
 def draw_payoff(path: Path, tournament: Tournament, names: Sequence[str]) -> None:
@@ -53,7 +49,8 @@ def draw_payoff(path: Path, tournament: Tournament, names: Sequence[str]) -> Non
     rate = 100 * win_rate(tournament.results)
     np.fill_diagonal(rate, np.nan)
     size = 2.5 + 0.4 * players
-    figure, axis = plt.subplots(figsize=(size + 1, size), layout="constrained")
+    figure = Figure(figsize=(size + 1, size), layout="constrained")
+    axis = figure.subplots()
     image = axis.imshow(rate, cmap="RdBu", vmin=0, vmax=100)
     axis.set_xticks(range(players), names, rotation=60, ha="right")
     axis.set_yticks(range(players), names)
@@ -65,4 +62,3 @@ def draw_payoff(path: Path, tournament: Tournament, names: Sequence[str]) -> Non
             axis.text(column, row, f"{value:.0f}", ha="center", va="center", color=colour, fontsize=8)
     figure.colorbar(image, shrink=0.8)
     figure.savefig(path, dpi=110)
-    plt.close(figure)

@@ -3,6 +3,7 @@
 The file is a NumPy archive (`.npz`, without pickled objects) of the arrays by their paths, and a description as JSON.
 """
 
+import io
 import json
 import zipfile
 import zlib
@@ -20,7 +21,8 @@ from ppo.policy import Policy, PolicyState
 from ppo.settings import PPOSettings
 
 SUFFIX = ".npz"
-_FORMAT, _ABOUT = "mjx-arena policy 1", "about"
+ABOUT = "about"  # name of the description
+_FORMAT = "mjx-arena policy 1"
 _NETWORK = ("actor_hidden", "critic_hidden", "activation", "min_log_std", "max_log_std")
 _ACTIONS = {"box": Box, "discrete": Discrete}
 
@@ -31,20 +33,30 @@ class PolicyFileError(RuntimeError):
 
 def save(path: str | Path, policy: Policy, state: PolicyState, about: dict[str, Any]) -> None:
     """Writes a policy in one step, with `about`, plain data for JSON such as the task. Raises PolicyFileError."""
-    path = Path(path)
+    arrays: dict[str, Any] = {_path(keys): np.asarray(x) for keys, x in jax.tree_util.tree_leaves_with_path(state)}
+    arrays[ABOUT] = np.array(json.dumps(describe(policy, about)))
+    content = io.BytesIO()
+    np.savez(content, **arrays)
+    write(path, content.getvalue())
+
+
+def describe(policy: Policy, about: dict[str, Any]) -> dict[str, Any]:
+    """Returns the description of a policy, as plain data for JSON: its sizes and its network, and what `about` says."""
     kind = "box" if isinstance(policy.action, Box) else "discrete"
-    description = {
+    return {
         "format": _FORMAT,
         "observation_size": policy.observation_size,
         "action": {"kind": kind, "size": policy.action.size},
         "network": {name: getattr(policy.settings, name) for name in _NETWORK},
         **about,
     }
-    arrays: dict[str, Any] = {_path(keys): np.asarray(x) for keys, x in jax.tree_util.tree_leaves_with_path(state)}
-    arrays[_ABOUT] = np.array(json.dumps(description))
+
+
+def write(path: str | Path, content: bytes) -> None:
+    """Writes the file of a policy as a whole or not at all. Raises PolicyFileError."""
     try:
-        with draft_of(path) as draft, draft.open("wb") as file:
-            np.savez(file, **arrays)
+        with draft_of(Path(path)) as draft:
+            draft.write_bytes(content)
     except OSError as error:
         raise PolicyFileError(f"cannot write {path}: {error.strerror or error}") from error
 
@@ -57,7 +69,7 @@ def load(path: str | Path) -> tuple[Policy, PolicyState, dict[str, Any]]:
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or "it is damaged, or no archive of NumPy's"
         raise PolicyFileError(f"{path} cannot be read as a policy: {reason}") from error
-    about = _description(path, arrays.pop(_ABOUT, None))
+    about = _description(path, arrays.pop(ABOUT, None))
     try:
         network: dict[str, Any] = {name: about["network"][name] for name in _NETWORK}
         for name in ("actor_hidden", "critic_hidden"):

@@ -1,4 +1,4 @@
-"""Sources of finished policies: a run's folder, or a file that the command export wrote."""
+"""Sources of finished policies: a run's folder, a file that the command export wrote, or a champion of the package."""
 
 import dataclasses
 from collections.abc import Iterable
@@ -9,8 +9,8 @@ import jax
 import numpy as np
 
 from league import pool
-from league.config.compose import from_mapping, to_mapping
-from league.evaluation import policy_file
+from league.config.compose import from_mapping
+from league.evaluation import champions, policy_file
 from league.evaluation.policy_file import PolicyFileError, architecture
 from league.run import folder as run_folder
 from league.run.checkpoints import Checkpoints
@@ -61,13 +61,13 @@ class RunSource:
     def __init__(self, folder: str | Path, step: int | None = None, engine: str | None = None):
         self.folder = Path(folder)
         if not run_folder.finished_steps(self.folder):
-            raise SettingError("run", folder, "is no run's folder with a finished checkpoint")
+            raise SettingError("run", folder, "is no run's folder with a finished checkpoint, and no exported .npz")
         self.settings = _on_engine(from_mapping(run_folder.read_config(self.folder)), engine)
         self.arena = registry.build(self.settings.task, self.settings.physics)
         self.policy = Policy(self.arena.observation_size, self.arena.action, self.settings.ppo)
         with self._checkpoints() as checkpoints:
-            self._steps = [other for other in checkpoints.steps() if step is None or other <= step]
-            self.step = step if step is not None else self._steps[-1]
+            self.steps = [other for other in checkpoints.steps() if step is None or other <= step]
+            self.step = step if step is not None else self.steps[-1]
         self._learner: dict[int, PolicyState] = {}
 
     def newest(self) -> Contestant:
@@ -75,13 +75,20 @@ class RunSource:
 
     def at_fraction(self, share: float) -> Contestant:
         wanted = share * self.step
-        return self._of_learner(min(self._steps, key=lambda step: abs(step - wanted)), 0)
+        return self._of_learner(min(self.steps, key=lambda step: abs(step - wanted)), 0)
+
+    def at(self, step: int) -> Contestant:
+        """Returns the policy of the checkpoint `step`, which may be newer than the source; the first role's.
+
+        Raises CheckpointError if there is none, or it cannot be read.
+        """
+        return self._of_learner(step, 0)
 
     def sample_checkpoints(self, count: int) -> list[Contestant]:
         members = self._pool()
         roles = range(len(self.settings.league.roles))
         slot_of: dict[tuple[int, int], int | None] = {
-            (step, -role): None for step in self._steps for role in roles if step > 0 or role == 0
+            (step, -role): None for step in self.steps for role in roles if step > 0 or role == 0
         }
         for slot in np.flatnonzero(np.asarray(members.role) != pool.FOREIGN):
             slot_of[int(members.iteration[slot]), -int(members.role[slot])] = int(slot)
@@ -160,11 +167,37 @@ class FileSource:
         return [self.newest()]
 
 
-def open_source(path: str | Path, step: int | None = None, engine: str | None = None) -> Source:
-    """Opens a run's folder or an exported file, to be played on `engine`, or on the run's own for None.
+class ChampionSource(FileSource):
+    """A champion of the package; its past are its weaker selves, and the untrained policy."""
 
-    Raises SettingError, CheckpointError or PolicyFileError where `path` is neither, or cannot be used.
+    def __init__(self, name: str, engine: str | None = None):
+        super().__init__(champions.path_of(name), engine)
+        self._name, self._engine = name.partition("/")[0], engine
+
+    def newest(self) -> Contestant:
+        return super().newest()._replace(source=self._name)
+
+    def at_fraction(self, share: float) -> Contestant:
+        past = {0.0: ""} | {at: name for name, at in champions.SELVES.items()}
+        nearest = min(past, key=lambda at: abs(at - share))
+        if nearest == 0.0:
+            untrained = self.policy.init(jax.random.key(0))
+            return self.newest()._replace(iteration=0, arena_steps=0, state=untrained)
+        return ChampionSource(f"{self._name}{'/' if past[nearest] else ''}{past[nearest]}", self._engine).newest()
+
+    def sample_checkpoints(self, count: int) -> list[Contestant]:
+        shares = [0.0, *sorted(champions.SELVES.values())]
+        return [self.at_fraction(share) for share in shares[-count:]]
+
+
+def open_source(path: str | Path, step: int | None = None, engine: str | None = None) -> Source:
+    """Opens a run's folder, an exported file or `champion:<name>`, to be played on `engine`; None: on the run's own.
+
+    Raises SettingError, CheckpointError or PolicyFileError where `path` is none of these, or cannot be used.
     """
+    if str(path).startswith(champions.PREFIX):
+        require(step is None, "checkpoint", step, f"{path} has no checkpoints; {path}/tenth is an earlier self")
+        return ChampionSource(str(path), engine)
     if policy_file.is_policy_file(path):
         require(step is None, "checkpoint", step, f"{path} holds one policy, and no checkpoints")
         return FileSource(path, engine)
@@ -215,16 +248,3 @@ def open_all(paths: Iterable[str], engine: str | None = None) -> list[Source]:
         fits = fits == (first.arena.observation_size, first.arena.num_agents)
         require(fits, "runs", path, f"has other observations, or another number of agents, than {each[0]}")
     return opened
-
-
-def export(contestant: Contestant, settings: RunSettings, arena: Arena, path: str | Path) -> None:
-    """Writes `contestant`, a policy of a run with `settings`, to a file for `open_source`. Raises PolicyFileError."""
-    about = {
-        "task": to_mapping(settings)["task"],
-        "task_version": arena.version,
-        "role": contestant.role,
-        "iteration": contestant.iteration,
-        "arena_steps": contestant.arena_steps,
-        "versions": run_folder.versions(),
-    }
-    policy_file.save(path, contestant.policy, contestant.state, about)

@@ -1,11 +1,15 @@
-"""The console that a run prints to. If it is closed the run goes on, since its numbers are in its folder."""
+"""The console that a run prints to, and bars on it. If it is closed the run goes on: its numbers are in its folder."""
 
 import contextlib
 import os
+import shlex
 import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import IO, Any, TextIO, cast
 
 from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 
 class Outlet:
@@ -46,3 +50,21 @@ def open_console() -> Console:
     Rich alone raises SystemExit where a pipe is broken, and OSError where a terminal is closed.
     """
     return Console(file=cast(IO[str], Outlet(sys.stdout)) if sys.stdout else None)
+
+
+def to_paste(command: str, *arguments: str) -> str:
+    """Returns the line that runs another command of the project, in the way in which this one was run."""
+    program = Path(sys.argv[0].partition(" ")[0])
+    own = program.parent.name == "scripts" and program.suffix == ".py"
+    words = ["python", str(program.with_name(f"{command}.py"))] if own else ["mjx-arena", command]
+    return shlex.join([*words, *arguments])
+
+
+@contextlib.contextmanager
+def progress_bar(title: str) -> Iterator[Callable[[int, int], None]]:
+    """Shows a bar with the time that is left, on a terminal alone, and yields what is told `(done, total)`."""
+    console = open_console()
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(title, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -5,7 +5,6 @@ run nor its game is needed to read it.
 """
 
 import json
-import textwrap
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -19,7 +18,7 @@ import numpy as np
 
 from league.run.host_state import placed
 from mjx_arena.drafts import draft_of
-from mjx_arena.trajectory import Caption, Film
+from mjx_arena.trajectory import Film
 from mjx_arena.types import ArenaState, View
 
 _FORMAT, _ABOUT = "mjx-arena dump 1", "about"
@@ -71,19 +70,6 @@ class BrokenArena:
                 poses[step] = poses[step - 1]
         return poses
 
-    def caption(self, step: int, seats: tuple[str, ...] = ()) -> Caption:
-        """Returns the caption of state `step`, from 0: players, step of the match, speed, and what is not finite."""
-        seats = seats or tuple(f"seat {index}" for index in range(len(self.players)))
-        lines = [("iteration", str(self.iteration)), *zip(seats, self.players, strict=False)]
-        lines.append(("after step", f"{self.step - len(self.film) + step}"))
-        if self.film.qvel.shape[1]:
-            lines.append(("largest |qvel|", f"{np.abs(self.film.qvel[step]).max():.3g}"))
-        if step == len(self.film):
-            rows = textwrap.wrap(", ".join(self.nonfinite), 40)
-            lines += zip(["not finite", *[""] * len(rows)], rows, strict=False)
-        names, values = zip(*lines, strict=True)
-        return Caption("\n".join(names), "\n".join(values))
-
 
 @dataclass(frozen=True)
 class Dump:
@@ -93,7 +79,7 @@ class Dump:
     settings: Mapping[str, Any]  # of the run, as in its config.yaml
     versions: Mapping[str, str]
     control_dt: float  # s
-    view: View  # the camera of pictures
+    view: View  # the camera of pictures, without what a game does to it in functions
     played: np.ndarray | None  # bytes of the model that was stepped, as MuJoCo saves it; None: a game without MuJoCo
     drawn: np.ndarray | None  # bytes of the model that pictures show, where it is another one
 
@@ -177,7 +163,8 @@ def save(path: Path, dump: Dump) -> None:
         parts |= {f"film/{name}": values for name, values in film.items()}
         arrays |= {f"{number}/{name}": values for name, values in parts.items()}
         described.append(fields)
-    about = {"format": _FORMAT, "arenas": described, "view": dump.view._asdict()}
+    still = {name: value for name, value in dump.view._asdict().items() if not callable(value)}
+    about = {"format": _FORMAT, "arenas": described, "view": still}
     about |= {name: getattr(dump, name) for name in ("settings", "versions", "control_dt")}
     with draft_of(path) as draft, draft.open("wb") as file:
         np.savez_compressed(file, allow_pickle=False, **arrays, **{_ABOUT: np.array(json.dumps(about))})
@@ -200,7 +187,7 @@ def open_dump(path: str | Path) -> Dump:
         raise DumpError(f"{path} is no dump of this version: it does not say {_FORMAT!r}")
     try:
         arenas = tuple(_arena(fields, _below(arrays, f"{index}/")) for index, fields in enumerate(about["arenas"]))
-        view: Any = {key: tuple(value) if isinstance(value, list) else value for key, value in about["view"].items()}
+        view: Any = {key: _as_tuples(value) for key, value in about["view"].items()}
         rest = {name: about[name] for name in ("settings", "versions", "control_dt")}
         return Dump(arenas, view=View(**view), played=arrays.get("played"), drawn=arrays.get("drawn"), **rest)
     except _BAD as error:
@@ -212,6 +199,10 @@ def _arena(fields: dict[str, Any], arrays: dict[str, np.ndarray]) -> BrokenArena
     parts = {"states": _below(arrays, "states/"), "action": arrays["action"], "observation": arrays["observation"]}
     fields |= {name: tuple(fields[name]) for name in ("players", "nonfinite")}
     return BrokenArena(film=film, **parts, **fields)
+
+
+def _as_tuples(value: Any) -> Any:
+    return tuple(_as_tuples(each) for each in value) if isinstance(value, list) else value
 
 
 def _below(arrays: Mapping[str, np.ndarray], path: str) -> dict[str, np.ndarray]:

@@ -51,6 +51,14 @@ def newest(task: str) -> list[Path]:
     return sorted((path for path in (RUNS / task).glob("*") if finished_steps(path)), key=_written_at, reverse=True)
 
 
+def newest_of_all() -> Path:
+    """Returns the folder of the run, of any task, that wrote a checkpoint last. Raises SettingError without one."""
+    found = [path for folder in RUNS.glob("*") for path in newest(folder.name)[:1]]
+    if not found:
+        raise SettingError("run", "latest", f"there is no run with a finished checkpoint in {RUNS.resolve()}")
+    return max(found, key=_written_at)
+
+
 def find(resume: str) -> Path:
     """Returns the folder that `resume` names. Raises SettingError if it holds no run to resume."""
     folder = Path(resume)

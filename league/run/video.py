@@ -16,7 +16,7 @@ import mujoco
 import numpy as np
 
 from mjx_arena import opengl
-from mjx_arena.render import RenderError, write_film
+from mjx_arena.render import RenderError, write_film, write_gif
 from mjx_arena.types import View
 from mjx_arena.validation import SettingError
 
@@ -125,8 +125,8 @@ def _render_worker(
     small = film.with_suffix(".gif")
     try:
         film.parent.mkdir(exist_ok=True)
-        write_film(film, model, poses, control_dt, view)
-        write_film(small, model, poses, control_dt, view, width=320, height=240, frames_per_second=10)
+        write_film(film, model, [poses], control_dt, view, width=640, height=360)
+        write_gif(small, model, poses, control_dt, view)
         result = small.read_bytes()
         small.unlink()
     except (RenderError, OSError) as error:

@@ -10,11 +10,13 @@ import mujoco
 import numpy as np
 
 from mjx_arena.bodies.ground import FLOOR, with_ground
-from mjx_arena.bodies.posture import Posture
+from mjx_arena.bodies.posture import AHEAD_LEFT_UP, XYZ, Posture, named
 from mjx_arena.geometry import yaw_quaternion
+from mjx_arena.types import Key
 
 NQ, NV = 15, 14  # positions and velocities of one ant: a free root, then the hinges
-NUM_HINGES = 8  # hip and ankle of each leg in turn
+HINGES = tuple(f"{hinge}_{leg}" for leg in range(4) for hinge in ("hip", "ankle"))  # in the order of controls
+NUM_HINGES = len(HINGES)
 TORSO_RADIUS = 0.25
 HIP_RANGE, ANKLE_RANGE = (-0.7, 0.7), (0.52, 1.74)  # rad; a hip turns about the vertical, an ankle bends down
 LOW = np.array([HIP_RANGE[0], ANKLE_RANGE[0]] * 4, np.float32)
@@ -28,11 +30,21 @@ _KP, _KD = 85, 2  # Nm/rad, Nms/rad
 STANDING_HEIGHT = _SHIN * float(np.sin(MIDDLE[1])) + _LEG_RADIUS  # m, of the torso, hinges at MIDDLE
 REACH = 2 * _THIGH + _SHIN * float(np.cos(MIDDLE[1])) + _LEG_RADIUS  # m to a foot, hinges at MIDDLE
 
-_COLOURS = (
-    *((0.80, 0.25, 0.20), (0.20, 0.40, 0.80), (0.25, 0.60, 0.30), (0.85, 0.65, 0.15)),
-    *((0.55, 0.30, 0.65), (0.20, 0.65, 0.70), (0.75, 0.45, 0.30), (0.45, 0.45, 0.45)),
+FELT = (  # names of what `felt` returns
+    "height",
+    *named("vertical", XYZ),
+    *named("velocity", AHEAD_LEFT_UP),
+    *named("spin", XYZ),
+    *named("angle", HINGES),
+    *named("speed", HINGES),
+)
+
+COLOURS = (
+    *((0.86, 0.16, 0.13), (0.12, 0.32, 0.90), (0.13, 0.62, 0.25), (0.95, 0.75, 0.10)),
+    *((0.56, 0.20, 0.75), (0.10, 0.70, 0.80), (0.95, 0.45, 0.10), (0.35, 0.35, 0.38)),
 )
 COLOUR_NAMES = ("red", "blue", "green", "yellow", "purple", "cyan", "orange", "grey")
+_EDGE = 0.12  # m, width of the ring's edge in pictures
 _TOUCHING = ("torso", *(f"shin_{leg}" for leg in range(4)))  # geoms that meet the floor and other ants
 
 
@@ -42,10 +54,10 @@ def build_ants(num_ants: int, timestep: float, ring_radius: float) -> mujoco.MjS
     Their torsos and shins touch each other without friction. A disc of `ring_radius` m is only for pictures.
     """
     spec = with_ground(timestep)
-    ring = spec.worldbody.add_site(name="ring", type=mujoco.mjtGeom.mjGEOM_CYLINDER, rgba=(0.75, 0.7, 0.6, 1))
+    ring = spec.worldbody.add_site(name="ring", type=mujoco.mjtGeom.mjGEOM_CYLINDER, rgba=(0.90, 0.84, 0.70, 1))
     ring.size[:2] = ring_radius, 0.002
     names = [f"ant{index}" for index in range(num_ants)]
-    for name, colour in zip(names, _COLOURS, strict=False):
+    for name, colour in zip(names, COLOURS, strict=False):
         add_ant(spec, name, (*colour, 1))
         for geom in _TOUCHING:
             spec.add_pair(geomname1=FLOOR, geomname2=f"{name}/{geom}", condim=3)
@@ -55,6 +67,20 @@ def build_ants(num_ants: int, timestep: float, ring_radius: float) -> mujoco.MjS
                 for second in _TOUCHING:
                     spec.add_pair(geomname1=f"{one}/{first}", geomname2=f"{other}/{second}", condim=1)
     return spec
+
+
+def draw_edge(spec: mujoco.MjSpec, ring_radius: float) -> mujoco.MjSpec:
+    """Returns a copy of a model of `build_ants` with a red edge around its ring, for pictures."""
+    spec = spec.copy()
+    edge = spec.worldbody.add_site(name="edge", type=mujoco.mjtGeom.mjGEOM_CYLINDER, rgba=(0.72, 0.20, 0.16, 1))
+    edge.size[:2] = ring_radius + _EDGE, 0.001
+    return spec
+
+
+def resize_ring(model: mujoco.MjModel, radius: float) -> None:
+    """Draws the ring and its edge with `radius` m from now on."""
+    for name, size in (("ring", radius), ("edge", radius + _EDGE)):
+        model.site(name).size[0] = size
 
 
 def add_ant(spec: mujoco.MjSpec, name: str, rgba: tuple[float, float, float, float]) -> mujoco.MjsBody:
@@ -116,6 +142,32 @@ def felt(posture: Posture) -> jax.Array:
     velocity = posture.in_own_frame(posture.velocity)
     parts = [posture.height[:, None], posture.vertical, velocity, posture.spin, hinges, 0.2 * posture.hinge_speeds]
     return jnp.concatenate(parts, -1)
+
+
+KEYBOARD = (
+    Key("W", "walk ahead"),
+    Key("S", "walk back"),
+    Key("A", "turn left"),
+    Key("D", "turn right"),
+    Key("Space", "stand tall"),
+    Key("C", "crouch"),
+)
+_STRIDE = 2.5  # walking steps a second
+_PAIRS = np.pi * np.array([0, 1, 0, 1])  # legs across from each other step together
+_LEFT = np.array([1, 1, -1, -1])  # the legs on the left turn backwards as those on the right turn forwards
+
+
+def by_keys(held: frozenset[str], time: float) -> np.ndarray:
+    """Returns the action `[8]` of one ant while a person holds keys: a trot, ahead or on the spot, or a posture."""
+    ahead, turn = float("W" in held) - float("S" in held), float("A" in held) - float("D" in held)
+    phase = 2 * np.pi * _STRIDE * time + _PAIRS
+    hips = np.clip(-ahead * _LEFT * np.cos(phase) + turn * np.cos(phase), -1, 1)
+    moving = float(ahead != 0 or turn != 0)
+    ankles = 0.1 - 1.1 * moving * np.maximum(-np.sin(phase), 0)  # a leg that swings back to its start is lifted
+    posture = float("Space" in held) - float("C" in held)
+    if posture:
+        ankles = np.where(ankles >= 0, posture, ankles)
+    return np.stack([hips, ankles], 1).reshape(-1).astype(np.float32)
 
 
 def _add_geom(body, name: str, kind, radius: float, rgba, end=None) -> None:

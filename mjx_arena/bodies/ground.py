@@ -1,12 +1,17 @@
-"""The ground of models: a floor that collides only through explicit pairs, and sky and lights for pictures."""
+"""The ground of models: a floor that collides only through explicit pairs, and the sky and the light of pictures."""
 
 import mujoco
+import numpy as np
 
 FLOOR = "floor"
+UNSEEN = {"contype": 0, "conaffinity": 0, "mass": 0}  # by physics: geoms of pictures alone
+
+_SKY, _HORIZON = [0.38, 0.57, 0.82], [0.93, 0.95, 0.97]
+_SQUARES = [0.63, 0.66, 0.70], [0.57, 0.60, 0.65]
 
 
 def with_ground(timestep: float) -> mujoco.MjSpec:
-    """Starts a model in radians with a chequered floor of 1 m squares named `floor`, a sky and two lights.
+    """Starts a model in radians with an endless floor of 2 m squares named `floor`, a sky, and the sun.
 
     Its options: engine steps of `timestep` s, few solver iterations, and damping that is integrated explicitly.
     """
@@ -15,29 +20,30 @@ def with_ground(timestep: float) -> mujoco.MjSpec:
     spec.option.timestep = timestep
     spec.option.iterations, spec.option.ls_iterations = 2, 4
     spec.option.disableflags |= mujoco.mjtDisableBit.mjDSBL_EULERDAMP
-    spec.add_texture(
-        name="chequers",
-        type=mujoco.mjtTexture.mjTEXTURE_2D,
-        builtin=mujoco.mjtBuiltin.mjBUILTIN_CHECKER,
-        rgb1=[0.32, 0.36, 0.40],
-        rgb2=[0.26, 0.30, 0.34],
-        width=256,
-        height=256,
-    )
-    spec.add_texture(
-        name="sky",
-        type=mujoco.mjtTexture.mjTEXTURE_SKYBOX,
-        builtin=mujoco.mjtBuiltin.mjBUILTIN_GRADIENT,
-        rgb1=[0.80, 0.86, 0.92],
-        rgb2=[0.45, 0.55, 0.68],
-        width=64,
-        height=64,
-    )
+    size = {"width": 256, "height": 256}
+    chequers = spec.add_texture(name="chequers", type=mujoco.mjtTexture.mjTEXTURE_2D, **size)
+    chequers.builtin = mujoco.mjtBuiltin.mjBUILTIN_CHECKER
+    sky = spec.add_texture(name="sky", type=mujoco.mjtTexture.mjTEXTURE_SKYBOX, width=64, height=64)
+    sky.builtin = mujoco.mjtBuiltin.mjBUILTIN_GRADIENT
     material = spec.add_material(name="ground", texrepeat=[0.5, 0.5], texuniform=True)
     material.textures[mujoco.mjtTextureRole.mjTEXROLE_RGB] = "chequers"
     floor = spec.worldbody.add_geom(name=FLOOR, type=mujoco.mjtGeom.mjGEOM_PLANE, material="ground")
-    floor.size = [20, 20, 1]
+    floor.size = [0, 0, 1]
     floor.contype = floor.conaffinity = 0
-    spec.worldbody.add_light(pos=[2, -3, 5], dir=[-0.3, 0.5, -0.8], diffuse=[0.7, 0.7, 0.7])
-    spec.worldbody.add_light(pos=[-3, 3, 5], dir=[0.4, -0.4, -0.8], diffuse=[0.3, 0.3, 0.3], castshadow=False)
+    light(spec, chequers, sky)
     return spec
+
+
+def light(spec: mujoco.MjSpec, chequers: mujoco.MjsTexture, sky: mujoco.MjsTexture) -> None:
+    """Gives floor and sky calm colours, and a model one sun, whose shadows MuJoCo draws, in place of its lights."""
+    for old in spec.lights:
+        spec.delete(old)
+    sun = spec.worldbody.add_light(pos=[0, 0, 10], dir=[-0.35, 0.45, -0.85], diffuse=[0.55, 0.54, 0.52])
+    sun.type, sun.specular = mujoco.mjtLightType.mjLIGHT_DIRECTIONAL, [0.2, 0.2, 0.2]
+    visual = spec.visual
+    visual.headlight.ambient, visual.headlight.diffuse = [0.36, 0.37, 0.39], [0.24, 0.24, 0.24]
+    visual.headlight.specular = [0, 0, 0]
+    visual.quality.numslices, visual.quality.numstacks = 40, 12  # rounder rings for as many corners
+    chequers.rgb1, chequers.rgb2 = _SQUARES
+    sky.rgb1, sky.rgb2 = _SKY, _HORIZON
+    visual.rgba.haze = [*(0.5 * np.add(_SKY, _HORIZON)), 1]  # the sky where it meets the floor, which fades into it

@@ -1,10 +1,28 @@
 """Postures and motions of bodies with a free root and hinges, as tasks read them from a state."""
 
+from collections.abc import Iterable
+
 import jax
 import jax.numpy as jnp
 from flax import struct
 
 from mjx_arena.geometry import heading, rotation_matrix, to_heading_frame
+
+AHEAD_LEFT_UP, XYZ = ("ahead", "left", "up"), ("x", "y", "z")
+
+
+def named(name: str, parts: Iterable[str]) -> tuple[str, ...]:
+    """Returns the names of a vector's parts."""
+    return tuple(f"{name} {part}" for part in parts)
+
+
+SEEN = (  # names of what `Posture.seen` returns of one other body
+    *named("other: offset", AHEAD_LEFT_UP),
+    "other: distance",
+    *named("other: velocity", AHEAD_LEFT_UP),
+    *named("other: heading", AHEAD_LEFT_UP[:2]),
+    *named("other: up axis", AHEAD_LEFT_UP),
+)
 
 
 class Posture(struct.PyTreeNode):

@@ -53,6 +53,15 @@ def test_configure_takes_every_available_core_by_default(monkeypatch):
     assert updates == {"jax_num_cpu_devices": 3}
 
 
+def test_configure_makes_do_with_the_devices_of_a_jax_that_has_started(monkeypatch):
+    monkeypatch.setattr(devices.os, "environ", {"NPROC": "1"})
+    there = len(jax.devices())
+    for count in (1, there, None):
+        devices.configure(count)
+    with pytest.raises(SettingError, match=rf"devices={there + 1}: JAX has begun with {there} here; call mjx_arena"):
+        devices.configure(there + 1)
+
+
 @pytest.mark.parametrize(
     ("count", "num_dofs", "environment"),
     [(2, 20, {}), (2, 27, {"NPROC": "6"}), (2, None, {"NPROC": "6"}), (1, 27, {}), (8, 27, {"NPROC": "16"})],

@@ -12,7 +12,6 @@ import pytest
 
 import mjx_arena
 from mjx_arena.physics import ModelSettings, PhysicsSettings
-from mjx_arena.render import RenderError, render
 from mjx_arena.trajectory import Film, replay_error, save
 
 STEPS = 20
@@ -168,37 +167,3 @@ def test_a_trajectory_that_cannot_be_written_leaves_what_was_there(arena, film, 
     with pytest.raises(OSError, match="no space left"):
         save(path, film, arena.mj_spec, arena.mj_model, "native")
     assert [file.name for file in tmp_path.iterdir()] == [name] and path.read_bytes() == b"an older one"
-
-
-def test_a_caption_has_a_value_for_every_name(film):
-    names, values = (text.split("\n") for text in film.caption(2, [("red", "iteration 5")])[:2])
-    assert len(names) == len(values)
-    shown = dict(zip(names, values, strict=True))
-    assert shown["red"] == "iteration 5" and shown["time"] == "0.03 s"
-    assert shown["return"] == f"{film.reward[1:3].sum():.1f}"
-    assert shown["height"] == f"{film.metrics['reward/height'][2]:+.3f}"
-
-
-def test_captions_are_drawn_into_the_picture(arena, film):
-    try:
-        plain = next(render(arena.mj_model, film.qpos[:1]))
-    except RenderError as error:
-        pytest.skip(str(error))
-    written = next(render(arena.mj_model, film.qpos[:1], captions=[film.caption(0)]))
-    changed = (plain != written).any(-1)
-    assert changed[:100, :150].mean() > 0.3 and not changed[300:, 300:].any()
-
-
-def test_keys_that_are_held_are_lit(arena, film):
-    length = len(film.time)
-    held = {"key/Q": np.arange(length) % 2, "key/O": np.zeros(length)}
-    film = dataclasses.replace(film, metrics=film.metrics | held)
-    assert film.caption(1, keys="QO").keys == (("Q", True), ("O", False)) and not film.caption(2).keys
-    try:
-        free, lit = (
-            next(render(arena.mj_model, film.qpos[:1], captions=[film.caption(step, keys="QO")])) for step in (2, 1)
-        )
-    except RenderError as error:
-        pytest.skip(str(error))
-    changed = np.argwhere((free[300:] != lit[300:]).any(-1))
-    assert len(changed) > 500 and np.ptp(changed[:, 1]) < 50  # one key of two

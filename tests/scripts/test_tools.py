@@ -113,7 +113,10 @@ def test_an_exported_policy_is_exploited_without_its_run(policy, tmp_path):
         ("evaluate", ("run={run}", "pairings=[nobody]"), "pairings=nobody: choose from untrained"),
         ("evaluate", ("run={run}", "matches=0"), "matches=0"),
         ("evaluate", ("run={run}", "num_arenas=8"), "num_arenas=8: there is no such key"),
-        ("record", ("run={run}", "out=match.gif"), "out=match.gif: must end in .mp4 or .png"),
+        ("record", ("run={run}", "out=match.gif"), "out=match.gif: must end in .mp4 or .png or .html"),
+        ("record", ("run={run}", "width=1281"), "width=1281: must be an even number of pixels from 64 to 4096"),
+        ("record", ("run={run}", "height=32"), "height=32: must be an even number of pixels from 64 to 4096"),
+        ("record", ("run={run}", "fps=0"), "fps=0: must lie between 1 and 240"),
         ("plot", ("runs=[nowhere]",), "runs=nowhere"),
         ("plot", ("runs=[{run}]", "keys=[nothing]"), "keys=nothing"),
         ("benchmark", ("rounds=0",), "rounds=0"),
@@ -149,6 +152,17 @@ def test_record_makes_a_strip_of_stills(run, tmp_path):
     assert picture.std() > 10
 
 
+@pytest.mark.slow
+def test_record_makes_a_page_without_a_renderer(run, tmp_path, monkeypatch):
+    monkeypatch.setenv("MUJOCO_GL", "glfw")  # and there is no display
+    monkeypatch.delenv("DISPLAY", raising=False)
+    out = tmp_path / "match.html"
+    status, text, error = script("record", f"run={run}", "physics=native", f"out={out}", "episodes=2", "seconds=1")
+    assert status == 0 and f"wrote {out}: 2 episodes" in text, error
+    page = out.read_text()
+    assert "iteration 2" in page and "reward/upright" in page and len(page) < 2**20
+
+
 def test_without_a_renderer_record_says_what_to_install_and_still_saves_the_trajectory(run, tmp_path, monkeypatch):
     monkeypatch.setenv("MUJOCO_GL", "glfw")  # and there is no display
     monkeypatch.delenv("DISPLAY", raising=False)
@@ -165,6 +179,7 @@ def test_without_a_renderer_record_says_what_to_install_and_still_saves_the_traj
     [
         ("record", (), "MUJOCO_GL=foo: no pictures with that; set it to egl, osmesa or glfw, or unset it\n"),
         ("record", ("out=null", "trajectory=film.npz"), "run=nowhere: is no run's folder"),  # so it got that far
+        ("record", ("out=match.html",), "run=nowhere: is no run's folder"),
         ("evaluate", (), "run=nowhere: is no run's folder"),
     ],
 )

@@ -40,6 +40,9 @@ def test_half_a_run_resumed_for_the_other_half_equals_the_whole(train, whole_run
     assert status == 0 and "on a CPU physics=native is faster" in out
     status, out, _ = train("resume=halves", "iterations=40")
     assert status == 0 and "resuming halves from the checkpoint of iteration 20" in out
+    scripts = [f"python {ROOT / 'scripts' / name}.py run=halves" for name in ("watch", "evaluate", "export")]
+    wanted = [f"watch it:  {scripts[0]}", f"rate it:   {scripts[1]}", f"export it: {scripts[2]} out=humanoid_duel.npz"]
+    assert out.splitlines()[-3:] == wanted
     assert rows_of(tmp_path / "halves") == rows_of(whole_run)
 
 

@@ -15,8 +15,9 @@ def installed(tmp_path_factory):
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-q"]
     subprocess.run([*pip, "wheel", "--no-deps", "-w", str(folder), str(ROOT)], check=True, capture_output=True)
     [wheel] = folder.glob("*.whl")
-    assert wheel.stat().st_size < 2**20
+    assert wheel.stat().st_size < 6_000_000  # with the champions
     subprocess.run([*pip, "install", "--no-deps", "--target", str(folder / "site"), str(wheel)], check=True)
+    assert (folder / "site" / "mjx_arena" / "page" / "web" / "three.js").is_file()
     return folder / "site"
 
 
@@ -55,5 +56,5 @@ def test_the_example_game_trains_and_is_evaluated_and_exported(command, tmp_path
 
 def test_without_a_command_it_says_which_there_are(command):
     status, out, _ = command()
-    assert status == 0 and "train|evaluate|record|export|plot|benchmark" in out
+    assert status == 0 and "train|watch|evaluate|record|export|plot|benchmark" in out
     assert os.linesep.join(command("fly")[1].splitlines()) == out.strip()

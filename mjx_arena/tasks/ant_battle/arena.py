@@ -4,17 +4,20 @@ The rules are those of TimeChamber's Ant Battle, except that ants which leave in
 that the ring does not shrink to nothing, and that an ant which is out is taken away instead of staying near the ring.
 """
 
+import functools
 import math
 from dataclasses import dataclass, field
 
 import chex
 import jax
 import jax.numpy as jnp
+import mujoco
+import numpy as np
 from flax import struct
 
 from mjx_arena.arena import Arena, TaskSettings
 from mjx_arena.bodies import ant
-from mjx_arena.bodies.posture import Posture
+from mjx_arena.bodies.posture import SEEN, Posture
 from mjx_arena.physics import PhysicsSettings, make_physics
 from mjx_arena.reward_terms import pay
 from mjx_arena.shaping import ShapingSettings
@@ -90,16 +93,24 @@ class AntBattle(Arena):
     settings_type = AntBattleSettings
     version = 1
     action = Box(ant.NUM_HINGES)
-    view = View(distance=9.0, lookat=(0.0, 0.0, 0.0), seats=ant.COLOUR_NAMES)
+    action_names = ant.HINGES
+    keyboard = ant.KEYBOARD
 
     def __init__(self, settings: AntBattleSettings, physics: PhysicsSettings):
         super().__init__(settings, physics)
-        self.observation_size = 26 + 5 + 14 * (self.num_agents - 1)
-        self.mj_spec = ant.build_ants(self.num_agents, 1 / 60 / settings.substeps, settings.ring_radius)
-        self.physics = make_physics(self.mj_spec, physics)
-        self.mj_model = self.physics.model
+        own = ("distance to the edge", "centre ahead", "centre left", "radius of the ring", "share still in it")
+        each = (*SEEN, "other: distance to the edge", "other: in the ring")
+        others = [name.replace("other", f"other {index}") for index in range(1, self.num_agents) for name in each]
+        self.observation_names = (*ant.FELT, *own, *others)
+        self.observation_size = len(self.observation_names)
+        spec = ant.build_ants(self.num_agents, 1 / 60 / settings.substeps, settings.ring_radius)
+        self.physics = make_physics(spec, physics)
+        self.mj_spec = drawn = ant.draw_edge(spec, settings.ring_radius)
+        self.mj_model = drawn.compile()
         self.control_dt = float(self.mj_model.opt.timestep) * settings.substeps
         self.time_limit = settings.time_limit
+        place, look = (0.0, 0.0, 0.2), {"seats": ant.COLOUR_NAMES, "colours": ant.COLOURS}
+        self.view = View(distance=9.5, lookat=place, furnish=functools.partial(_shrink, settings), **look)
         # Places of the ants that are out: apart from each other, too far away to be touched.
         away = settings.ring_radius + 4 + 3 * jnp.arange(self.num_agents)
         self._parked = ant.place(jnp.stack([away, 0 * away], -1), 0 * away, jnp.zeros((self.num_agents, 8)))
@@ -129,6 +140,10 @@ class AntBattle(Arena):
         memory = state.memory.replace(out=out, rank=rank)
         state = state.replace(physics=self._park(physics, out), memory=memory)
         return state, self._timestep(state, Posture.read(state.physics.qpos, state.physics.qvel, n), terms)
+
+    def by_keys(self, held: frozenset[str], time: float, mask: np.ndarray | None, advice: np.ndarray) -> np.ndarray:
+        """Returns the action of a trot or a posture; without a key the advice."""
+        return ant.by_keys(held, time) if held else advice
 
     def controls(self, state: ArenaState, action: jax.Array) -> jax.Array:
         """Returns position targets of the hinges `[A * 8]`, rad."""
@@ -201,3 +216,9 @@ class AntBattle(Arena):
         others = jnp.concatenate([posture.seen(), edge[index][..., None]], -1) * present[index][..., None]
         others = jnp.concatenate([others, present[index][..., None]], -1)
         return jnp.concatenate([*own, others.reshape(n, others.shape[1] * others.shape[2])], -1)
+
+
+def _shrink(settings: AntBattleSettings, model: mujoco.MjModel, time: float) -> None:
+    """Draws the ring as it is `time` s after a match began."""
+    share = min(60 * time / settings.time_limit, 1)
+    ant.resize_ring(model, settings.ring_radius + (settings.final_radius - settings.ring_radius) * share)

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 import chex
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import struct
 
 from mjx_arena.arena import Arena, TaskSettings
 from mjx_arena.bodies import ant
-from mjx_arena.bodies.posture import Posture
+from mjx_arena.bodies.posture import SEEN, Posture
 from mjx_arena.physics import PhysicsSettings, make_physics
 from mjx_arena.reward_terms import pay
 from mjx_arena.shaping import ShapingSettings
@@ -97,15 +98,24 @@ class AntSumo(Arena):
 
     settings_type = AntSumoSettings
     version = 1
-    observation_size = 26 + 12 + 6
+    observation_names = (
+        *ant.FELT,
+        *("health", "distance to the edge", "centre ahead", "centre left"),
+        *SEEN,
+        *("other: health", "time left"),
+    )
+    observation_size = len(observation_names)
     action = Box(ant.NUM_HINGES)
-    view = View(distance=9.0, lookat=(0.0, 0.0, 0.0), seats=ant.COLOUR_NAMES)
+    action_names = ant.HINGES
+    keyboard = ant.KEYBOARD
+    view = View(distance=8.5, lookat=(0.0, 0.0, 0.2), seats=ant.COLOUR_NAMES, colours=ant.COLOURS)
 
     def __init__(self, settings: AntSumoSettings, physics: PhysicsSettings):
         super().__init__(settings, physics)
-        self.mj_spec = ant.build_ants(2, 1 / 60 / settings.substeps, settings.ring_radius)
-        self.physics = make_physics(self.mj_spec, physics)
-        self.mj_model = self.physics.model
+        spec = ant.build_ants(2, 1 / 60 / settings.substeps, settings.ring_radius)
+        self.physics = make_physics(spec, physics)
+        self.mj_spec = drawn = ant.draw_edge(spec, settings.ring_radius)
+        self.mj_model = drawn.compile()
         self.control_dt = float(self.mj_model.opt.timestep) * settings.substeps
         self.time_limit = settings.time_limit
 
@@ -132,6 +142,10 @@ class AntSumo(Arena):
         lost = (memory.hit_points <= 0) | (posture.distance >= self.settings.ring_radius)
         terms = self._rewards(state, before, posture, action, low, lost)
         return state, self._timestep(state, posture, terms, lost)
+
+    def by_keys(self, held: frozenset[str], time: float, mask: np.ndarray | None, advice: np.ndarray) -> np.ndarray:
+        """Returns the action of a trot or a posture; without a key the advice."""
+        return ant.by_keys(held, time) if held else advice
 
     def controls(self, state: ArenaState, action: jax.Array) -> jax.Array:
         """Returns position targets of the hinges `[16]`, rad."""

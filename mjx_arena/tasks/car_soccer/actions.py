@@ -27,10 +27,17 @@ def _rows() -> np.ndarray:
     return np.array(ground + air, np.float32)
 
 
+def describe(values: np.ndarray) -> str:
+    """Returns the names and values of controls `[8]`, without those that are 0."""
+    return ", ".join(f"{name} {value:+.2g}" for name, value in zip(NAMES, values, strict=True) if value) or "nothing"
+
+
 TABLE = _rows()  # [90, 8]
 NUM_ROWS = len(TABLE)
+ROW_NAMES = tuple(map(describe, TABLE))
 IDLE = int(np.flatnonzero((TABLE == 0).all(1))[0])
-_FOR_GROUND, _JUMPS, _HANDBRAKE = np.arange(NUM_ROWS) < 24, TABLE[:, 5] > 0, TABLE[:, 7] > 0
+NUM_GROUND_ROWS = 24  # the first rows
+_FOR_GROUND, _JUMPS, _HANDBRAKE = np.arange(NUM_ROWS) < NUM_GROUND_ROWS, TABLE[:, 5] > 0, TABLE[:, 7] > 0
 
 
 def legal(state: CarState) -> jax.Array:

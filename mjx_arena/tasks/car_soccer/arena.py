@@ -6,6 +6,7 @@ its matches sooner, or with the first touch.
 
 import functools
 from dataclasses import dataclass, field
+from typing import Any
 
 import chex
 import jax
@@ -17,16 +18,17 @@ from mjx_arena.arena import Arena, TaskSettings
 from mjx_arena.phases import Phase
 from mjx_arena.physics import PhysicsSettings, make_physics
 from mjx_arena.reward_terms import pay
-from mjx_arena.tasks.car_soccer import actions, boost, car, rewards, starts, world
+from mjx_arena.tasks.car_soccer import actions, boost, camera, car, keys, rewards, rlgym, starts, world
+from mjx_arena.tasks.car_soccer.names import observation_names
 from mjx_arena.tasks.car_soccer.rewards import Play
-from mjx_arena.tasks.car_soccer.scene import GROUPS, Scene, observe, scenes
+from mjx_arena.tasks.car_soccer.scene import GAME, GROUPS, Scene, observe, scenes
+from mjx_arena.tasks.car_soccer.stadium import BLUE, ORANGE
 from mjx_arena.tasks.car_soccer.units import METRE, TICK
 from mjx_arena.tasks.car_soccer.world import World
 from mjx_arena.types import ArenaState, Box, Discrete, Progress, TimeStep, View
 from mjx_arena.validation import checker, require
 
 _EARLY = 5.0  # s within which a first touch counts as early
-_GAME = 300.0  # s of a whole game
 
 
 @dataclass(frozen=True)
@@ -125,16 +127,20 @@ class CarSoccer(Arena):
 
     settings_type = CarSoccerSettings
     version = 1
-    view = View(distance=26.0, follow="ball", azimuth=0.0, elevation=-20.0, seats=("blue", "orange"))
+    keyboard = keys.KEYBOARD
 
     def __init__(self, settings: CarSoccerSettings, physics: PhysicsSettings):
         super().__init__(settings, physics)
         self.time_limit = settings.time_limit
+        size = settings.team_size
+        seats, colours = ("blue",) * size + ("orange",) * size, (BLUE,) * size + (ORANGE,) * size
+        self.view = View(steer=camera.steer, points=camera.points, seats=seats, colours=colours)
         self.physics = make_physics(world.build(self.num_agents), physics)
         self.mj_spec = spec = world.build(self.num_agents, drawn=True)
         self.mj_model = spec.compile()
         self.control_dt = TICK * settings.ticks
         self.action = Discrete(actions.NUM_ROWS) if settings.actions == "table" else Box(len(actions.NAMES))
+        self.action_names = actions.ROW_NAMES if settings.actions == "table" else actions.NAMES
         self._weights = jnp.array([[p.rewards.get(name, 0.0) for name in rewards.TERMS] for p in settings.phases])
         self._shares = jnp.array([_shares(settings, phase) for phase in settings.phases])
         limits = [min(phase.time_limit or settings.time_limit, settings.time_limit) for phase in settings.phases]
@@ -143,6 +149,7 @@ class CarSoccer(Arena):
         self.observation_size = (
             settings.frames * jax.eval_shape(self.reset, jax.random.key(0))[0].memory.frames.shape[-1]
         )
+        self.observation_names = settings.frames * observation_names(settings.observe, settings.team_size)
 
     def reset(self, key: chex.PRNGKey, phase: jax.Array | None = None) -> tuple[ArenaState, TimeStep]:
         if phase is None:
@@ -211,6 +218,15 @@ class CarSoccer(Arena):
         """Returns the action without any key; the first row of the table would be full reverse."""
         return np.array(actions.IDLE, np.int32) if self.settings.actions == "table" else super().idle_action
 
+    def by_keys(self, held: frozenset[str], time: float, mask: np.ndarray | None, advice: np.ndarray) -> np.ndarray:
+        """Returns the controls of held keys, or the row of the table that comes nearest."""
+        del time, advice
+        return keys.controls(held) if mask is None else np.array(keys.row(held, mask), np.int32)
+
+    def interfaces(self) -> dict[str, dict[str, Any]]:
+        """Returns what a policy needs to play in RLGym."""
+        return {"rlgym": rlgym.interface(self.settings)}
+
     def progressed(self, state: ArenaState, progress: Progress) -> ArenaState:
         """Sets the phase, and so the weights of the rewards."""
         return state.replace(memory=state.memory.replace(phase=progress.phase))
@@ -224,7 +240,7 @@ class CarSoccer(Arena):
     def _look(self, state: ArenaState) -> Scene:
         the_ball, bodies = world.bodies(state.physics, self.num_agents)
         # A share of the game's five minutes for any limit: observations must not depend on how a policy is evaluated.
-        left = 1 - state.step_count * self.control_dt / _GAME
+        left = 1 - state.step_count * self.control_dt / GAME
         return scenes(the_ball, bodies, state.memory.world, state.memory.held, left)
 
     def _observe(self, scene: Scene) -> jax.Array:
@@ -268,9 +284,8 @@ class CarSoccer(Arena):
 
     def explain(self, action: np.ndarray) -> str:
         """Returns the names and values of the controls that an action holds."""
-        values = actions.TABLE[int(action)] if self.settings.actions == "table" else np.clip(action, -1, 1)
-        held = [f"{name} {value:+.2g}" for name, value in zip(actions.NAMES, values, strict=True) if value]
-        return ", ".join(held) or "nothing"
+        table = self.settings.actions == "table"
+        return actions.ROW_NAMES[int(action)] if table else actions.describe(np.clip(action, -1, 1))
 
     def report(self, outcome: np.ndarray, length: np.ndarray, metrics: dict[str, np.ndarray]) -> dict[str, float]:
         """Returns shares of goals, early hits and recoveries from the roof, and mean ticks of the recoveries."""

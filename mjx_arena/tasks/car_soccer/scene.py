@@ -15,8 +15,10 @@ from mjx_arena.tasks.car_soccer.vectors import to_body
 from mjx_arena.tasks.car_soccer.world import World
 
 _LENGTH = np.array([field.HALF_WIDTH, field.HALF_LENGTH, field.HEIGHT])
-_FAR = 6000.0  # uu, the unit of distances in observations
-_NEAREST = 3  # pads nearest to the car, and as many to the ball, that are observed
+# Units of observations: of distances in uu, of the nearness of the ball in uu, of the timers of pads in s.
+FAR, NEAR, LONGEST_PAUSE = 6000.0, 500.0, 10.0
+GAME = 300.0  # s of a whole game
+NEAREST = 3  # pads nearest to the car, and as many to the ball, that are observed
 
 
 class Scene(struct.PyTreeNode):
@@ -98,9 +100,9 @@ def _context(scene: Scene) -> jax.Array:
     distance = jnp.linalg.norm(offset + 1e-6)
     return jnp.concatenate(
         [
-            to_body(scene.body.rotation, offset) / _FAR,
+            to_body(scene.body.rotation, offset) / FAR,
             to_body(scene.body.rotation, drift) / car.MAX_SPEED,
-            jnp.stack([distance / _FAR, jnp.exp(-distance / 500), scene.left]),
+            jnp.stack([distance / FAR, jnp.exp(-distance / NEAR), scene.left]),
         ]
     )
 
@@ -118,7 +120,7 @@ def _masks(scene: Scene) -> jax.Array:
 
 
 def _others(scene: Scene, bodies: Rigid, states: CarState) -> jax.Array:
-    offset = to_body(scene.body.rotation, bodies.position - scene.body.position) / _FAR
+    offset = to_body(scene.body.rotation, bodies.position - scene.body.position) / FAR
     drift = to_body(scene.body.rotation, bodies.velocity - scene.body.velocity) / car.MAX_SPEED
     ahead = to_body(scene.body.rotation, bodies.rotation[:, :, 0])
     flags = jnp.stack([states.boost / boost.FULL, states.on_ground, states.respawn > 0], -1)
@@ -141,10 +143,10 @@ def _pads(scene: Scene) -> jax.Array:
     def nearest(place):
         distance = jnp.linalg.norm(scene.pads - place[:2], axis=-1)
         # Of pads at equal distance, both teams list first the ones behind them and to their left.
-        index = jax.lax.top_k(-distance - scene.pads @ np.array([1e-3, 2e-3], np.float32), _NEAREST)[1]
+        index = jax.lax.top_k(-distance - scene.pads @ np.array([1e-3, 2e-3], np.float32), NEAREST)[1]
         offset = scene.pads[index] - scene.body.position[:2]
-        flat = to_body(scene.body.rotation, jnp.column_stack([offset, jnp.zeros(_NEAREST)])) / _FAR
-        return jnp.column_stack([flat[:, :2], scene.timers[index] / 10, jnp.asarray(boost.IS_BIG)[index]])
+        flat = to_body(scene.body.rotation, jnp.column_stack([offset, jnp.zeros(NEAREST)])) / FAR
+        return jnp.column_stack([flat[:, :2], scene.timers[index] / LONGEST_PAUSE, jnp.asarray(boost.IS_BIG)[index]])
 
     return jnp.concatenate([nearest(scene.body.position), nearest(scene.ball.position)]).reshape(-1)
 
@@ -153,7 +155,7 @@ def _goals(scene: Scene) -> jax.Array:
     """Returns offsets of the other team's and the own goal from the car and from the ball `[12]`."""
     goals = jnp.array([[0, field.HALF_LENGTH, field.GOAL_HEIGHT / 2], [0, -field.HALF_LENGTH, field.GOAL_HEIGHT / 2]])
     from_car = to_body(scene.body.rotation, goals - scene.body.position)
-    return jnp.concatenate([from_car, goals - scene.ball.position]).reshape(-1) / _FAR
+    return jnp.concatenate([from_car, goals - scene.ball.position]).reshape(-1) / FAR
 
 
 GROUPS: dict[str, Callable[[Scene], jax.Array]] = {

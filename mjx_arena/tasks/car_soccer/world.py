@@ -6,7 +6,7 @@ import mujoco
 import numpy as np
 from flax import struct
 
-from mjx_arena.tasks.car_soccer import aerial, ball, boost, car, field, hits, hull, rigid
+from mjx_arena.tasks.car_soccer import aerial, ball, boost, car, field, hits, hull, rigid, stadium
 from mjx_arena.tasks.car_soccer.car import CarState, Controls
 from mjx_arena.tasks.car_soccer.rigid import Rigid
 from mjx_arena.tasks.car_soccer.units import GRAVITY, METRE, TICK
@@ -36,15 +36,13 @@ class Events(struct.PyTreeNode):
 def build(num_cars: int, drawn: bool = False, iterations: int = 4) -> mujoco.MjSpec:
     """Builds a model of ball and cars as free bodies, which touch each other and nothing else.
 
-    `drawn` adds the field, wheels and windows for pictures only, which would cost the engine time in every step.
+    `drawn` adds the stadium and coachwork for pictures only, which would cost the engine time in every step.
     """
     spec = mujoco.MjSpec()
     spec.option.timestep = TICK
     spec.option.gravity = [0, 0, -GRAVITY * METRE]
     spec.option.integrator = mujoco.mjtIntegrator.mjINT_EULER
     spec.option.iterations, spec.option.ls_iterations = iterations, 2 * iterations
-    if drawn:
-        _draw_field(spec)
     body = spec.worldbody.add_body(name="ball", pos=[0, 0, ball.REST_HEIGHT * METRE])
     body.add_freejoint(name="ball")
     body.add_geom(
@@ -58,9 +56,9 @@ def build(num_cars: int, drawn: bool = False, iterations: int = 4) -> mujoco.MjS
         **_CONTACT,
     )
     for index in range(num_cars):
-        body = _add_car(spec, index, blue=index < num_cars // 2)
-        if drawn:
-            _draw_car(body)
+        _add_car(spec, index, blue=index < num_cars // 2)
+    if drawn:
+        stadium.dress(spec, num_cars)
     return spec
 
 
@@ -99,61 +97,6 @@ def _add_car(spec: mujoco.MjSpec, index: int, blue: bool) -> mujoco.MjsBody:
         **(_CONTACT | {"friction": [0.09, 0, 0]}),
     )
     return body
-
-
-def _draw_car(body: mujoco.MjsBody) -> None:
-    """Adds wheels and windows, for pictures."""
-    wheel = {"type": mujoco.mjtGeom.mjGEOM_CYLINDER, "mass": 0, "contype": 0, "conaffinity": 0}
-    for x, y, radius in ((51.25, 30, 12.5), (-33.75, 33, 15)):
-        for side in (-1, 1):
-            center = np.array([x, side * y, radius - car.REST_HEIGHT])
-            body.add_geom(
-                pos=center * METRE,
-                size=[radius * METRE, 0.08, 0],
-                quat=[0.5**0.5, 0.5**0.5, 0, 0],
-                rgba=[0.1, 0.1, 0.1, 1],
-                **wheel,
-            )
-    window, dark = np.array([5.0, 0, 42.0]), [0.1, 0.1, 0.15, 1]
-    box = wheel | {"type": mujoco.mjtGeom.mjGEOM_BOX}
-    body.add_geom(pos=window * METRE, size=[0.3, 0.3, 0.06], rgba=dark, **box)
-
-
-def _draw_field(spec: mujoco.MjSpec) -> None:
-    spec.visual.map.zfar, spec.visual.map.znear = 20.0, 0.002
-    spec.worldbody.add_light(pos=[0, 0, 30], dir=[0, 0, -1], type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL)
-    unseen = {"contype": 0, "conaffinity": 0, "mass": 0}
-    box, plane = mujoco.mjtGeom.mjGEOM_BOX, mujoco.mjtGeom.mjGEOM_PLANE
-    length = (field.HALF_LENGTH + field.GOAL_DEPTH) * METRE
-    spec.worldbody.add_geom(
-        name="floor", type=plane, size=[field.HALF_WIDTH * METRE, length, 1], rgba=[0.15, 0.35, 0.18, 1], **unseen
-    )
-    for sign, rgba in ((-1, [0.2, 0.4, 1, 0.35]), (1, [1, 0.5, 0.1, 0.35])):
-        y, goal = sign * field.HALF_LENGTH * METRE, field.GOAL_HALF_WIDTH * METRE
-        for x in (-goal, goal):
-            post = np.array([x, y, 0, x, y, field.GOAL_HEIGHT * METRE])
-            capsule = mujoco.mjtGeom.mjGEOM_CAPSULE
-            spec.worldbody.add_geom(type=capsule, fromto=post, size=[0.15, 0, 0], rgba=rgba, **unseen)
-        back = y + sign * field.GOAL_DEPTH * METRE
-        half = field.GOAL_HEIGHT * METRE / 2
-        spec.worldbody.add_geom(type=box, pos=[0, back, half], size=[goal, 0.05, half], rgba=rgba, **unseen)
-        spec.worldbody.add_geom(type=box, pos=[0, y, 2 * half], size=[goal, 0.15, 0.15], rgba=rgba, **unseen)
-        wall = (field.CORNER - field.HALF_LENGTH - field.GOAL_HALF_WIDTH) * METRE / 2
-        for side in (-1, 1):
-            center = [side * (goal + wall), y, 0.5]
-            spec.worldbody.add_geom(type=box, pos=center, size=[wall, 0.05, 0.5], rgba=[0.6, 0.6, 0.7, 0.3], **unseen)
-    for side in (-1, 1):
-        half = (field.CORNER - field.HALF_WIDTH) * METRE
-        center = [side * field.HALF_WIDTH * METRE, 0, 0.5]
-        spec.worldbody.add_geom(type=box, pos=center, size=[0.05, half, 0.5], rgba=[0.6, 0.6, 0.7, 0.3], **unseen)
-    for (x, y), big in zip(boost.PADS, boost.IS_BIG, strict=True):
-        spec.worldbody.add_geom(
-            type=mujoco.mjtGeom.mjGEOM_CYLINDER,
-            pos=[x * METRE, y * METRE, 0.02],
-            size=[1.0 if big else 0.5, 0.02, 0],
-            rgba=[1, 0.8, 0.1, 0.6],
-            **unseen,
-        )
 
 
 def bodies(state: PhysicsState, num_cars: int) -> tuple[Rigid, Rigid]:

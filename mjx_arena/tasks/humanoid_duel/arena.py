@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import chex
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import struct
 
 from mjx_arena.arena import Arena, TaskSettings
@@ -110,9 +111,12 @@ class HumanoidDuel(Arena):
 
     settings_type = HumanoidDuelSettings
     version = 1
-    observation_size = 38
+    observation_size = len(duelist.OBSERVATIONS)
+    observation_names = duelist.OBSERVATIONS
     action = Box(4)
-    view = View(seats=("red", "blue"))
+    action_names = duelist.HINGES
+    keyboard = duelist.KEYBOARD
+    view = View(seats=("red", "blue"), colours=(duelist.RED, duelist.BLUE))
 
     def __init__(self, settings: HumanoidDuelSettings, physics: PhysicsSettings):
         super().__init__(settings, physics)
@@ -159,6 +163,11 @@ class HumanoidDuel(Arena):
         posture = Posture.read(state.physics.qpos, state.physics.qvel, 2)
         fallen = (posture.height < self.settings.fall_height) & ~state.memory.held
         return state, self._timestep(state, posture, self._rewards(posture, action, fallen), fallen)
+
+    def by_keys(self, held: frozenset[str], time: float, mask: np.ndarray | None, advice: np.ndarray) -> np.ndarray:
+        """Returns the advice, which balances, with the torques of held keys on top."""
+        del time, mask
+        return np.clip(advice + sum((duelist.MOTIONS[key] for key in held), np.zeros(4)), -1, 1).astype(np.float32)
 
     def controls(self, state: ArenaState, action: jax.Array) -> jax.Array:
         """Returns the controls of the motors `[8]`."""

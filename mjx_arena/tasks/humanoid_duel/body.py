@@ -7,10 +7,13 @@ alone resists a sideways fall. Units: m, kg, rad. Positive hip angles swing the 
 import jax
 import jax.numpy as jnp
 import mujoco
+import numpy as np
 
 from mjx_arena.bodies.ground import FLOOR, with_ground
-from mjx_arena.bodies.posture import Posture
+from mjx_arena.bodies.posture import AHEAD_LEFT_UP, SEEN, XYZ, Posture, named
+from mjx_arena.types import Key
 
+RED, BLUE = (0.86, 0.16, 0.13), (0.12, 0.32, 0.90)
 STANDING_HEIGHT = 1.14  # of the torso's origin, legs straight
 HINGES = ("hip_left", "knee_left", "hip_right", "knee_right")  # in the order of joints and of controls
 NQ, NV = 11, 10  # positions and velocities of one duelist: a free root, then the hinges
@@ -18,6 +21,36 @@ LIMBS = ("torso", "thigh_left", "shin_left", "thigh_right", "shin_right")  # geo
 # Points that touch the floor: the ends of the two foot capsules. The toe capsule's rear end lies inside the bar.
 SOLES = tuple(f"{point}_{side}" for side in ("left", "right") for point in ("toe", "heel_in", "heel_out"))
 LOWEST_FALL_HEIGHT = 0.77  # with the torso's origin above it, only soles can reach the floor
+
+OBSERVATIONS = (  # names of what `observation` returns
+    "height",
+    *named("vertical", XYZ),
+    *named("velocity", AHEAD_LEFT_UP),
+    *named("spin", XYZ),
+    *named("angle", HINGES),
+    *named("speed", HINGES),
+    *SEEN,
+    *named("other: angle", HINGES),
+    *named("other: speed", HINGES),
+)
+
+KEYBOARD = (
+    Key("W", "lean in"),
+    Key("S", "lean back"),
+    Key("A", "kick with the left leg"),
+    Key("D", "kick with the right leg"),
+    Key("Space", "stand stiff"),
+    Key("C", "crouch"),
+)
+# What each key adds to the controls, in the order of `HINGES`. A hip that turns backwards tips the torso ahead.
+MOTIONS = {
+    "W": np.array([0.5, 0.0, 0.5, 0.0]),
+    "S": np.array([-0.5, 0.0, -0.5, 0.0]),
+    "A": np.array([-1.0, -0.5, 0.4, 0.0]),
+    "D": np.array([0.4, 0.0, -1.0, -0.5]),
+    "Space": np.array([0.0, -0.6, 0.0, -0.6]),
+    "C": np.array([-0.3, 0.6, -0.3, 0.6]),
+}
 
 _HIP_DROP = 0.30  # hips below the torso's origin
 _HIP_SIDE = 0.12
@@ -56,7 +89,7 @@ def build_pair(timestep: float, agent_contacts: bool) -> mujoco.MjSpec:
     If `agent_contacts` is true, their limbs touch each other, without friction.
     """
     spec = with_ground(timestep)
-    for name, rgba in (("red", (0.8, 0.25, 0.2, 1)), ("blue", (0.2, 0.4, 0.8, 1))):
+    for name, rgba in (("red", (*RED, 1)), ("blue", (*BLUE, 1))):
         add_duelist(spec, name, rgba)
         for sole in SOLES:
             spec.add_pair(geomname1=FLOOR, geomname2=f"{name}/{sole}", condim=3)

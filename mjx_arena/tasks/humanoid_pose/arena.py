@@ -93,6 +93,8 @@ class HumanoidPose(Arena):
         self.mj_spec = humanoid.build(settings.contacts or self.reward.contacts)
         self.physics = make_physics(self.mj_spec, physics)
         self.mj_model = self.physics.model
+        self.action_names = tuple(self.mj_model.actuator(index).name for index in range(NUM_MOTORS))
+        self.observation_names = humanoid.observation_names(self.mj_model)
         self.control_dt = float(self.mj_model.opt.timestep) * self.substeps
         self._weight = float(self.mj_model.body_mass.sum() * -self.mj_model.opt.gravity[2])
         self._reader, self._starts = humanoid.HumanoidSensors(self.mj_model), Starts(self.mj_model)

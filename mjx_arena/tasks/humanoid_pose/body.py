@@ -10,6 +10,8 @@ import jax.numpy as jnp
 import mujoco
 from flax import struct
 
+from mjx_arena.bodies.ground import light
+from mjx_arena.bodies.posture import XYZ, named
 from mjx_arena.geometry import rotation_matrix
 from mjx_arena.types import PhysicsState
 
@@ -37,6 +39,9 @@ def build(contacts: str, iterations: int = 4) -> mujoco.MjSpec:
     """Builds a model of the humanoid and its floor, with sensors for `HumanoidState` and contacts out of `CONTACTS`."""
     spec = mujoco.MjSpec.from_file(str(_ASSET))
     spec.option.iterations, spec.option.ls_iterations = iterations, 2 * iterations
+    sky = next(texture for texture in spec.textures if texture.type == mujoco.mjtTexture.mjTEXTURE_SKYBOX)
+    light(spec, spec.texture("grid"), sky)
+    spec.material("grid").reflectance, spec.material("body").rgba = 0, [1.0, 0.75, 0.5, 1]
     spec.option.disableflags |= mujoco.mjtDisableBit.mjDSBL_EULERDAMP  # else MJX inverts a matrix in every step
     touching = CONTACTS[contacts]
     if touching is not None:
@@ -123,6 +128,25 @@ class HumanoidSensors:
             power=torque * speeds[self._speed_of_motor],
             time=time,
         )
+
+
+def observation_names(model: mujoco.MjModel) -> tuple[str, ...]:
+    """Returns the names of what `observation` returns, for a model from `build`."""
+    hinges = [model.joint(index).name for index in range(1, model.njnt)]
+    return (
+        "height",
+        *named("vertical", XYZ),
+        *named("world's x axis", XYZ),
+        *named("velocity", XYZ),
+        *named("spin", XYZ),
+        *named("angle", hinges),
+        *named("speed", hinges),
+        *(
+            name
+            for vector in ("centre of mass", "its velocity", "right foot", "left foot")
+            for name in named(vector, XYZ)
+        ),
+    )
 
 
 def observation(m: HumanoidState) -> jax.Array:

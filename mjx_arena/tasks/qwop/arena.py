@@ -18,12 +18,11 @@ from mjx_arena.arena import Arena, TaskSettings
 from mjx_arena.physics import PhysicsSettings, make_physics
 from mjx_arena.reward_terms import pay
 from mjx_arena.tasks.qwop import body as runner
-from mjx_arena.tasks.qwop.body import FRAME, JOINTS, MOTORS, NQ, PARTS, UNIT, Pose
-from mjx_arena.types import ArenaState, Discrete, TimeStep, View
+from mjx_arena.tasks.qwop.body import FRAME, GOAL, JOINTS, MOTORS, NQ, PARTS, UNIT, Pose
+from mjx_arena.types import ArenaState, Discrete, Key, TimeStep, View
 from mjx_arena.validation import checker, require_not_negative
 
 KEYS = "QWOP"
-GOAL = 100.0  # m
 # The keys of each choice; those of the full set are in the order of `itertools.combinations`.
 ACTION_SETS = {
     "reduced": ("", "Q", "W", "O", "P", "QW", "QP", "WO", "OP"),
@@ -105,8 +104,11 @@ class Qwop(Arena):
 
     settings_type = QwopSettings
     version = 2
-    observation_size = 5 * len(PARTS)
+    observation_names = tuple(f"{part}: {name}" for part in PARTS for name in ("x", "y", "angle", "vx", "vy"))
+    observation_size = len(observation_names)
     view = View(distance=3.2, azimuth=90.0, elevation=-4.0, keys=tuple(KEYS))
+    keyboard = (Key("Q", "thighs one way"), Key("W", "thighs the other way"))
+    keyboard += (Key("O", "calves one way"), Key("P", "calves the other way"))
 
     def __init__(self, settings: QwopSettings, physics: PhysicsSettings):
         super().__init__(settings, physics)
@@ -118,6 +120,8 @@ class Qwop(Arena):
         self.control_dt = FRAME * settings.frames_per_step
         choices = ACTION_SETS[settings.action_set]
         self.action = Discrete(len(choices))
+        self.action_names = tuple(keys or "none" for keys in choices)
+        self._choices = choices
         self._keys = jnp.array([[key in keys for key in KEYS] for keys in choices])
 
     def reset(self, key: chex.PRNGKey, phase: jax.Array | None = None) -> tuple[ArenaState, TimeStep]:
@@ -148,6 +152,16 @@ class Qwop(Arena):
         q, w, o, p = self._keys[action[0]]
         swing, bend = q * 1.0 - (w & ~q), o * 1.0 - (p & ~o)
         return jnp.asarray(_SPEEDS) * jnp.where(_KNEES, bend, swing)
+
+    def by_keys(self, held: frozenset[str], time: float, mask: np.ndarray | None, advice: np.ndarray) -> np.ndarray:
+        """Returns the choice that has most of the keys that are held, and no others."""
+        del time, mask, advice
+        fits = [len(held & set(keys)) if set(keys) <= held else -1 for keys in self._choices]
+        return np.array(np.argmax(fits), np.int32)
+
+    def explain(self, action: np.ndarray) -> str:
+        """Returns the keys of a choice."""
+        return self._choices[int(action)] or "no key"
 
     def _timestep(self, before: ArenaState, state: ArenaState, started: bool = True) -> TimeStep:
         s, pose = self.settings, Pose.read(state.physics.qpos, state.physics.qvel)

@@ -13,7 +13,8 @@ import mujoco
 import numpy as np
 from flax import struct
 
-from mjx_arena.bodies.ground import FLOOR, with_ground
+from mjx_arena.bodies.ground import FLOOR, UNSEEN, with_ground
+from mjx_arena.tasks.qwop import track
 
 UNIT = 0.1  # m
 GROUND = 9.14275  # y of the track, units
@@ -77,7 +78,7 @@ _CRAWLING = ("torso", "left_thigh", "right_thigh", "left_calf", "right_calf")  #
 # N m s^2/rad of the motors, divided by the timestep and limited by the torque: about as much as stays stable.
 _GAIN = {"shoulder": 0.08, "hip": 0.8, "knee": 0.48}
 _TRACK_FRICTION, _FOOT_FRICTION = 0.2, 0.548  # from the original's 0.2 and 1.5, mixed as in Box2D: sqrt(ab)
-HURDLE_AT = 50.0  # m
+HURDLE_AT, GOAL = 50.0, 100.0  # m
 _HURDLE = (0.5375, 3.65)  # half its width and height, units: 21.5 by 146 pixels of 1/20 unit
 _CORNER = 0.005  # m, radius of the balls at the corners of a box, which are what makes contact
 
@@ -86,16 +87,13 @@ def build(timestep: float, hurdle: bool, drawn: bool = False) -> mujoco.MjSpec:
     """Builds a model of the runner on its track, for engine steps of `timestep` s; at `qpos` 0 joint angles are 0.
 
     Rotations are about +y, along which the camera looks, so that angles are Box2D's and joints turn the other way.
-    `hurdle` adds a post that is hinged to the track at `HURDLE_AT`. `drawn` adds boxes for pictures only, which would
-    cost the engine time in every step.
+    `hurdle` adds a post that is hinged to the track at `HURDLE_AT`. `drawn` adds boxes and the track for pictures only,
+    which would cost the engine time in every step.
     """
     spec = with_ground(timestep)
     spec.option.gravity = [0, 0, -1]
     spec.option.iterations, spec.option.ls_iterations = 4, 8
     spec.option.disableflags |= mujoco.mjtDisableBit.mjDSBL_ISLAND  # there is only one island
-    spec.geom(FLOOR).size = [0, 0, 1]  # endless
-    for light in spec.lights:
-        light.type = mujoco.mjtLightType.mjLIGHT_DIRECTIONAL
     bodies = {"torso": spec.worldbody.add_body(name="torso")}
     root = bodies["torso"]
     root.add_joint(name="x", type=mujoco.mjtJoint.mjJNT_SLIDE, axis=[1, 0, 0])
@@ -124,6 +122,8 @@ def build(timestep: float, hurdle: bool, drawn: bool = False) -> mujoco.MjSpec:
     spring.wrap_joint("neck", -1)
     if hurdle:
         _add_hurdle(spec)
+    if drawn:
+        track.draw(spec, GOAL)
     return spec
 
 
@@ -175,11 +175,10 @@ def _add_part(spec: mujoco.MjSpec, body: mujoco.MjsBody, name: str, part: Part, 
     body.explicitinertial, body.mass, body.ipos = True, part.mass, [0, 0, 0]
     across, around = half[0] ** 2 + half[1] ** 2, depth**2
     body.inertia = part.mass / 3 * np.array([half[1] ** 2 + around, across, half[0] ** 2 + around])
-    if drawn:  # limbs are moved apart in depth, which only pictures show
+    if drawn:  # limbs are moved apart in depth, which only pictures show, and the head stands out of the torso
         aside = {"left": 0.11, "right": -0.11}.get(side, 0)
-        box, size = mujoco.mjtGeom.mjGEOM_BOX, [half[0], depth, half[1]]
-        unseen = {"mass": 0, "contype": 0, "conaffinity": 0}
-        body.add_geom(name=name, type=box, pos=[0, aside, 0], size=size, rgba=_COLOUR[side], **unseen)
+        box, size = mujoco.mjtGeom.mjGEOM_BOX, [half[0], depth + 0.006 * (name == "head"), half[1]]
+        body.add_geom(name=name, type=box, pos=[0, aside, 0], size=size, rgba=_COLOUR[side], **UNSEEN)
     if name not in _FEET + _CRAWLING:
         return
     friction = _FOOT_FRICTION if name in _FEET else _TRACK_FRICTION
@@ -204,10 +203,10 @@ def _add_hurdle(spec: mujoco.MjSpec) -> None:
 
 
 _COLOUR = {
-    "torso": (0.85, 0.85, 0.82, 1),
-    "head": (0.85, 0.65, 0.5, 1),
-    "left": (0.55, 0.45, 0.4, 1),
-    "right": (0.8, 0.55, 0.45, 1),
+    "torso": (0.95, 0.95, 0.92, 1),
+    "head": (0.92, 0.70, 0.54, 1),
+    "left": (0.12, 0.32, 0.90, 1),
+    "right": (0.95, 0.45, 0.10, 1),
 }
 
 

@@ -22,7 +22,8 @@ def call(monkeypatch, capsys, tmp_path):
     def run(function, *arguments, name="train"):
         monkeypatch.chdir(tmp_path)
         monkeypatch.setattr("sys.argv", [f"scripts/{name}.py", *arguments])
-        ConfigStore.instance().repo.pop("physics", None)  # a group of `train`: a process runs one command
+        for group in ("physics", "task"):  # groups of `train`, and keys of others: a process runs one command
+            ConfigStore.instance().repo.pop(group, None)
         monkeypatch.setattr(f"league.commands.{name}.run", function)
         # Hydra configures logging, which closes all handlers; absl's would close the stream of pytest's capture.
         monkeypatch.setattr(logging, "shutdown", lambda *_: None)

@@ -261,11 +261,12 @@ def test_a_bad_yaml_beside_a_game_is_named(tmp_path, own_games, content, message
     shutil.copy(ROOT / "examples" / "ball_sumo.py", tmp_path)
     (tmp_path / "ball_sumo.yaml").write_text(content)
     with pytest.raises(SettingError, match=message):
-        compose(config.with_game_file([f"game_file={tmp_path / 'ball_sumo.py'}"], RunSettings))
+        compose([f"game_file={tmp_path / 'ball_sumo.py'}"])
 
 
-def test_a_yaml_beside_a_game_changes_its_settings(own_games):
-    settings = compose(config.with_game_file([f"game_file={ROOT / 'examples' / 'ball_sumo.py'}"], RunSettings))
+@pytest.mark.parametrize("quote", ["", "'", '"'])
+def test_a_yaml_beside_a_game_changes_its_settings(own_games, quote):
+    settings = compose([f"game_file={quote}{ROOT / 'examples' / 'ball_sumo.py'}{quote}"])
     assert settings.task_name == "ball_sumo" and settings.task.time_limit == 250
     assert type(settings.task)().time_limit == 300
 

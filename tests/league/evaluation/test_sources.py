@@ -11,6 +11,7 @@ from league import pool
 from league.config import compose as config
 from league.evaluation import sources
 from league.evaluation.policy_file import PolicyFileError
+from league.exports import contents, formats
 from league.run import folder as run_folder
 from league.run.checkpoints import Checkpoints
 from league.selfplay import SelfPlay
@@ -157,7 +158,8 @@ def exported(run, tmp_path_factory):
     folder = tmp_path_factory.mktemp("exported")
     for step in (4, 8):
         source = sources.RunSource(run[0], step)
-        sources.export(source.newest(), source.settings, source.arena, folder / f"policy{step}.npz")
+        held = contents.of(source.newest(), source.settings, source.arena, sampled=False)
+        formats.write(folder / f"policy{step}.npz", formats.FORMATS["npz"], held)
     return folder
 
 

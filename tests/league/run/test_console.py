@@ -8,7 +8,7 @@ import sys
 import pytest
 from train_runs import ROOT
 
-from league.run.console import Outlet
+from league.run.console import Outlet, progress_bar
 
 
 @pytest.mark.parametrize("terminal", [False, True])
@@ -49,3 +49,21 @@ def test_a_stream_without_a_descriptor_may_fail_too():
     outlet = Outlet(Full())
     assert outlet.write("lost") == 4 and outlet.isatty() is False
     outlet.flush()
+
+
+def test_a_bar_is_shown_on_a_terminal_alone(capsys):
+    with progress_bar("drawing") as tell:
+        tell(1, 2)
+    assert capsys.readouterr() == ("", "")
+    program = """
+from league.run.console import progress_bar
+with progress_bar("drawing") as tell:
+    tell(30, 40)
+"""
+    reader, writer = os.openpty()
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "TERM": "xterm"}
+    subprocess.run([sys.executable, "-c", program], stdout=writer, env=environment, check=True, timeout=60)
+    os.close(writer)
+    text = os.read(reader, 10000).decode()
+    os.close(reader)
+    assert "drawing" in text and "75%" in text

@@ -11,11 +11,13 @@ import pytest
 from exploding_balls import BAD_STEP, Exploding, ExplodingSettings
 
 from league.commands import record
+from league.commands.broken import caption_of
 from league.run.debug import Debug
 from league.run.dump import Dumps
 from league.run.dump_file import DumpError, open_dump, save
 from league.selfplay import SelfPlay, first_learner
 from league.settings import LeagueSettings, LoggerSettings, RunSettings
+from league.watch import replay_session
 from mjx_arena import registry
 from mjx_arena.physics import PhysicsSettings
 from mjx_arena.render import RenderError, render
@@ -202,10 +204,32 @@ def test_a_pose_that_is_not_finite_is_shown_as_the_last_one_that_was(folder):
     broken = open_dump(folder / "nonfinite-2.npz").arenas[0]
     film = dataclasses.replace(broken.film, qpos=np.array([[0.0, 1.0], [2.0, 3.0], [np.nan, 4.0]]))
     assert dataclasses.replace(broken, film=film).poses().tolist() == [[0, 1], [2, 3], [2, 3]]
-    caption = broken.caption(len(broken.film), ("red", "blue"))
-    assert caption.names.split("\n")[:3] == ["iteration", "red", "blue"] and "not finite" in caption.names
-    assert "qvel, reward, reward/push" in caption.values.replace("\n", " ")
-    assert "not finite" not in broken.caption(len(broken.film) - 1).names
+    caption = caption_of(broken, len(broken.film), ("red", "blue"))
+    assert [player.seat for player in caption.players] == ["red", "blue"] and caption.clock == "0:00.28"
+    assert caption.notes[0] == "iteration 2, after step 7" and "not finite: qvel, reward, reward/push" in caption.notes
+    assert len(caption_of(broken, len(broken.film) - 1).notes) == 2
+
+
+def test_a_viewer_steps_through_the_arenas(run, folder, monkeypatch):
+    monkeypatch.setattr(replay_session, "arena_of", lambda dump: run.trainer.arena)
+    dump = open_dump(folder / "nonfinite-2.npz")
+    dump = dataclasses.replace(dump, settings={**dump.settings, "physics": {"engine": "native"}})
+    session = replay_session.ReplaySession(dump, 1.0)
+    first = session.look()
+    assert first.paused and first.frame.time == 0 and "qvel, reward, reward/push" in first.note
+    for _ in range(KEPT):
+        session.step()
+    last, broken = session.look(), dump.arenas[0]
+    assert last.ended == "the physics broke; the match does not count" and len(last.history) == KEPT + 1
+    np.testing.assert_array_equal([frame.qpos for frame in last.history], broken.film.qpos)
+    np.testing.assert_array_equal(last.frame.moves[1].action, broken.action[-1, 1])
+    np.testing.assert_array_equal(last.frame.observation, broken.observation[1])
+    assert all(np.isfinite(list(frame.terms.values())).all() for frame in last.history)
+    session.next_match()
+    following = session.look()
+    assert following.seed == 1 and following.players == dump.arenas[1].players and following.frame.time == 0
+    with pytest.raises(SettingError, match="nobody else can play"):
+        session.choose_player(0, "random")
 
 
 def test_record_takes_a_run_or_a_dump(folder):
@@ -213,6 +237,7 @@ def test_record_takes_a_run_or_a_dump(folder):
     for settings, expected in (
         ({"dump": dump, "run": "somewhere"}, "give run, or dump, and not both"),
         ({"dump": dump, "trajectory": "film.npz"}, "the dump holds the states"),
+        ({"dump": dump, "out": "broken.html"}, "becomes a film, .mp4, or a strip"),
         ({}, "must be given"),
     ):
         with pytest.raises(SettingError, match=expected):

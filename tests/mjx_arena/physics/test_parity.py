@@ -97,7 +97,8 @@ def _possible(model, data, qpos):
     """
     data.qpos[:] = qpos
     mujoco.mj_fwdPosition(model, data)
-    radius = model.geom_size[data.contact.geom, 0].min(1)
+    radii = np.where(model.geom_type == mujoco.mjtGeom.mjGEOM_PLANE, np.inf, model.geom_size[:, 0])
+    radius = radii[data.contact.geom].min(1)
     return bool((data.contact.dist > -radius).all())
 
 

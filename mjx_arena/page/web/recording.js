@@ -1,0 +1,78 @@
+// The recording that this page holds: its arrays, and where the bodies are at any time.
+"use strict";
+
+class Recording {
+  // Reads the page's own data. `about` is what mjx_arena/page/write.py put together.
+  static async read() {
+    const about = JSON.parse(document.getElementById("recording").textContent);
+    const packed = atob(document.getElementById("arrays").textContent.trim());
+    const bytes = Uint8Array.from(packed, (letter) => letter.charCodeAt(0));
+    const unpacked = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+    return new Recording(about, await new Response(unpacked).arrayBuffer());
+  }
+
+  constructor(about, buffer) {
+    this.about = about;
+    this.buffer = buffer;
+    this.frameTime = about.control_dt / about.frames_per_step;
+    this.episodes = about.episodes.map((episode) => this.unpack(episode));
+  }
+
+  // Returns the array that Blob.add of mjx_arena/page/blob.py put at `place`.
+  array({ kind, at, length }) {
+    return new globalThis[kind](this.buffer, at, length);
+  }
+
+  unpack(episode) {
+    const unpacked = { steps: episode.steps, duration: episode.steps * this.about.control_dt };
+    for (const name of ["position", "low", "high", "quaternion", "jumps"]) unpacked[name] = this.array(episode[name]);
+    return unpacked;
+  }
+
+  // Returns the last control step that had begun at `time` in an episode.
+  step(episode, time) {
+    const { steps } = this.episodes[episode];
+    return Math.min(Math.floor(time / this.about.control_dt + 1e-6), steps);
+  }
+
+  // Puts `groups`, by body, where the bodies are at `time` in an episode: on the straight way between two frames.
+  pose(episode, time, groups) {
+    const { moving, frames_per_step } = this.about;
+    const { steps, jumps } = this.episodes[episode];
+    const last = steps * frames_per_step;
+    const exact = Math.min(Math.max(time / this.frameTime, 0), last);
+    const before = Math.min(Math.floor(exact + 1e-6), last);
+    const after = Math.min(before + 1, last);
+    moving.forEach((body, index) => {
+      const jumped = jumps[after * moving.length + index];
+      const part = jumped ? 0 : Math.max(exact - before, 0);
+      const { position, quaternion } = groups[body];
+      this.place(episode, before, index, position, quaternion);
+      this.place(episode, after, index, Recording.position, Recording.quaternion);
+      position.lerp(Recording.position, part);
+      quaternion.slerp(Recording.quaternion, part);
+    });
+  }
+
+  // Sets `position` and `quaternion` to those of a moving body in a frame.
+  place(episode, frame, index, position, quaternion) {
+    const { low, high, position: place, quaternion: turn } = this.episodes[episode];
+    const row = frame * this.about.moving.length + index;
+    const axis = (k) => low[3 * index + k] + ((high[3 * index + k] - low[3 * index + k]) * place[3 * row + k]) / 65535;
+    position.set(axis(0), axis(1), axis(2));
+    quaternion.set(turn[4 * row + 1], turn[4 * row + 2], turn[4 * row + 3], turn[4 * row]).normalize();
+  }
+
+  // Returns whether `body` was put elsewhere before `time` in an episode, such as an ant that is out.
+  wasPut(episode, body, time) {
+    const { moving } = this.about;
+    const index = moving.indexOf(body);
+    const { jumps } = this.episodes[episode];
+    for (let frame = Math.floor(time / this.frameTime + 1e-6); frame > 0 && index >= 0; frame--) {
+      if (jumps[frame * moving.length + index]) return true;
+    }
+    return false;
+  }
+}
+Recording.position = new THREE.Vector3();
+Recording.quaternion = new THREE.Quaternion();
