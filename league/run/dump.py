@@ -12,6 +12,7 @@ import numpy as np
 from league import history
 from league.pool import FOREIGN
 from league.run import dump_file, team
+from league.run.console import to_paste
 from league.run.dump_file import BrokenArena, Dump, path_of
 from league.run.folder import versions
 from league.run.host_state import fetched, placed, plain
@@ -84,8 +85,8 @@ class Dumps:
             return
         self._announce(
             f"iteration {dump.iteration}: {_counted(row)}; kept the last steps of {len(dump.arenas)}. Look at them by\n"
-            f"  python scripts/watch.py dump={path}\n"
-            f"  python scripts/record.py dump={path} out=broken.mp4"
+            f"  {to_paste('watch', f'dump={path}')}\n"
+            f"  {to_paste('record', f'dump={path}', 'out=broken.mp4')}"
         )
 
     def _dump(self, broken: history.Broken) -> Dump:

@@ -1,5 +1,6 @@
 """Pictures and films of an arena, without a display."""
 
+from mjx_arena.render.caption import WHITE as WHITE
 from mjx_arena.render.caption import Caption as Caption
 from mjx_arena.render.caption import Captions as Captions
 from mjx_arena.render.caption import Player as Player

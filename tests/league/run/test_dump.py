@@ -12,6 +12,7 @@ from exploding_balls import BAD_STEP, Exploding, ExplodingSettings
 
 from league.commands import record
 from league.commands.broken import caption_of
+from league.run.console import to_paste
 from league.run.debug import Debug
 from league.run.dump import Dumps
 from league.run.dump_file import DumpError, open_dump, save
@@ -21,6 +22,7 @@ from league.watch import replay_session
 from mjx_arena import registry
 from mjx_arena.physics import PhysicsSettings
 from mjx_arena.render import RenderError, render
+from mjx_arena.types import View
 from mjx_arena.validation import SettingError
 from ppo.settings import PPOSettings
 
@@ -161,8 +163,8 @@ def test_a_run_writes_only_so_many_dumps_and_says_how_to_look_at_them(run, tmp_p
     path = tmp_path / "nonfinite-2.npz"
     count = run.rows[1]["nonfinite_arenas"]
     assert first.startswith(f"iteration 2: arenas not finite: {count} (qvel {count}, reward")
-    assert f"  python scripts/record.py dump={path} out=broken.mp4" in first.splitlines()
-    assert f"  python scripts/watch.py dump={path}" in first.splitlines()
+    assert f"  {to_paste('record', f'dump={path}', 'out=broken.mp4')}" in first.splitlines()
+    assert f"  {to_paste('watch', f'dump={path}')}" in first.splitlines()
     assert second.startswith("iteration 4: ") and second.endswith("no more dumps than logger.dump_files=2")
     assert dumps.where() == f"arenas that were not finite are in {path}, {tmp_path / 'nonfinite-4.npz'}"
 
@@ -204,10 +206,10 @@ def test_a_pose_that_is_not_finite_is_shown_as_the_last_one_that_was(folder):
     broken = open_dump(folder / "nonfinite-2.npz").arenas[0]
     film = dataclasses.replace(broken.film, qpos=np.array([[0.0, 1.0], [2.0, 3.0], [np.nan, 4.0]]))
     assert dataclasses.replace(broken, film=film).poses().tolist() == [[0, 1], [2, 3], [2, 3]]
-    caption = caption_of(broken, len(broken.film), ("red", "blue"))
+    caption = caption_of(broken, len(broken.film), View(seats=("red", "blue")))
     assert [player.seat for player in caption.players] == ["red", "blue"] and caption.clock == "0:00.28"
     assert caption.notes[0] == "iteration 2, after step 7" and "not finite: qvel, reward, reward/push" in caption.notes
-    assert len(caption_of(broken, len(broken.film) - 1).notes) == 2
+    assert len(caption_of(broken, len(broken.film) - 1, View()).notes) == 2
 
 
 def test_a_viewer_steps_through_the_arenas(run, folder, monkeypatch):
