@@ -11,20 +11,13 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
-from league import matchmaking, opponents, results
+from league import history, matchmaking, opponents, results
+from league.history import End, History
 from league.pool import Pool
 from mjx_arena.batch import Bank, BatchedArena, Transition, where
-from mjx_arena.types import ArenaState, Box, PhysicsState
+from mjx_arena.types import ArenaState, Box, TimeStep
 from ppo.policy import Policy
 from ppo.rollout import RowStep, RowView
-
-
-class Broken(struct.PyTreeNode):
-    """The last arena whose physics left the finite numbers, as it was one step before: for finding the cause."""
-
-    physics: PhysicsState
-    action: jax.Array  # [A, ...] of the step that broke it
-    seen: jax.Array  # [] bool: there has been one
 
 
 class Matches(struct.PyTreeNode):
@@ -38,7 +31,7 @@ class Matches(struct.PyTreeNode):
     seat: jax.Array  # [L] int32: the learner's seat in each league arena
     slot: jax.Array  # [L, A - 1] int32: the members in the seats after it, in cyclic order
     generation: jax.Array  # [L, A - 1] int32: `Pool.generation` of those slots when the match began
-    broken: Broken
+    history: History | None  # the last steps, for finding out why an arena broke; None: not kept
 
 
 class Frame(struct.PyTreeNode):
@@ -60,7 +53,7 @@ class StepStatistics(struct.PyTreeNode):
     match_steps: jax.Array  # [] sum of the lengths of matches that ended, rated or not
     agent_episodes: jax.Array  # [] agents whose episode ended: with their match, or by elimination
     returns: jax.Array  # [] sum of those agents' returns
-    broken: jax.Array  # [] arenas whose physics left the finite numbers
+    broken: jax.Array  # [] arenas that left the finite numbers
     reward: jax.Array  # [] mean over arenas and living agents
     metrics: dict[str, jax.Array]  # {name: []} means over arenas; of names in `last/`, sums over matches that ended
     frame: Frame | None  # of the first arena; for films
@@ -78,10 +71,15 @@ class MatchRunner:
         pool: Pool,
         probability: jax.Array,
         bank: Bank,
+        history_steps: int,
     ):
-        """Takes the `probability` `[K]` of each member of `pool`; `tile_rows` is that of `opponents.apply_by_tiles`."""
+        """Takes the `probability` `[K]` of each member of `pool`; `tile_rows` is that of `opponents.apply_by_tiles`.
+
+        New matches keep `history_steps` control steps of each arena.
+        """
         self.batch, self.policy, self.num_mirror, self.tile_rows = batch, policy, num_mirror, tile_rows
         self.pool, self.probability, self.bank = pool, probability, bank
+        self.history_steps = history_steps
 
     def view(self, carry: Matches) -> RowView:
         """Returns what the learner's rows `[R, ...]` see now."""
@@ -110,7 +108,7 @@ class MatchRunner:
             seat=seat,
             slot=slot,
             generation=generation,
-            broken=_remember_broken(carry, joint, transition.broken),
+            history=self._remembered(carry, joint, transition),
         )
         return carry, row_step, statistics
 
@@ -120,8 +118,8 @@ class MatchRunner:
         arena, timestep = self.batch.reset(k_reset, num_arenas)
         shape = (num_arenas - self.num_mirror, self.batch.arena.num_agents - 1)
         empty = jnp.zeros(shape, jnp.int32)
-        action = jnp.zeros(timestep.alive.shape[1:] + _action_shape(self.batch.arena.action))
-        first = jax.tree.map(lambda x: x[0], arena.physics)
+        kind = self.batch.arena.action
+        action = jnp.zeros((*timestep.alive.shape, *_action_shape(kind)), _action_dtype(kind))
         matches = Matches(
             arena=arena,
             observation=timestep.observation,
@@ -131,10 +129,15 @@ class MatchRunner:
             seat=empty[:, 0] if shape[1] else jnp.zeros(shape[0], jnp.int32),
             slot=empty,
             generation=empty,
-            broken=Broken(jax.tree.map(jnp.zeros_like, first), action, jnp.bool_(False)),
+            history=None,
         )
         seat, slot, generation = self._redraw(matches, jnp.ones(shape[0], bool), k_draw)
-        return matches.replace(seat=seat, slot=slot, generation=generation)
+        matches = matches.replace(seat=seat, slot=slot, generation=generation)
+        if self.history_steps == 0:
+            return matches
+        moment = history.moment_of(arena, action, timestep)
+        describe = functools.partial(self._end, matches, arena, timestep)
+        return matches.replace(history=history.begin(self.history_steps, moment, timestep.metrics, describe))
 
     def _learner_rows(self, x: jax.Array, seat: jax.Array) -> jax.Array:
         """Turns `[N, A, ...]` into `[R, ...]`, R = M A + L: all agents of mirror arenas, the learner of others."""
@@ -152,7 +155,7 @@ class MatchRunner:
         seats = self._other_seats(carry.seat)
         if seats.size == 0:  # without members, `apply_by_tiles` would still compute K tiles
             kind = self.batch.arena.action
-            return jnp.zeros((*seats.shape, *_action_shape(kind)), jnp.float32 if isinstance(kind, Box) else jnp.int32)
+            return jnp.zeros((*seats.shape, *_action_shape(kind)), _action_dtype(kind))
 
         def rows(x):
             own = jnp.take_along_axis(x[self.num_mirror :], seats.reshape(*seats.shape, *[1] * (x.ndim - 2)), 1)
@@ -208,6 +211,31 @@ class MatchRunner:
             where(ended, generation, carry.generation),
         )
 
+    def _remembered(self, carry: Matches, action: jax.Array, transition: Transition) -> History | None:
+        """Returns the history after a step with `action` `[N, A, ...]`, in which arenas may have broken."""
+        if carry.history is None:
+            return None
+        state, timestep = transition.played
+        moment = history.moment_of(carry.arena, action, timestep)
+        describe = functools.partial(self._end, carry, state, timestep)
+        return carry.history.after(moment, transition.broken, timestep.metrics, describe)
+
+    def _end(self, carry: Matches, state: ArenaState, timestep: TimeStep) -> End:
+        """Returns `[N, ...]` who played, and what a step made of each arena."""
+        learner = jnp.full(self.num_mirror * self.batch.arena.num_agents + carry.seat.shape[0], history.LEARNER)
+        player = self._join(carry, learner, carry.slot)
+        nothing = jnp.zeros(player.shape[0], jnp.int32)
+        return End(
+            state=history.numbers(state),
+            observation=jnp.stack([carry.observation, timestep.observation], 1),
+            player=player,
+            role=self.pool.role[player],
+            snapshot=self.pool.iteration[player],
+            arena=jnp.arange(player.shape[0]),
+            step=nothing,
+            length=nothing,
+        )
+
     def _statistics(
         self, carry: Matches, transition: Transition, arena: ArenaState, episode_return: jax.Array
     ) -> StepStatistics:
@@ -249,8 +277,5 @@ def _action_shape(action) -> tuple[int, ...]:
     return (action.size,) if isinstance(action, Box) else ()
 
 
-def _remember_broken(carry: Matches, action: jax.Array, broken: jax.Array) -> Broken:
-    index = jnp.argmax(broken)
-    physics = jax.tree.map(lambda x: x[index], carry.arena.physics)
-    new = Broken(physics, action[index], jnp.bool_(True))
-    return jax.tree.map(lambda new, old: jnp.where(broken.any(), new, old), new, carry.broken)
+def _action_dtype(action) -> jnp.dtype:
+    return jnp.dtype(jnp.float32 if isinstance(action, Box) else jnp.int32)

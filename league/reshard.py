@@ -12,14 +12,6 @@ from league.split import num_mirror
 _OF_ARENAS = ("arena", "observation", "alive", "action_mask", "episode_return")
 
 
-def shapes(matches: Matches, num_devices: int) -> Matches:
-    """Returns the shapes of `matches` `[R, ...]` as `num_devices` devices hold them; only `broken` has one of each."""
-    broken = jax.tree.map(
-        lambda x: jax.ShapeDtypeStruct((x.shape[0], num_devices, *x.shape[2:]), x.dtype), matches.broken
-    )
-    return matches.replace(broken=broken)
-
-
 def dealt(matches: Matches, before: int, now: int, mirror_fraction: float) -> Matches:
     """Returns matches `[R, N, ...]` of `before` devices as `now` devices hold them, arrays of the host.
 
@@ -39,7 +31,4 @@ def dealt(matches: Matches, before: int, now: int, mirror_fraction: float) -> Ma
 
     # Seats and members are those of league arenas alone, whose order stays.
     own = {name: jax.tree.map(deal, getattr(matches, name)) for name in _OF_ARENAS}
-    # Of arenas that broke, devices that had one come first.
-    order = np.argsort(~matches.broken.seen, axis=1, kind="stable")[:, np.arange(now) % before]
-    rows = np.arange(order.shape[0])[:, None]
-    return matches.replace(broken=jax.tree.map(lambda x: x[rows, order], matches.broken), **own)
+    return matches.replace(**own)

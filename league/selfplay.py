@@ -26,11 +26,11 @@ from league.settings import RunSettings
 from league.split import num_mirror
 from mjx_arena import devices, registry
 from mjx_arena.batch import BatchedArena
-from mjx_arena.types import Progress
+from mjx_arena.types import ArenaState, Progress, TimeStep
 from ppo import rollout
 from ppo.policy import Policy, PolicyState
 from ppo.rollout import Trajectory
-from ppo.update import Learner, LearnerState
+from ppo.update import NONFINITE, Learner, LearnerState
 
 
 class RunState(struct.PyTreeNode):
@@ -78,6 +78,11 @@ class SelfPlay:
         self._iterate = jax.jit(
             self.shard(self._local_iterate, (RUN_STATE_SPEC, P()), (RUN_STATE_SPEC, P())), donate_argnums=0
         )
+
+    @functools.cached_property
+    def shapes(self) -> tuple[ArenaState, TimeStep]:
+        """Returns the shapes of one match's state and time step."""
+        return jax.eval_shape(self.arena.reset, jax.random.key(0))
 
     def init(self, members: Sequence[tuple[PolicyState, bool]] = ()) -> RunState:
         """Returns the state before the first iteration; the pool's first member is the untrained policy.
@@ -152,7 +157,8 @@ class SelfPlay:
     def _runner(self, pool: Pool, probability: jax.Array, key: chex.PRNGKey, progress: Progress) -> MatchRunner:
         bank = self.batch.make_bank(key, self.bank_size, progress)
         tile_rows = self.settings.league.tile_rows
-        return MatchRunner(self.batch, self.policy, self.num_mirror, tile_rows, pool, probability, bank)
+        steps = self.settings.logger.dump_steps
+        return MatchRunner(self.batch, self.policy, self.num_mirror, tile_rows, pool, probability, bank, steps)
 
     @property
     def bank_size(self) -> int:
@@ -211,9 +217,14 @@ class SelfPlay:
         on_first = jax.lax.axis_index(devices.AXIS) == 0
         frame = jax.tree.map(lambda x: jnp.where(on_first, x, 0), first_learner(frames))
         seats = jnp.zeros(state.pool.occupied.shape, jnp.int32).at[matches.slot].add(1)
-        totals, film, in_play = devices.summed((steps, frame, seats))
+        nonfinite = None if matches.history is None else matches.history.nonfinite
+        totals, film, in_play, nonfinite = devices.summed((steps, frame, seats, nonfinite))
         pool = pools.recorded(state.pool, totals.results, probability, league, totals.by_side)
-        metrics = self._metrics(metrics, totals, pool) | {"phase": state.phase.phase + 1}
+        counts = {name: count.sum() for name, count in metrics.items() if name.startswith(NONFINITE)}
+        if matches.history is not None:
+            names = (f"{NONFINITE}{name}" for name in matches.history.names)
+            counts |= zip(names, nonfinite.sum((0, 1)), strict=True)
+        metrics = self._metrics(metrics, totals, pool) | counts | {"phase": state.phase.phase + 1}
         phase = self.phases.after(state.phase, metrics)
         moved = self._at_start(learner, phase.phase).learning_rate
         same = phase.phase == state.phase.phase
@@ -254,6 +265,8 @@ class SelfPlay:
         runner = self._runner(state.pool, probability, k_bank, progress)
         matches = _without_device_axis(matches)
         matches = matches.replace(arena=self.batch.progressed(matches.arena, progress))
+        if matches.history is not None:
+            matches = matches.replace(history=matches.history.at(state.iteration + 1))
         matches, trajectory, steps = rollout.collect(
             runner, self.policy, learner.policy, matches, k_play, self.settings.ppo.horizon
         )
@@ -263,7 +276,7 @@ class SelfPlay:
         """Returns metrics `{name: []}`: of the first learner, of others as `<role>/<name>`, and of the whole run."""
         metrics: dict[str, Any] = {}
         for role, name in enumerate(self.settings.league.roles):
-            own = {key: value[role] for key, value in updates.items()}
+            own = {key: value[role] for key, value in updates.items() if not key.startswith(NONFINITE)}
             own |= self._match_metrics(jax.tree.map(lambda x, role=role: x[role], totals), pool, pool.record(role))
             metrics |= {key if role == 0 else f"{name}/{key}": value for key, value in own.items()}
         # The run loop stops where all updates are skipped: one learner that no longer learns is enough.
@@ -326,9 +339,14 @@ def _own_key(key: chex.PRNGKey) -> chex.PRNGKey:
 
 
 def _with_device_axis(matches: Matches) -> Matches:
-    """Adds an axis of length 1 to the leaves of `broken`, so that all leaves can be split over devices."""
-    return matches.replace(broken=jax.tree.map(lambda x: x[None], matches.broken))
+    """Adds an axis of length 1 to the leaves of `history`, so that all leaves can be split over devices."""
+    return matches.replace(history=jax.tree.map(lambda x: x[None], matches.history))
 
 
 def _without_device_axis(matches: Matches) -> Matches:
-    return matches.replace(broken=jax.tree.map(lambda x: x[0], matches.broken))
+    return matches.replace(history=jax.tree.map(lambda x: x[0], matches.history))
+
+
+def lasting(state: RunState) -> RunState:
+    """Returns the part of a state, or of its shapes, that checkpoints hold: all but the history of its matches."""
+    return state.replace(matches=state.matches.replace(history=None))

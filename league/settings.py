@@ -13,7 +13,7 @@ PFSP_WEIGHTS = ("hard", "var", "linear", "capped")
 EVICTIONS = ("fifo", "easiest")
 TRACKERS = ("wandb", "mlflow", "trackio")
 TRACKER_AXES = ("arena_steps", "iteration")
-DEBUG_TOPICS = ("actions", "reset", "reward", "learning", "checkpoints")
+DEBUG_TOPICS = ("actions", "reset", "reward", "learning", "checkpoints", "broken")
 ROLES = ("learner", "main", "main_exploiter", "league_exploiter")
 
 
@@ -116,6 +116,8 @@ class LoggerSettings:
     console_seconds: float = 10.0  # seconds between two progress lines where the output is not a terminal
     tensorboard: bool = True  # write TensorBoard's event files into the run folder
     render_interval: int | None = 500  # iterations between two films, in films/ and TensorBoard; null: no films
+    dump_steps: int = 16  # last control steps of each arena that are kept, for dumps of those that break; 0: none
+    dump_files: int = 4  # dumps in the run folder after which no more are written
     trackers: tuple[str, ...] = ()  # send the numbers to wandb, mlflow, trackio too; each needs the extra of its name
     tracker_project: str = "mjx-arena"  # project there, or experiment of MLflow
     tracker_run: str | None = None  # name of the run there; null: that of its folder
@@ -128,6 +130,8 @@ class LoggerSettings:
         check(self.console_seconds >= 0, "console_seconds", "must not be negative")
         often = self.render_interval
         check(often is None or often >= 1, "render_interval", "must be at least 1 iteration, or null for no films")
+        for key in ("dump_steps", "dump_files"):
+            check(getattr(self, key) >= 0, key, "must not be negative; 0 keeps nothing of arenas that break")
         for name in self.trackers:
             require(name in TRACKERS, f"{prefix}.trackers", name, f"must be of {', '.join(TRACKERS)}")
         check(len(set(self.trackers)) == len(self.trackers), "trackers", "must name each once")
@@ -174,7 +178,7 @@ class RunSettings:
     randomize_initial_episode_length: bool = False
     phase: int | None = None  # phase of the task to start in, from 1; null: the first, or on resume the current one
     milestone_interval: int | None = None  # arena steps between milestones, copies that are never deleted; null: none
-    debug: str | None = None  # topics to print about: actions, reset, reward, learning, checkpoints, joined by +
+    debug: str | None = None  # topics to print: actions, reset, reward, learning, checkpoints, broken, joined by +
     run_dir: str | None = None  # new folder for the run; null: runs/<task>/<date-time>
     resume: str | None = None  # run to continue: its folder, `latest` for the task's newest, or milestone:<number>
     resume_step: int | None = None  # iteration of the checkpoint to resume from; null: the newest

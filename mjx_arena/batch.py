@@ -32,6 +32,7 @@ class Transition(struct.PyTreeNode):
     action_mask: jax.Array | None  # [N, A, n] bool, belongs to `observation`
     ended: jax.Array  # [N] bool: decided, out of time, or broken
     broken: jax.Array  # [N] bool: the step was not finite; the match is annulled (not rated, no agent alive)
+    played: tuple[ArenaState, TimeStep]  # [N, ...] as the game's step left them, also where a match ended or broke
 
 
 class BatchedArena:
@@ -84,7 +85,7 @@ class BatchedArena:
 
         `fresh_for` gets the states after the step and which matches ended, `[N]` bool; it returns N fresh matches.
         """
-        state, timestep = self.step_without_reset(state, action)
+        state, timestep = played = self.step_without_reset(state, action)
         broken = ~_finite_per_arena((state.physics, timestep.observation, timestep.reward))
         ended = timestep.terminated | timestep.truncated | broken
         fresh_state, fresh = fresh_for(state, ended)
@@ -107,6 +108,7 @@ class BatchedArena:
             action_mask=None if mask is None or fresh.action_mask is None else where(ended, fresh.action_mask, mask),
             ended=ended,
             broken=broken,
+            played=played,
         )
         return jax.tree.map(lambda new, old: where(ended, new, old), fresh_state, state), transition
 

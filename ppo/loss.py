@@ -77,4 +77,6 @@ def ppo_loss(
         "entropy": entropy,
         "kl": mean(approximate_kl(log_ratio)),
         "clip_fraction": mean((jnp.abs(ratio - 1) > settings.clip_epsilon).astype(jnp.float32)),
+        "ratio_min": jnp.where(kept, ratio, jnp.inf).min(),
+        "ratio_max": jnp.where(kept, ratio, -jnp.inf).max(),
     }

@@ -125,7 +125,7 @@ class Policy:
         return DiagonalGaussian(output, jnp.broadcast_to(self.log_std(state), output.shape), mask)
 
     def log_std(self, state: PolicyState) -> jax.Array:
-        """Returns the log standard deviations `[n]` of the controls of a `Box`."""
+        """Returns the log standard deviation of each control `[n]`, within its bounds; for a `Box` alone."""
         return jnp.clip(state.params["log_std"], self.settings.min_log_std, self.settings.max_log_std)
 
     def value(self, state: PolicyState, observation: jax.Array) -> jax.Array:

@@ -9,12 +9,15 @@ import optax
 from flax import struct
 from jax.flatten_util import ravel_pytree
 
+from mjx_arena.types import Box
 from ppo import normalizer
 from ppo.gae import generalized_advantage
 from ppo.loss import Samples, ppo_loss
 from ppo.policy import Policy, PolicyState
 from ppo.rollout import Trajectory
 from ppo.settings import PPOSettings
+
+NONFINITE = "nonfinite/"  # how the names of metrics begin that count what is not finite; a log leaves out zeros
 
 
 class LearnerState(struct.PyTreeNode):
@@ -62,7 +65,7 @@ class Learner:
             rate = jnp.float32(s.learning_rate) if schedule_from is None else schedule_from
             learner = learner.replace(learning_rate=rate * (1 - progress))
         target_kl = s.target_kl * kl_share(progress, s.target_kl_decay)
-        samples = self._samples(trajectory)
+        samples, advantage = self._samples(trajectory)
         size = samples.weight.shape[0]
         num_minibatches = s.minibatches(size if self.axis_name is None else size * jax.lax.axis_size(self.axis_name))
         if size % num_minibatches:
@@ -76,7 +79,7 @@ class Learner:
 
         carry = (learner, jnp.bool_(False))
         (learner, _), reports = jax.lax.scan(epoch, carry, jax.random.split(key, s.epochs))
-        applied = reports.pop("applied")
+        applied, ratio, nonfinite = (reports.pop(name) for name in ("applied", "ratio", "nonfinite"))
         # Means over the minibatches that were applied: a skipped one may hold NaN.
         metrics = {
             name: jnp.sum(jnp.where(applied, value, 0)) / jnp.maximum(applied.sum(), 1)
@@ -85,28 +88,37 @@ class Learner:
         metrics |= {
             "learning_rate": learner.learning_rate,
             "updates": jnp.int32(applied.size),
-            "skipped_updates": reports["nonfinite"].sum().astype(jnp.int32),
+            "skipped_updates": nonfinite.any(-1).sum(),
             "explained_variance": self._explained_variance(samples),
+            **self._extremes(advantage, trajectory.weight, jnp.where(applied[..., None], ratio, -jnp.inf).max((0, 1))),
+            **self._counts(trajectory),
+            **dict(zip((f"{NONFINITE}loss", f"{NONFINITE}gradient"), nonfinite.sum((0, 1)), strict=True)),
         }
-        del metrics["nonfinite"]
+        if isinstance(self.policy.action, Box):
+            log_std = self.policy.log_std(learner.policy)
+            metrics |= {"log_std": log_std.mean(), "action_std": jnp.exp(log_std).mean()}
         statistics = normalizer.update(learner.policy.normalizer, samples.observation, samples.weight, self.axis_name)
         finite = _all_finite(statistics)
         statistics = jax.tree.map(lambda new, old: jnp.where(finite, new, old), statistics, learner.policy.normalizer)
         return learner.replace(policy=learner.policy.replace(normalizer=statistics)), metrics
 
-    def _samples(self, t: Trajectory) -> Samples:
-        """Flattens time and rows to B = T R samples; advantages are normalised over all devices."""
+    def _samples(self, t: Trajectory) -> tuple[Samples, jax.Array]:
+        """Flattens time and rows to B = T R samples; advantages are normalised over all devices.
+
+        Returns the advantages `[T, R]` from before that too.
+        """
         advantage, target = generalized_advantage(
             t.reward, t.value, t.last_value, t.terminated, t.truncated, t.final_value, self.settings.gamma,
             self.settings.gae_lambda,
         )  # fmt: skip
+        plain = advantage
         if self.settings.normalize_advantage:
             total = jnp.maximum(self._sum(jnp.sum(t.weight)), 1)
             mean = self._sum(jnp.sum(advantage * t.weight)) / total
             variance = self._sum(jnp.sum(jnp.square(advantage - mean) * t.weight)) / total
             advantage = (advantage - mean) * jax.lax.rsqrt(variance + 1e-8)
         samples = Samples(t.observation, t.action_mask, t.action, t.log_prob, t.value, advantage, target, t.weight)
-        return jax.tree.map(lambda x: x.reshape(x.shape[0] * x.shape[1], *x.shape[2:]), samples)
+        return jax.tree.map(lambda x: x.reshape(x.shape[0] * x.shape[1], *x.shape[2:]), samples), plain
 
     def _minibatch(self, learner: LearnerState, stopped: jax.Array, samples: Samples, target_kl: jax.Array):
         """Takes one gradient step, unless it is not finite or the KL divergence has reached `stop_kl`."""
@@ -114,9 +126,11 @@ class Learner:
         (loss, report), gradient = jax.value_and_grad(ppo_loss, has_aux=True)(
             params, learner.policy, self.policy, samples, s
         )
+        ratio = jnp.stack([-report.pop("ratio_min"), report.pop("ratio_max")])  # of this device, not to be averaged
         loss, report, gradient = self._mean((loss, report, gradient))
         # Of finite entries above 1.8e19 the norm is not finite, and clipping by it would leave a gradient of zeros.
-        finite = _all_finite((loss, optax.global_norm(gradient)))
+        norm = optax.global_norm(gradient)
+        finite = _all_finite((loss, norm))
         stopped = stopped | (report["kl"] > s.stop_kl if s.stop_kl is not None else False)
         apply = finite & ~stopped
 
@@ -130,7 +144,40 @@ class Learner:
             lambda new, old: jnp.where(apply, new, old), (new_params, optimizer), (params, learner.optimizer)
         )
         learner = LearnerState(learner.policy.replace(params=params), optimizer, learning_rate)
-        return (learner, stopped), report | {"loss/total": loss, "applied": apply, "nonfinite": ~finite}
+        report |= {"loss/total": loss, "gradient_norm": norm, "applied": apply, "ratio": ratio}
+        return (learner, stopped), report | {"nonfinite": ~jnp.isfinite(jnp.stack([loss, norm]))}
+
+    def _extremes(self, advantage: jax.Array, weight: jax.Array, ratio: jax.Array) -> dict[str, jax.Array]:
+        """Returns the least and the greatest ratio and advantage `{name: []}` of all devices; infinite over nothing.
+
+        Takes advantages and weights `[T, R]`, and `ratio` `[2]`, this device's least, negated, and its greatest one.
+        """
+        both = jnp.where(weight > 0, jnp.stack([-advantage, advantage]), -jnp.inf).max((1, 2))
+        greatest = jnp.concatenate([both, ratio])
+        if self.axis_name is not None:
+            greatest = jax.lax.pmax(greatest, self.axis_name)
+        return {
+            "advantage_min": -greatest[0],
+            "advantage_max": greatest[1],
+            "ratio_min": -greatest[2],
+            "ratio_max": greatest[3],
+        }
+
+    def _counts(self, t: Trajectory) -> dict[str, jax.Array]:
+        """Returns `{name: []}`: how much of what the policy said was not finite, and its share of saturated controls.
+
+        Those are controls of 1 and more, in size, which the arena clips.
+        """
+        sums = (~jnp.isfinite(jnp.stack([t.value, t.log_prob]))).sum((1, 2), dtype=jnp.float32)
+        is_box = isinstance(self.policy.action, Box)
+        if is_box:
+            own = (t.weight > 0)[..., None] & (True if t.action_mask is None else t.action_mask)
+            own = jnp.broadcast_to(own, t.action.shape)
+            saturated = jnp.stack([own & (jnp.abs(t.action) >= 1), own]).sum((1, 2, 3), dtype=jnp.float32)
+            sums = jnp.concatenate([sums, saturated])
+        totals = self._sum(sums)
+        counts = {f"{NONFINITE}{name}": totals[i].astype(jnp.int32) for i, name in enumerate(("value", "log_prob"))}
+        return counts | ({"saturated_actions": totals[2] / jnp.maximum(totals[3], 1)} if is_box else {})
 
     def _sum(self, x):
         return x if self.axis_name is None else jax.lax.psum(x, self.axis_name)

@@ -3,7 +3,7 @@
     python tests/same_numbers.py <commit> [--out <folder>] [--tasks <task> ...] [--engines native mjx] [--set k=v ...]
 
 Both sides run with this Python, so with the same packages. The logs of the commit are kept in the folder and not
-computed again. Exits with 1 where a figure differs, other than those of time.
+computed again. Exits with 1 where a figure of the commit differs, other than those of time, or is gone.
 """
 
 import argparse
@@ -66,7 +66,7 @@ def _differences(before: list[dict], after: list[dict]) -> str:
         return f"{len(before)} rows before, {len(after)} after"
     lines = []
     for old, new in zip(before, after, strict=True):
-        names = {name for name in old.keys() | new.keys() if old.get(name, "none") != new.get(name, "none")}
+        names = {name for name in old if old[name] != new.get(name, "none")}
         lines += [f"iteration {old['iteration']}: {name} {old.get(name)} -> {new.get(name)}" for name in sorted(names)]
     return "; ".join(lines[:5]) + (f"; {len(lines)} in all" if len(lines) > 5 else "")
 

@@ -18,6 +18,7 @@ TINY = (
     "league.mirror_fraction=0",
     "league.player_pool_length=4",
     "league.snapshot_interval=3",
+    "logger.dump_steps=0",  # compiles sooner
     f"devices={os.environ.get('MJX_ARENA_TEST_DEVICES', '1')}",
 )
 SMALL = f"game_file={ROOT / 'examples' / 'ball_sumo.py'}"  # a game that compiles in a third of the time of the duel

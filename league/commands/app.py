@@ -20,6 +20,7 @@ from league.config.compose import compose, conf_of, from_mapping, known_fields, 
 from league.config.overrides import Override, parse_overrides
 from league.evaluation.policy_file import PolicyFileError
 from league.run.checkpoints import CheckpointError
+from league.run.dump_file import DumpError
 from league.run.loop import RunError
 from mjx_arena.validation import SettingError
 
@@ -107,7 +108,7 @@ def _job(config: DictConfig) -> Any:
         if own.mode == RunMode.MULTIRUN:
             return sweep.run(chosen.run, settings, written, Path(own.runtime.output_dir))
         return chosen.run(settings, written)
-    except (SettingError, CheckpointError, PolicyFileError, RunError) as error:
+    except (SettingError, CheckpointError, PolicyFileError, DumpError, RunError) as error:
         sys.exit(complain(error))
 
 

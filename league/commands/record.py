@@ -1,4 +1,4 @@
-"""The command record: writes films, stills and trajectories of a run's policy."""
+"""The command record: writes films, stills and trajectories of a run's policy, and films of arenas that broke."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -8,10 +8,12 @@ from typing import Any, TypeVar
 import jax
 import numpy as np
 
+from league.commands import broken
 from league.evaluation.evaluation import Evaluation
 from league.evaluation.pairings import against_itself, load_pairings
 from league.evaluation.sources import open_source
 from league.run.console import progress_bar
+from league.run.dump_file import open_dump
 from mjx_arena import compilation_cache, devices, opengl
 from mjx_arena.arena import Arena
 from mjx_arena.page import write_page
@@ -23,6 +25,7 @@ PURPOSE = "Films episodes of a run's policy, alone or in matches against itself 
 EXAMPLES = (
     "python scripts/record.py run=runs/humanoid_duel/2026-01-31_12-00-00 out=match.png",
     "python scripts/record.py run=runs/stand episodes=3 trajectory=stand.xml",
+    "python scripts/record.py dump=runs/stand/nonfinite-12.npz out=broken.mp4",
 )
 
 
@@ -35,6 +38,8 @@ class RecordSettings:
     """Settings of a recording: what is played, and what is written."""
 
     run: str | None = None  # folder of a run, or a file that export.py wrote
+    dump: str | None = None  # nonfinite-<iteration>.npz of a run, in place of run: films the arenas that broke
+    out: str | None = "film.mp4"  # picture to write: .mp4 for a film, .png for a strip of stills; null: none
     # picture to write: .mp4 for a film, .png for a strip of stills, .html for a page to play in a browser; null: none
     out: str | None = "film.mp4"
     # file for the states of the first episode: .npz for arrays that replay, .xml for the model with keyframes
@@ -50,12 +55,18 @@ class RecordSettings:
     height: int = 720  # pixels of a film's frame
     fps: int = 60  # frames in a second of film; poses between two control steps are interpolated
     seconds: float | None = None  # length of each episode that is kept, in seconds from its start; null: all of it
-    stills: int = 6  # pictures in a .png strip, spread over the episodes
+    stills: int = 6  # pictures in a .png strip, spread over the episodes; of a dump, the last states of its first arena
     game_file: str | None = None  # the Python file of your own game, for an exported policy that plays it
 
     def validate(self) -> None:
         """Raises SettingError for the first value that is wrong."""
-        require(self.run is not None, "run", self.run, "must be given: the folder of a run, or a policy's file")
+        given = self.run is not None or self.dump is not None
+        require(given, "run", self.run, "must be given: the folder of a run, or a policy's file")
+        if self.dump is not None:
+            require(self.run is None, "run", self.run, "give run, or dump, and not both")
+            require(self.trajectory is None, "trajectory", self.trajectory, "leave this out: the dump holds the states")
+            filmed = self.out is None or Path(self.out).suffix != ".html"
+            require(filmed, "out", self.out, "a dump becomes a film, .mp4, or a strip of stills, .png")
         for key in ("episodes", "stills"):
             require(getattr(self, key) >= 1, key, getattr(self, key), "must be at least 1")
         for key in ("width", "height"):
@@ -68,7 +79,8 @@ class RecordSettings:
             path = getattr(self, key)
             known = path is None or Path(path).suffix in endings
             require(known, key, path, f"must end in {' or '.join(endings)}, or be null")
-        require(self.out is not None or self.trajectory is not None, "out", None, "give this or trajectory")
+        written = self.out is not None or self.trajectory is not None or self.dump is not None
+        require(written, "out", None, "give this or trajectory")
 
 
 SETTINGS = RecordSettings
@@ -78,9 +90,11 @@ _Result = TypeVar("_Result")
 def record(own: RecordSettings) -> list[Film]:
     """Plays episodes, writes the files that `own` asks for, and returns the episodes.
 
-    Raises SettingError, CheckpointError or PolicyFileError for what cannot be used or written.
+    Raises SettingError, CheckpointError, PolicyFileError or DumpError for what cannot be used or written.
     """
     own.validate()
+    if own.dump is not None:
+        return _record_dump(own.dump, own)
     if own.out is not None and Path(own.out).suffix != ".html":
         opengl.platforms()  # raises SettingError now, before anything is played, if no picture can be drawn
     devices.configure(1)
@@ -117,6 +131,21 @@ def run(settings: RecordSettings, written: Mapping[str, Any]) -> None:
     """Records for the command line."""
     del written
     record(settings)
+
+
+def _record_dump(path: str, own: RecordSettings) -> list[Film]:
+    """Prints what a dump knows, and films its arenas."""
+    dump = open_dump(path)
+    for each in dump.arenas:
+        print("\n".join(dump.facts(each)))
+    if own.out is not None:
+        out = Path(own.out)
+        if out.suffix == ".png":
+            _writing("out", own.out, lambda: broken.stills(out, dump, own.stills))
+        else:
+            _writing("out", own.out, lambda: broken.film(out, dump, own.captions))
+        print(f"wrote {own.out}")
+    return [each.film for each in dump.arenas]
 
 
 def _show(own: RecordSettings, out: Path, films: list[Film], arena: Arena, names: list[str], task: str) -> None:

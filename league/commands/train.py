@@ -19,14 +19,14 @@ from league.run import milestones, processes, resume, team
 from league.run.checkpoints import CheckpointError, Checkpoints
 from league.run.console import open_console, to_paste
 from league.run.debug import Debug
-from league.run.dump import dump_nonfinite
+from league.run.dump import Dumps
 from league.run.logs import TensorBoard, Writer, open_writers
 from league.run.loop import LoopSettings, RunError, RunLoop
 from league.run.milestones import Milestones
 from league.run.restore import log_changes, restored
 from league.run.trackers import open_trackers, require_installed
 from league.run.video import VideoRecorder
-from league.selfplay import RunState, SelfPlay
+from league.selfplay import RunState, SelfPlay, lasting
 from league.settings import DistributedSettings, RunSettings
 from league.split import choose_devices
 from mjx_arena import compilation_cache, devices
@@ -203,10 +203,12 @@ def _train(settings: RunSettings, folder: Path, changes: Mapping[str, tuple[Any,
                 open_trackers(folder, settings.logger, kept_settings, done is not None, announce)
             )
             seen.append(trackers)
+        show_broken = None
         if settings.debug_topics:
             debug = Debug(trainer, settings.debug_topics, folder, announce)
             debug.show(state)
             seen.append(debug)
+            show_broken = debug.show_broken if "broken" in settings.debug_topics else None
         loop = RunLoop(
             trainer.iterate,
             LoopSettings(
@@ -220,8 +222,8 @@ def _train(settings: RunSettings, folder: Path, changes: Mapping[str, tuple[Any,
             checkpoints=checkpoints,
             meta={"task": settings.task_name, "settings": kept_settings, "versions": run_folder.versions()},
             writers=seen,
-            dump=dump_nonfinite,
-            dump_folder=folder,
+            dumps=Dumps(trainer, kept_settings, folder, announce, show_broken),
+            lasting=lasting,
             recorder=recorder,
             milestones=Milestones(folder, interval) if (interval := settings.milestone_interval) else None,
             title=lambda phase: (trainer.phases.title(phase - 1), trainer.phases.label(phase - 1)),

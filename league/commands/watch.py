@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from league.evaluation.sources import open_source
 from league.run import folder as run_folder
+from league.run.dump_file import open_dump
 from mjx_arena import compilation_cache, devices, registry
 from mjx_arena.physics import engines
 from mjx_arena.validation import require
@@ -25,6 +26,7 @@ EXAMPLES = (
     "python scripts/watch.py task=humanoid_duel",
     "python scripts/watch.py run=latest",
     "python scripts/watch.py task=qwop 'players=[person]'",
+    "python scripts/watch.py dump=runs/stand/nonfinite-12.npz",
     "python scripts/watch.py task=ant_sumo 'players=[champion:ant_sumo,champion:ant_sumo/tenth]'",
 )
 _LOCAL, _EVERYWHERE = ("127.0.0.1", "localhost", "::1"), ("0.0.0.0", "::")
@@ -39,6 +41,7 @@ class WatchSettings:
     task: str | None = None  # the game, played by its champion; null: that of run
     run: str | None = None  # a run's folder, followed while it trains; latest; a policy's file; or champion:<name>
     checkpoint: int | None = None  # iteration of the run's policy; null: the newest
+    dump: str | None = None  # nonfinite-<iteration>.npz of a run: steps through the arenas that broke
     # who has each seat, the last one the rest too: run, file, champion:<name>, passive, random or person
     players: tuple[str, ...] = ()
     physics: str = "native"  # name of the engine
@@ -52,7 +55,9 @@ class WatchSettings:
 
     def validate(self) -> None:
         """Raises SettingError for the first value that is wrong."""
-        require(bool(self.task or self.run or self.game_file), "task", self.task, "give a task, or run")
+        require(bool(self.task or self.run or self.game_file or self.dump), "task", self.task, "give a task, or run")
+        alone = not (self.dump and (self.run or self.task or self.players))
+        require(alone, "dump", self.dump, "says itself what is shown; give it without task, run and players")
         require(0.1 <= self.speed <= 8, "speed", self.speed, "must be 0.1 to 8 times real time")
         require(self.physics in engines(), "physics", self.physics, f"choose one of {', '.join(engines())}")
         require(self.port is None or 0 < self.port < 65536, "port", self.port, "must be 1 to 65535, or null")
@@ -63,17 +68,34 @@ SETTINGS = WatchSettings
 
 
 def watch(own: WatchSettings) -> None:
-    """Plays until the process is interrupted. Raises SettingError, CheckpointError or PolicyFileError."""
+    """Plays until the process is interrupted. Raises SettingError, CheckpointError, PolicyFileError or DumpError."""
     own.validate()
     devices.configure(1)
     compilation_cache.enable()
     # Only here: the viewer takes half a second to import, and some platforms lack it.
     from league.watch.guard import Guard
     from league.watch.panel import Panel
-    from league.watch.session import Session, Wanted, source_of
     from league.watch.viewer import free_port, launch
 
     port = free_port(own.host, own.port)
+    session = _replay(own) if own.dump is not None else _session(own)
+    panel = Panel()
+    guard = Guard(panel.status)
+    handle = launch(own.host, port, guard, [panel, session])
+    address = _announce(own, session.task, port, guard.token)
+    if own.open:
+        webbrowser.open(address)
+    try:
+        _play(handle, session, guard)
+    except Exception:
+        handle.close()  # a viewer that is left open crashes as the process ends
+        raise
+
+
+def _session(own: WatchSettings) -> "Session":
+    """Sets up a game, for matches to be played."""
+    from league.watch.session import Session, Wanted, source_of
+
     if own.run is not None:
         run = str(run_folder.newest_of_all() if own.run == "latest" else own.run)
         source = open_source(run, own.checkpoint)
@@ -83,18 +105,17 @@ def watch(own: WatchSettings) -> None:
         task = own.task or registry.register_file(str(own.game_file))
         source = source_of(task)
     print(f"setting up {task} ...", flush=True)
-    session = Session(Wanted(task, source, own.players, (), own.physics, own.seed, own.speed, own.sampled))
-    panel = Panel()
-    guard = Guard(panel.status)
-    handle = launch(own.host, port, guard, [panel, session])
-    address = _announce(own, task, port, guard.token)
-    if own.open:
-        webbrowser.open(address)
-    try:
-        _play(handle, session, guard)
-    except Exception:
-        handle.close()  # a viewer that is left open crashes as the process ends
-        raise
+    return Session(Wanted(task, source, own.players, (), own.physics, own.seed, own.speed, own.sampled))
+
+
+def _replay(own: WatchSettings) -> "Session":
+    """Opens a dump, and prints what it knows."""
+    from league.watch.replay_session import ReplaySession
+
+    dump = open_dump(str(own.dump))
+    for broken in dump.arenas:
+        print("\n".join(dump.facts(broken)))
+    return ReplaySession(dump, own.speed)
 
 
 def _announce(own: WatchSettings, task: str, port: int, token: str) -> str:

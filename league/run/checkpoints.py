@@ -108,9 +108,17 @@ class Checkpoints:
         return placed(host, target), meta
 
     def read(
-        self, target: Any, step: int | None = None, expected: Mapping[str, Any] | None = None, part: str = ""
+        self,
+        target: Any,
+        step: int | None = None,
+        expected: Mapping[str, Any] | None = None,
+        part: str = "",
+        former: str | None = None,
     ) -> tuple[Any, dict[str, Any]]:
-        """Returns what `restore` does, as `fetched` arrays on the host."""
+        """Returns what `restore` does, as `fetched` arrays on the host.
+
+        `former` is a dotted path to what earlier versions saved too, and what is passed over.
+        """
         step, wanted = self._existing(step), _leaves(plain(target))
         if part:
             wanted = {f"{part}.{path}" if path else part: leaf for path, leaf in wanted.items()}
@@ -122,6 +130,8 @@ class Checkpoints:
             if meta.get(key) != value
         ]
         spec = {path: _keys_as_data(entry) for path, entry in record[_SPEC].items() if path in wanted or not part}
+        if former:
+            spec = {path: entry for path, entry in spec.items() if not path.startswith(f"{former}.")}
         differences += _differences(spec, _describe(wanted, checksums=False))
         if differences:
             raise CheckpointError(f"checkpoint {step} in {self.folder} is of another kind of run: {_some(differences)}")

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from league.run import folder as run_folder
+from league.run.dump_file import Dump
 from league.run.logs import Row
 from league.selfplay import RunState, SelfPlay, first_learner
 from mjx_arena.batch import BatchedArena
@@ -62,6 +63,15 @@ class Debug:
             if finished != self._finished:
                 self._finished = finished
                 self._say("checkpoints", f"{self._folder} holds {', '.join(map(str, finished))}")
+
+    def show_broken(self, dump: Dump) -> None:
+        """Prints about the arenas that broke in an iteration: what a dump knows, and what the game says."""
+        arena = self._trainer.arena
+        for broken in dump.arenas:
+            state = broken.state(-2, self._trainer.shapes[0])  # the last one that is finite
+            explained = [arena.explain(action) for action in broken.action[-1]]
+            for line in (*dump.facts(broken), *(f"  {line}" for line in (*arena.describe(state), *explained))):
+                self._say("broken", line)
 
     def close(self) -> None:
         """Does nothing: there is nothing to close."""

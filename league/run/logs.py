@@ -146,13 +146,15 @@ def _close(writer: Writer) -> None:
 
 
 def progress_line(row: Row, iterations: int, seconds_left: float) -> str:
-    """Returns a row in words: iteration, arena steps, speed, `_COLUMNS`, skipped updates, time left."""
+    """Returns a row in words: iteration, arena steps, speed, `_COLUMNS`, what was not finite, time left."""
     parts = [
         f"iteration {row['iteration']}/{iterations}",
         f"{_short(row['arena_steps'])} arena steps",
         f"{_short(row['time/arena_steps_per_second'])} arena steps/s",
     ]
     parts += [form.format(row[key]) for key, form in _COLUMNS if math.isfinite(row.get(key, math.nan))]
+    if row.get("nonfinite_arenas", 0) > 0:
+        parts.append(f"{row['nonfinite_arenas']} arenas not finite")
     if row.get("skipped_updates", 0) > 0:
         parts.append(f"{row['skipped_updates']} updates skipped as not finite")
     if row["iteration"] < iterations:

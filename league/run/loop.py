@@ -4,8 +4,7 @@ import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 
@@ -16,14 +15,31 @@ from league.run.logs import Writer
 from league.run.milestones import Milestones
 from league.run.signals import StopRequest, stop_requests
 from league.run.video import VideoRecorder
+from ppo.update import NONFINITE
 
 Metrics = Mapping[str, Any]  # {name: []}
+Row = Mapping[str, float | int]
 Iterate = Callable[[Any], tuple[Any, Metrics]]
 _LOG_FAILED = 1000  # above every signal
 
 
 class RunError(RuntimeError):
     """A run that cannot go on. `str()` is one message for people."""
+
+
+class Dumps(Protocol):
+    """What keeps the arenas that were not finite."""
+
+    def take(self, state: Any, row: Row) -> None:
+        """Takes those of `state`; `row` is that of the last iteration in which there were any. All processes call it.
+
+        Never raises for a file that cannot be written.
+        """
+        ...
+
+    def where(self) -> str:
+        """Returns where they are, as a part of a sentence."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -46,7 +62,8 @@ class RunLoop:
       compile: `state -> iterate`, called before the first iteration so that its time does not count as training.
       checkpoints: saves the state with `meta`; None in the further processes of a run.
       writers: get a row every `log_interval` iterations.
-      dump: `(state, path)`, writes the last non-finite arenas to a file in `dump_folder`.
+      dumps: takes the states in which arenas were not finite.
+      lasting: the part of a state that is saved.
       recorder: makes films from the metric `film`.
       milestones: keeps copies of checkpoints.
       title: the metric `phase` -> its title for people, and its name in folders.
@@ -62,8 +79,8 @@ class RunLoop:
         checkpoints: Checkpoints | None,
         meta: dict[str, Any],
         writers: Sequence[Writer],
-        dump: Callable[[Any, Path], None],
-        dump_folder: Path,
+        dumps: Dumps,
+        lasting: Callable[[Any], Any] = lambda state: state,
         recorder: VideoRecorder | None = None,
         milestones: Milestones | None = None,
         title: Callable[[int], tuple[str, str]] = lambda phase: (f"phase {phase}", f"Phase{phase}"),
@@ -71,7 +88,7 @@ class RunLoop:
     ):
         self._iterate, self._compile, self._settings = iterate, compile, settings
         self._checkpoints, self._meta, self._writers = checkpoints, meta, writers
-        self._dump, self._dump_folder, self._recorder, self._announce = dump, dump_folder, recorder, announce
+        self._dumps, self._lasting, self._recorder, self._announce = dumps, lasting, recorder, announce
         self._milestones, self._title = milestones, title
         self._row_before: dict[str, float | int] = {}
         self._pending: list[Metrics] = []  # on the device, for each iteration since the last fetch
@@ -125,7 +142,7 @@ class RunLoop:
 
     def _save(self, iteration: int, state: Any) -> None:
         """Saves the state, which all processes hold parts of. Raises CheckpointError."""
-        host = fetched(state)
+        host = fetched(self._lasting(state))
         if self._checkpoints:
             self._checkpoints.save(iteration, host, self._meta)
 
@@ -145,6 +162,7 @@ class RunLoop:
         self._pending = []
         now = time.monotonic()
         seconds, self._fetched_at = (now - self._fetched_at) / len(fetched), now
+        rows = []
         for number, metrics in enumerate(fetched, start=iteration - len(fetched) + 1):
             frames = metrics.pop("film", None)
             if self._recorder is not None and frames is not None:
@@ -155,19 +173,24 @@ class RunLoop:
             self._row_before = row
             if number % self._settings.log_interval == 0:
                 self._write(row)
-            self._guard(number, metrics, state)
+            rows.append(row)
+        if broke := [row for row in rows if row.get("nonfinite_arenas")]:
+            self._dumps.take(state, broke[-1])
+        for row in rows:
+            self._guard(row)
 
     def _row(self, iteration: int, metrics: Mapping[str, Any], seconds: float) -> dict[str, float | int]:
         steps = self._settings.arena_steps_per_iteration
+        values = {name: value.item() for name, value in metrics.items()}
         return {
             "iteration": iteration,
             "arena_steps": iteration * steps,
-            **{name: value.item() for name, value in metrics.items()},
+            **{name: value for name, value in values.items() if value or not name.startswith(NONFINITE)},
             "time/iteration_seconds": seconds,
             "time/arena_steps_per_second": steps / seconds,
         }
 
-    def _write(self, row: Mapping[str, float | int]) -> None:
+    def _write(self, row: Row) -> None:
         """Writes a row; where that fails, the run ends after this iteration."""
         try:
             for writer in self._writers if self._log_error is None else ():
@@ -175,21 +198,20 @@ class RunLoop:
         except OSError as error:
             self._log_error = error
 
-    def _guard(self, iteration: int, metrics: Mapping[str, Any], state: Any) -> None:
-        """Raises RunError after `max_skipped_iterations` without a finite update, and dumps the arenas."""
-        updates, skipped = metrics.get("updates", 0), metrics.get("skipped_updates", 0)
+    def _guard(self, row: Row) -> None:
+        """Raises RunError after `max_skipped_iterations` without a finite update."""
+        iteration, updates, skipped = int(row["iteration"]), row.get("updates", 0), row.get("skipped_updates", 0)
         if updates == 0 or skipped < updates:
             self._stuck_since = None
             return
         self._stuck_since = self._stuck_since or iteration
         if iteration - self._stuck_since + 1 < self._settings.max_skipped_iterations:
             return
-        path = self._dump_folder / f"nonfinite-{iteration}.npz"
-        self._dump(state, path)
+        counts = ", ".join(f"{name.removeprefix(NONFINITE)} {row[name]}" for name in row if name.startswith(NONFINITE))
         raise RunError(
             f"no update has been finite since iteration {self._stuck_since}, and ppo.max_skipped_iterations="
-            f"{self._settings.max_skipped_iterations} of them were skipped; the last arenas that were not finite are "
-            f"in {path}; {self._last_checkpoint()}"
+            f"{self._settings.max_skipped_iterations} of them were skipped; in the last, not finite: "
+            f"{counts or 'nothing that is counted'}; {self._dumps.where()}; {self._last_checkpoint()}"
         )
 
     def _save_or_warn(self, iteration: int, state: Any) -> None:

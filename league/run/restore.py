@@ -14,7 +14,7 @@ from league.run import folder as run_folder
 from league.run import team
 from league.run.checkpoints import Checkpoints
 from league.run.host_state import fetched, placed, plain
-from league.selfplay import RunState, SelfPlay
+from league.selfplay import RunState, SelfPlay, lasting
 from league.settings import RunSettings
 
 _CHANGES = "changes.jsonl"
@@ -34,9 +34,10 @@ def restored(
     meta = team.told(lambda: checkpoints.meta(settings.resume_step) if checkpoints else None)
     before, now = meta["settings"].get("devices"), settings.devices
     target = trainer.state_shape()
-    saved = plain(target if before == now else target.replace(matches=reshard.shapes(target.matches, before)))
+    saved = plain(lasting(target))
     if checkpoints:
-        host, _ = checkpoints.read(saved, settings.resume_step, {"task": settings.task_name})
+        own = {"task": settings.task_name}
+        host, _ = checkpoints.read(saved, settings.resume_step, own, former="matches.broken")
     else:
         host = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), saved)
     host = team.shared(host)
@@ -44,12 +45,13 @@ def restored(
         try:
             matches = reshard.dealt(host.matches, before, trainer.mesh.size, settings.league.mirror_fraction)
         except ValueError:
-            matches = fetched(trainer.init().matches)
+            matches = fetched(lasting(trainer.init()).matches)
             announce(f"on {now} devices, not {before}: the matches in play begin afresh")
         else:
             announce(f"on {now} devices, not {before}: the matches in play go on there")
         host = host.replace(matches=matches)
-    state = placed(host, target)
+    empty = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), plain(target.matches.history))
+    state = placed(host.replace(matches=host.matches.replace(history=empty)), target)
     done = int(host.iteration)
     announce(f"resuming {settings.resume} from the checkpoint of iteration {done}")
     if "ppo.learning_rate" in changes:

@@ -17,6 +17,7 @@ from league.watch.match import Frame, Match, Reel
 from league.watch.messages import HeldKeys, Look, Request, Sliders
 from league.watch.odds import Odds, lead_of
 from league.watch.players import PersonPlayer
+from league.watch.replay import Replay
 from league.watch.roster import Roster
 from league.watch.stage import Stage
 from mjx_arena import registry
@@ -57,11 +58,8 @@ class Session(plugin.SimPlugin):
 
     def _open(self, task: str, source: Source | None, players: Sequence[str]) -> None:
         """Sets up a game: its arena, those who can play it, and a first match."""
-        roster = Roster(task, source, self._wanted.named if task == self._wanted.task else (), self.sampled)
-        arena = _arena(task, source, self.engine)
-        names = list(players or (roster.names[0],))
-        names = [names[min(seat, len(names) - 1)] for seat in range(arena.num_agents)]
-        match = Match(arena, [roster.player(name, arena) for name in names], self._wanted.seed)
+        roster, match, names = self._set_up(task, source, players)
+        arena = match.arena
         self.task, self.source, self.roster, self.chosen, self.match = task, source, roster, names, match
         self.stage, self._stages, self._props = Stage(arena), self._stages + 1, ()
         self.reel = Reel(round(_KEPT / arena.control_dt))
@@ -69,6 +67,16 @@ class Session(plugin.SimPlugin):
         self._odds = Odds(*about.get("odds", ()))
         self.wins, self.draws = [0] * arena.num_agents, 0
         self._begin(match.frame)
+
+    def _set_up(
+        self, task: str, source: Source | None, players: Sequence[str]
+    ) -> tuple[Roster, Match | Replay, list[str]]:
+        """Returns who can play, a first match, and the names of those who play it."""
+        roster = Roster(task, source, self._wanted.named if task == self._wanted.task else (), self.sampled)
+        arena = _arena(task, source, self.engine)
+        names = list(players or (roster.names[0],))
+        names = [names[min(seat, len(names) - 1)] for seat in range(arena.num_agents)]
+        return roster, Match(arena, [roster.player(name, arena) for name in names], self._wanted.seed), names
 
     # What the panel wishes, by name.
 

@@ -30,6 +30,7 @@ class Caption(NamedTuple):
     total: float | None = None  # sum of the first agent's rewards so far
     terms: tuple[tuple[str, float], ...] = ()  # reward terms by name, from -1 to +1 of a bar's length
     keys: tuple[tuple[str, bool], ...] = ()  # names of keyboard keys, and whether each is held
+    notes: tuple[str, ...] = ()  # further lines of text
 
     @property
     def clock(self) -> str:

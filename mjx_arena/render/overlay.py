@@ -56,6 +56,8 @@ class Overlay:
             plate.blend(frame)
         if caption.terms:
             self._write_terms(frame, caption)
+        if caption.notes:
+            self._plate("notes", caption.notes, lambda: self._notes(caption.notes)).blend(frame)
         if caption.keys:
             self._plate("keys", caption.keys, lambda: self._keys(caption.keys)).blend(frame)
 
@@ -126,6 +128,15 @@ class Overlay:
             end = axis + round(value * half)
             frame[upper : upper + thick, min(axis, end) : max(axis, end)] = _PLUS if value > 0 else _MINUS
             frame[upper - 1 : upper + thick + 1, axis : axis + 1] = _AXIS
+
+    def _notes(self, notes: tuple[str, ...]) -> _Plate:
+        line, pad = self._pixels(20), self._pixels(10)
+        width, height = round(max(map(self._length, notes))) + 2 * pad, line * len(notes) + pad
+        image, pen = _empty(width, height)
+        for index, note in enumerate(notes):
+            pen.text((pad, pad // 2 + line * (index + 0.5)), note, _TEXT, self._small, "lm")
+        edge = self._pixels(16)
+        return _ready(image, self._width - edge - width, edge)
 
     def _keys(self, keys: tuple[tuple[str, bool], ...]) -> _Plate:
         side, gap = self._pixels(44), self._pixels(8)

@@ -9,7 +9,7 @@ import pytest
 from rock_paper_scissors import RockPaperScissors, exploitability, probabilities
 
 from league.selfplay import SelfPlay, first_learner
-from league.settings import LeagueSettings, RunSettings
+from league.settings import LeagueSettings, LoggerSettings, RunSettings
 from mjx_arena import registry
 from mjx_arena.arena import TaskSettings
 from ppo.settings import PPOSettings
@@ -55,6 +55,7 @@ def train(league):
             normalize_advantage=False,
         ),
         league=league,
+        logger=LoggerSettings(dump_steps=0),
         num_arenas=64,
         iterations=ITERATIONS,
         devices=1,

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from league import matchmaking
+from league import history, matchmaking
 from league import pool as pools
 from league.matches import MatchRunner
 from league.settings import LeagueSettings
@@ -22,6 +22,7 @@ from ppo.policy import Policy
 from ppo.settings import PPOSettings
 
 MIRROR, LEAGUE, STEPS, MEMBERS, SLOTS = 2, 14, 80, 3, 4
+KEPT_STEPS = 3
 LEARNER = 1  # plays as member 1 does: it beats member 0, loses to member 2, and against member 1 the higher seat wins
 SETTINGS = LeagueSettings(player_pool_length=SLOTS, tile_rows=4)
 VARIANTS = {
@@ -69,7 +70,9 @@ class Player:
 
     def runner(self, pool, bank):
         probability = matchmaking.uniform(pool, pool.record(0), SETTINGS)
-        return MatchRunner(self.batch, self.policy, self.mirror, SETTINGS.tile_rows, pool, probability, bank)
+        return MatchRunner(
+            self.batch, self.policy, self.mirror, SETTINGS.tile_rows, pool, probability, bank, KEPT_STEPS
+        )
 
     def _start(self, pool, key):
         """A bank of 8 starts, and fresh matches."""
@@ -93,7 +96,7 @@ class Player:
 
 
 def _without_key(matches):
-    return matches.replace(arena=matches.arena.replace(key=None))
+    return matches.replace(arena=matches.arena.replace(key=None), history=None)
 
 
 def seats_of(seat, agents):
@@ -189,7 +192,7 @@ def test_the_first_matches_are_drawn_too(played):
     start = played.start
     assert start.seat.shape == (LEAGUE,) and start.slot.shape == (LEAGUE, played.agents - 1)
     assert len(np.unique(start.seat)) > 1 and np.all(np.asarray(start.generation) == 1)
-    assert not start.broken.seen and np.all(np.asarray(start.episode_return) == 0)
+    assert start.history.broken.count == 0 and np.all(np.asarray(start.episode_return) == 0)
 
 
 def test_results_are_credited_to_the_slots_met_with_the_learners_sign(played):
@@ -292,12 +295,22 @@ def test_a_match_that_breaks_is_annulled_and_remembered(toy_arena):
     np.testing.assert_array_equal(np.asarray(after.arena.step_count)[going], 2)
     np.testing.assert_array_equal(np.asarray(after.episode_return)[broken_arenas], 0)
     assert all(np.all(np.isfinite(x)) for x in (after.observation, after.episode_return, after.arena.memory.action))
-    # The first of them is kept, as it was one step before, with the actions that broke it.
-    assert not carry.broken.seen and after.broken.seen
-    np.testing.assert_array_equal(after.broken.physics, [1])
-    np.testing.assert_array_equal(after.broken.action[:, 0], [0, np.nan])
-    later, _, _ = step(after, sound, jax.random.key(3))
-    assert later.broken.seen and np.isnan(later.broken.action).any()
+    # They are kept: who played, and how it came to that. The learner's seat in the other one is drawn.
+    assert carry.history.broken.count == 0 and after.history.broken.count == 2
+    moment = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[2:], x.dtype), after.history.moments)
+    timestep = bank.timestep.replace(observation=carry.observation)
+    end = jax.eval_shape(lambda: player.runner(pool, bank)._end(carry, carry.arena, timestep))
+    end = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), end)
+    moments, end = map(history.unpacked, (after.history.broken.moments, after.history.broken.ends), (moment, end))
+    assert end.arena[:2].tolist() == broken_arenas and end.length[:2].tolist() == [2, 2]
+    np.testing.assert_array_equal(moments.action[0, -1, :, 0], [0, np.nan])
+    assert moments.state.step_count[:2, -2:].tolist() == [[0, 1], [0, 1]]
+    seat, players = int(carry.seat[3]), [[history.LEARNER] * 2, [history.LEARNER] * 2]
+    players[1][1 - seat] = int(carry.slot[3, 0])
+    assert end.player[:2].tolist() == players
+    assert end.snapshot[1, 1 - seat] == players[1][1 - seat]  # member m was taken in iteration m
+    counts = dict(zip(after.history.names, after.history.nonfinite.tolist(), strict=True))
+    assert counts == {"action": 2, "physics": 0, "observation": 0, "reward": 2}
 
 
 @pytest.mark.parametrize(("agents", "mirror"), [(2, 0), (2, MIRROR + LEAGUE), (3, 0), (1, MIRROR + LEAGUE)])

@@ -7,9 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from league import reshard
-from league.matches import Broken, Matches
+from league.matches import Matches
 from league.split import num_mirror
-from mjx_arena.types import PhysicsState
 
 AGENTS = 2
 
@@ -21,13 +20,10 @@ def matches_of(arenas, devices, share):
     own = np.tile(kinds + np.arange(arenas), (2, 1))
     each = np.stack([own, own], -1)
     league = np.tile(np.arange(arenas)[kinds == 0], (2, 1))
-    seen = np.tile(np.arange(devices) == devices - 1, (2, 1))
-    which = np.tile(np.arange(devices), (2, 1))
-    state = PhysicsState(qpos=which, qvel=which, act=which, warmstart=which, sensordata=which)
     return Matches(
         arena={"tag": own}, observation=each[..., None], alive=each, action_mask=None, episode_return=each,
         seat=league, slot=league[..., None], generation=league[..., None],
-        broken=Broken(physics=state, action=which, seen=seen),
+        history=None,
     )  # fmt: skip
 
 
@@ -46,16 +42,7 @@ def test_every_arena_stays_with_its_kind_and_comes_back(before, now, more, share
     # Seats, in the order of league arenas, still belong to the same ones.
     assert np.array_equal(tags[~is_mirror].reshape(2, -1), dealt.seat)
     back = reshard.dealt(dealt, now, before, share)
-    jax.tree.map(np.testing.assert_array_equal, back.replace(broken=None), matches.replace(broken=None))
-
-
-@pytest.mark.parametrize("now", [1, 3, 5])
-def test_an_arena_that_broke_is_kept_first(now):
-    dealt = reshard.dealt(matches_of(30, 3, 0.0), 3, now, 0.0)
-    assert dealt.broken.seen.shape == (2, now) and dealt.broken.seen[:, 0].all()
-    assert (dealt.broken.physics.qpos[:, 0] == 2).all()
-    wanted = reshard.shapes(jax.eval_shape(lambda: matches_of(30, 3, 0.0)), now)
-    assert jax.tree.map(np.shape, dealt) == jax.tree.map(lambda leaf: leaf.shape, wanted)
+    jax.tree.map(np.testing.assert_array_equal, back, matches)
 
 
 def test_kinds_that_do_not_split_alike_are_refused():

@@ -10,7 +10,7 @@ from league.evaluation.evaluation import duel
 from league.evaluation.evaluator import Evaluator
 from league.evaluation.sources import Contestant
 from league.selfplay import SelfPlay, first_learner
-from league.settings import LeagueSettings, RunSettings
+from league.settings import LeagueSettings, LoggerSettings, RunSettings
 from mjx_arena import PhysicsSettings, devices, registry
 from ppo.policy import Policy
 from ppo.settings import PPOSettings
@@ -19,6 +19,7 @@ SETTINGS = RunSettings(
     task=ChaseSettings(num_chasers=1),
     ppo=PPOSettings(horizon=8, epochs=1, num_minibatches=2, actor_hidden=(8,), critic_hidden=(8,)),
     league=LeagueSettings(player_pool_length=3, tile_rows=4, snapshot_interval=2),
+    logger=LoggerSettings(dump_steps=0),
     num_arenas=32,
     iterations=6,
     devices=1,

@@ -180,8 +180,8 @@ def test_samples_of_weight_zero_change_nothing(action, junk):
 def test_a_minibatch_without_weight_gives_no_gradient():
     policy, state = policy_of(Box(N))
     samples = samples_of(policy, state).replace(weight=jnp.zeros(B))
-    (loss, _), gradient = loss_and_gradient(policy, state, samples)
-    assert loss == 0
+    (loss, report), gradient = loss_and_gradient(policy, state, samples)
+    assert loss == 0 and report["ratio_min"] == np.inf and report["ratio_max"] == -np.inf
     assert all(np.all(np.asarray(leaf) == 0) for leaf in jax.tree.leaves(gradient))
 
 

@@ -102,12 +102,13 @@ def test_advantages_are_normalized_over_what_has_weight():
     learner, _ = learner_of()
     state = learner.init(jax.random.key(0))
     t = trajectory_of(learner, state)
-    samples = learner._samples(t)
+    samples, plain = learner._samples(t)
     advantage, target = generalized_advantage(
         t.reward, t.value, t.last_value, t.terminated, t.truncated, t.final_value, BASE.gamma, BASE.gae_lambda
     )
     assert isinstance(samples, Samples) and samples.observation.shape == (T * R, O)
     np.testing.assert_allclose(samples.target, np.asarray(target).reshape(-1), rtol=1e-6)
+    np.testing.assert_allclose(plain, advantage, rtol=1e-6)
     kept = np.asarray(samples.weight) > 0
     expected = np.asarray(advantage, np.float64).reshape(-1)
     expected = (expected - expected[kept].mean()) / expected[kept].std()

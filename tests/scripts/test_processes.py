@@ -11,6 +11,8 @@ import time
 import pytest
 from train_runs import ALONE, ROOT, SMALL, TINY, finished_steps, rows_of, wait_for_rows
 
+from league.run.dump_file import open_dump
+
 SETTINGS = [
     *(text for text in TINY if not text.startswith("devices=")),
     ALONE,
@@ -175,3 +177,14 @@ def test_two_hosts_train_one_run_and_end_together(environment, tmp_path, hosts):
     assert ended[0][0].count("saved checkpoint") == 1 and ended[1][0] == ""
     assert finished_steps(tmp_path / "run")[-1] == rows_of(tmp_path / "run")[-1]["iteration"]
     assert "coordinator: null" in (tmp_path / "run" / "config.yaml").read_text()
+
+
+@pytest.mark.slow
+def test_arenas_that_break_in_any_process_are_dumped_once(train, tmp_path):
+    arguments = [text for text in SETTINGS if text not in (SMALL, "num_arenas=8", "logger.dump_steps=0")]
+    game = f"game_file={ROOT / 'tests' / 'exploding_balls.py'}"
+    status, out, err = train(*arguments, game, "processes=2", "num_arenas=24", "iterations=3", "run_dir=run")
+    assert (status, err) == (0, "") and out.count("record.py dump=run/nonfinite-2.npz") == 1
+    dump = open_dump(tmp_path / "run" / "nonfinite-2.npz")
+    assert [path.name for path in (tmp_path / "run").glob("*.npz")] == ["nonfinite-2.npz"]
+    assert {broken.device for broken in dump.arenas} == {0, 1}

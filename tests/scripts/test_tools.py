@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DEVICES = os.environ.get("MJX_ARENA_TEST_DEVICES", "1")
 TINY = (
     *("num_arenas=8", "ppo.horizon=4", "league.player_pool_length=3", "iterations=2", f"devices={DEVICES}"),
-    "compilation_cache=false",
+    *("logger.dump_steps=0", "compilation_cache=false"),
 )
 
 

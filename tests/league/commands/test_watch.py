@@ -10,6 +10,7 @@ from mjx_arena.validation import SettingError
     "settings, message",
     [
         ({}, r"task=None: give a task, or run"),
+        ({"dump": "nowhere.npz", "run": "latest"}, r"dump=nowhere.npz: says itself what is shown"),
         ({"task": "nothing"}, r"task=nothing: there is no such task"),
         ({"run": "latest"}, r"run=latest: there is no run"),
         ({"run": "nowhere"}, r"run=nowhere: is no run's folder"),

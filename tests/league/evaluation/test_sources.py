@@ -15,7 +15,7 @@ from league.exports import contents, formats
 from league.run import folder as run_folder
 from league.run.checkpoints import Checkpoints
 from league.selfplay import SelfPlay
-from league.settings import LeagueSettings, RunSettings
+from league.settings import LeagueSettings, LoggerSettings, RunSettings
 from mjx_arena import registry
 from mjx_arena.arena import TaskSettings
 from mjx_arena.validation import SettingError
@@ -66,6 +66,7 @@ SETTINGS = RunSettings(
         tile_rows=4,
         reset_share=0.5,
     ),
+    logger=LoggerSettings(dump_steps=0),
     num_arenas=12,
     iterations=8,
     devices=1,

@@ -33,9 +33,21 @@ def toy_iterate(bad_from=None, bad_until=10**6):
         value = state.value + jax.random.normal(k_value)
         bad = (iteration >= bad_from) & (iteration < bad_until) if bad_from else False
         metrics = {"value": value, "updates": jnp.int32(4), "skipped_updates": 4 * jnp.int32(bad)}
-        return Toy(iteration, value, key), metrics | {"nonfinite_arenas": jnp.int32(bad)}
+        counts = {"nonfinite_arenas": jnp.int32(bad), "nonfinite/loss": 4 * jnp.int32(bad)}
+        return Toy(iteration, value, key), metrics | counts
 
     return jax.jit(iterate, donate_argnums=0)
+
+
+class ToyDumps:
+    def __init__(self):
+        self.taken = []
+
+    def take(self, state, row):
+        self.taken.append((int(state.iteration), row["iteration"]))
+
+    def where(self):
+        return "dumps are somewhere"
 
 
 class Recorder:
@@ -59,7 +71,7 @@ def checkpoints(tmp_path):
         yield opened
 
 
-def make_loop(iterate, checkpoints, writers=(), messages=None, **settings):
+def make_loop(iterate, checkpoints, writers=(), messages=None, dumps=None, **settings):
     announced = [] if messages is None else messages
     return RunLoop(
         iterate,
@@ -67,8 +79,7 @@ def make_loop(iterate, checkpoints, writers=(), messages=None, **settings):
         checkpoints=checkpoints,
         meta={"task": "toy"},
         writers=writers,
-        dump=lambda state, path: path.write_text(f"{int(state.iteration)}"),
-        dump_folder=checkpoints.folder.parent,
+        dumps=dumps or ToyDumps(),
         announce=announced.append,
     )
 
@@ -147,17 +158,26 @@ def test_a_signal_finishes_the_iteration_saves_and_sets_the_status(checkpoints, 
 
 
 def test_a_run_that_skips_every_update_stops_and_keeps_the_last_good_checkpoint(checkpoints):
-    recorder = Recorder()
-    loop = make_loop(toy_iterate(bad_from=4), checkpoints, [recorder], iterations=50, max_skipped_iterations=5)
+    recorder, dumps = Recorder(), ToyDumps()
+    settings = {"iterations": 50, "max_skipped_iterations": 5}
+    loop = make_loop(toy_iterate(bad_from=4), checkpoints, [recorder], dumps=dumps, **settings)
     with pytest.raises(RunError) as error:
         loop.run(toy_state())
 
     message = str(error.value)
     assert "since iteration 4" in message and "ppo.max_skipped_iterations=5" in message
-    assert "last checkpoint is of iteration 2" in message and "nonfinite-8.npz" in message
+    assert "last checkpoint is of iteration 2" in message and "dumps are somewhere" in message
+    assert "in the last, not finite: loss 4;" in message
     assert checkpoints.steps() == [0, 2]
-    assert (checkpoints.folder.parent / "nonfinite-8.npz").read_text() == "8"
-    assert recorder.rows[-1]["iteration"] == 8
+    assert dumps.taken == [(number, number) for number in (4, 5, 6, 7, 8)]
+    assert [row.get("nonfinite/loss") for row in recorder.rows] == [None, None, None, 4, 4, 4, 4, 4]
+
+
+def test_of_several_iterations_at_once_the_last_that_broke_is_dumped(checkpoints):
+    dumps = ToyDumps()
+    iterate = toy_iterate(bad_from=3, bad_until=5)
+    make_loop(iterate, checkpoints, dumps=dumps, iterations=8, log_interval=8, checkpoint_interval=8).run(toy_state())
+    assert dumps.taken == [(8, 4)]
 
 
 @pytest.mark.parametrize("interval", [1, 7])
