@@ -4,12 +4,15 @@
         --command "python scripts/train.py experiment=duel_league physics=native seed=0" --commit b080b42
 
 Writes `mjx_arena/champions/<name>.npz`, `<name>_third.npz`, `<name>_tenth.npz`, and the entry `<name>` of
-`champions.json` there. A weaker self is the checkpoint nearest to its share of the run.
+`champions.json` there, and all of them as a table into `results/champions.md`. A weaker self is the checkpoint nearest
+to its share of the run.
 """
 
 import argparse
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from league.commands.export import ExportSettings, export
 from league.config.compose import to_mapping
@@ -25,7 +28,19 @@ from mjx_arena import devices, registry
 from mjx_arena.drafts import draft_of
 from mjx_arena.validation import replace_nested
 
+TABLE = Path(__file__).resolve().parents[1] / "results" / "champions.md"
 _ODDS_MATCHES = 60
+_HEAD = """# Champions
+
+Policies that come with the package, each with two weaker selves, taken at about a third and a tenth of its run. A score
+counts wins, and draws as a half, in matches with sampled actions: of the champion against its third, of the third
+against its tenth, of the tenth against a policy that was not trained; in games of one player, the share of episodes
+that succeed. In brackets 95 % intervals (Wilson). Made by `python benchmarks/champions.py`, and held to by
+`python -m pytest -m slow tests/league/evaluation/test_champions.py`.
+
+| champion | trained by | million arena steps, minutes | champion | third | tenth | matches each |
+|---|---|---|---|---|---|---|
+"""
 
 
 def main() -> None:
@@ -60,6 +75,7 @@ def main() -> None:
     about["strength"] = measure(own.name, own.matches, own.seed)
     about["odds"] = _odds(own.name)
     _describe(own.name, about)
+    TABLE.write_text(table(champions.descriptions()), encoding="utf-8")
     print(json.dumps({"strength": about["strength"], "odds": about["odds"]}, indent=1))
 
 
@@ -79,6 +95,18 @@ def _odds(name: str) -> list[float]:
             leads += [] if lead is None else [lead]
         odds.learn(leads, float(match.outcome[0]))
     return [round(float(weight), 4) for weight in odds.weights]
+
+
+def table(descriptions: Mapping[str, Any]) -> str:
+    """Returns the page about all champions."""
+    rows = []
+    for name, about in sorted(descriptions.items()):
+        scores = [about["strength"][self] for self in ("champion", "third", "tenth")]
+        figures = [f"{score['score']:.3f} ({score['low']:.3f} to {score['high']:.3f})" for score in scores]
+        length = f"{about['arena_steps']['champion'] / 1e6:.1f}, {about['minutes']:.0f}"
+        command = f"`{about['command']}` at {about['commit']}"
+        rows.append(f"| `champion:{name}` | {command} | {length} | {' | '.join(figures)} | {scores[0]['matches']} |\n")
+    return _HEAD + "".join(rows)
 
 
 def _describe(name: str, about: dict) -> None:

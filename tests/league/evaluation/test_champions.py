@@ -1,5 +1,6 @@
 """The champions of the package, held to the figures that `champions.json` gives."""
 
+import importlib
 import json
 
 import numpy as np
@@ -35,6 +36,11 @@ def test_a_champion_is_small_and_says_where_it_comes_from(name):
         assert source.path.stat().st_size <= 300_000
         assert source.settings.task_name == about["task"]["name"]
         assert source.newest().iteration == about["iterations"][self or "champion"]
+
+
+def test_the_table_of_the_results_is_that_of_the_descriptions():
+    table = importlib.import_module("champions")  # of benchmarks/
+    assert table.TABLE.read_text(encoding="utf-8") == table.table(champions.descriptions())
 
 
 def test_the_first_champion_of_a_task_is_called_as_the_task_is():
