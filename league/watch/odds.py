@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Sequence
 
 import numpy as np
+from scipy.optimize import minimize
 
 _KEPT = 4000  # points of past matches
 _PER_MATCH = 20
@@ -46,21 +47,20 @@ def lead_of(values: Sequence[float | None], seat: int) -> float | None:
 
 
 def fit(points: np.ndarray, prior: np.ndarray) -> np.ndarray:
-    """Returns slope and offset `[2]` of a logistic regression by Newton's method, held near `prior` `[2]`.
+    """Returns slope and offset `[2]` of a logistic regression that a ridge holds near `prior` `[2]`.
 
-    `points` `[n, 2]` hold a lead and a result in [0, 1] each.
+    `points` `[n, 2]` hold a lead and a result in [0, 1] each. Without the ridge, leads that tell every result apart would
+    ask for an endless slope.
     """
     features, result = np.stack([points[:, 0], np.ones(len(points))], 1), points[:, 1]
-    weights = prior.copy()
-    for _ in range(20):
-        expected = _logistic(features @ weights)
-        gradient = features.T @ (expected - result) + _PRIOR_WEIGHT * (weights - prior)
-        curvature = (features.T * (expected * (1 - expected))) @ features + _PRIOR_WEIGHT * np.eye(2)
-        step = np.linalg.solve(curvature, gradient)
-        weights = weights - step
-        if np.abs(step).max() < 1e-6:
-            break
-    return weights
+
+    def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
+        x, away = features @ weights, weights - prior
+        misfit = np.logaddexp(0, x) - result * x
+        gradient = features.T @ (_logistic(x) - result) + _PRIOR_WEIGHT * away
+        return float(misfit.sum() + _PRIOR_WEIGHT / 2 * away @ away), gradient
+
+    return minimize(loss, prior, jac=True).x
 
 
 def _logistic(x: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ import league
 import mjx_arena
 from mjx_arena import registry
 
+pytestmark = pytest.mark.usefixtures("own_games")
 PAGE = ROOT / "docs" / "your_own_game.md"
 
 
@@ -19,12 +20,6 @@ def game_file(tmp_path_factory):
     path = tmp_path_factory.mktemp("tutorial") / "air_hockey.py"
     path.write_text("\n".join(blocks), encoding="utf-8")
     return path
-
-
-@pytest.fixture(autouse=True)
-def own_games(monkeypatch):
-    """Whatever a test registers is gone after it."""
-    monkeypatch.setattr(registry, "_registered", {})
 
 
 def test_its_game_keeps_the_contract(game_file):

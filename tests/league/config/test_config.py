@@ -1,4 +1,3 @@
-import copy
 import dataclasses
 import shutil
 import subprocess
@@ -7,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hydra.core.config_store import ConfigStore
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -236,13 +234,6 @@ def test_text_keeps_hydras_own_quotes_null_and_interpolations(monkeypatch):
     monkeypatch.setenv("PLACE", "there")
     assert compose(["run_dir='a b'"]).run_dir == "a b" and compose(["run_dir=null"]).run_dir is None
     assert compose(["run_dir=${oc.env:PLACE}/x"]).run_dir == "there/x"
-
-
-@pytest.fixture
-def own_games(monkeypatch):
-    """Forgets at the end the games that a test has registered."""
-    monkeypatch.setattr(registry, "_registered", {})
-    monkeypatch.setattr(ConfigStore.instance(), "repo", copy.deepcopy(ConfigStore.instance().repo))
 
 
 @pytest.mark.parametrize(

@@ -115,7 +115,7 @@ def test_the_lead_is_over_the_mean_of_the_others():
     assert lead_of([3.0, None], 0) is None
 
 
-@given(st.lists(st.tuples(st.floats(-5, 5), st.sampled_from([0.0, 0.5, 1.0])), min_size=1, max_size=40))
+@given(st.lists(st.tuples(st.floats(-500, 500), st.sampled_from([0.0, 0.5, 1.0])), min_size=1, max_size=40))
 def test_the_fit_is_the_maximum_of_the_likelihood_with_its_ridge(points):
     points, prior = np.array(points), np.array([0.3, 0.0])
 
@@ -123,7 +123,9 @@ def test_the_fit_is_the_maximum_of_the_likelihood_with_its_ridge(points):
         z = weights[0] * points[:, 0] + weights[1]
         return np.sum(np.logaddexp(0, z) - points[:, 1] * z) + 0.5 * np.sum((weights - prior) ** 2)
 
-    assert fit(points, prior) == pytest.approx(minimize(loss, prior, tol=1e-10).x, abs=1e-3)
+    found, least = fit(points, prior), minimize(loss, prior, method="Nelder-Mead", tol=1e-9)  # which needs no gradient
+    assert loss(found) <= least.fun + 1e-3
+    assert np.abs(found).max() < 100
 
 
 def test_odds_learn_how_much_a_lead_is_worth():
