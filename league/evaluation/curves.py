@@ -47,15 +47,18 @@ def read_rows(folder: Path) -> list[Row]:
     path = folder / run_folder.METRICS
     if not path.is_file():
         raise SettingError("runs", folder, f"is no run's folder: it holds no {run_folder.METRICS}")
-    rows = []
+    return [row for row in json_lines(path) if _is_number(row.get("arena_steps"))]
+
+
+def json_lines(path: Path) -> list[dict[str, Any]]:
+    """Returns the objects of a file of JSON lines, without lines that are damaged or cut."""
+    found = []
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
-            row = json.loads(line)
+            found.append(json.loads(line))
         except json.JSONDecodeError:
             continue
-        if isinstance(row, dict) and _is_number(row.get("arena_steps")):
-            rows.append(row)
-    return rows
+    return [each for each in found if isinstance(each, dict)]
 
 
 def alone(folders: Sequence[Path]) -> list[Group]:
