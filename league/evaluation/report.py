@@ -212,7 +212,8 @@ def _film(run: Run, note: str) -> str:
     if film is not None:
         return markup.film(film.read_bytes(), f"Filmed in training, at iteration {_number(film)}.")
     if stills is not None:
-        return markup.picture(stills.read_bytes(), "An episode of the newest policy, from left to right.")
+        strip = markup.picture(stills.read_bytes(), "An episode of the newest policy, from left to right.")
+        return markup.group("wide strip", [strip])
     return markup.paragraph(note)
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -214,8 +215,8 @@ def test_bad_input_is_named(folder, wrong, message):
 
 @pytest.mark.slow
 def test_a_report_plays_what_is_missing(tmp_path):
-    arguments = ["task=ant_sumo", "physics=native", "num_arenas=8", "ppo.horizon=4", "iterations=2", "devices=1"]
-    run = tmp_path / "run"
+    game, run = Path(__file__).resolve().parents[3] / "examples" / "ball_sumo.py", tmp_path / "run"
+    arguments = [f"game_file={game}", "physics=native", "num_arenas=8", "ppo.horizon=4", "iterations=2", "devices=1"]
     league.train(league.compose([*arguments, "league.player_pool_length=3", f"run_dir={run}", "logger.console=false"]))
     page = league.report(league.ReportSettings(str(run), matches=2, members=2)).read_text()
     assert "A tournament of 2 matches" in page and page.count("data:image/png") >= 2
