@@ -1,6 +1,6 @@
 """Self-play: learners, a pool of past policies and matchmaking; subpackages run, evaluate and configure it.
 
-From Python: `league.train(settings)`, `evaluate`, `record`, `export`, and the settings that they take.
+From Python: `league.train(settings)`, `evaluate`, `record`, `export`, `report`, and the settings that they take.
 `league.compose(["task=ant_sumo"])` makes the settings of a run as the command line does.
 """
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from league.commands.evaluate import EvaluationSettings, evaluate
     from league.commands.export import ExportSettings, export
     from league.commands.record import RecordSettings, record
+    from league.commands.report import ReportSettings, report
     from league.commands.train import train
     from league.config.compose import compose
     from league.settings import RunSettings
@@ -21,17 +22,20 @@ __all__ = [
     "EvaluationSettings",
     "ExportSettings",
     "RecordSettings",
+    "ReportSettings",
     "RunSettings",
     "compose",
     "evaluate",
     "export",
     "record",
+    "report",
     "train",
 ]
 _HOMES = {
     **dict.fromkeys(("evaluate", "EvaluationSettings"), "league.commands.evaluate"),
     **dict.fromkeys(("export", "ExportSettings"), "league.commands.export"),
     **dict.fromkeys(("record", "RecordSettings"), "league.commands.record"),
+    **dict.fromkeys(("report", "ReportSettings"), "league.commands.report"),
     "train": "league.commands.train",
     "compose": "league.config.compose",
     "RunSettings": "league.settings",

@@ -43,7 +43,7 @@ class Command(NamedTuple):
     run: Callable[[Any, dict[str, Override]], Any]  # (settings, overrides by key) -> result for a sweep, or SystemExit
 
 
-COMMANDS = ("train", "watch", "evaluate", "record", "export", "plot", "benchmark")
+COMMANDS = ("train", "watch", "evaluate", "record", "export", "plot", "report", "benchmark")
 
 
 def command(name: str) -> Command:

@@ -1,18 +1,17 @@
 """The command plot: draws learning curves of runs."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from matplotlib.figure import Figure  # and not pyplot, which would want a display, or change a notebook's
 
-from league.run.folder import METRICS
+from league.evaluation.curves import Curve, Group, Row, alone, curve, draw, grouped, read_rows
 from mjx_arena.validation import SettingError, require
 
-PURPOSE = "Draws curves out of runs' metrics.jsonl, one line a run."
+PURPOSE = """Draws curves out of runs' metrics.jsonl. Runs that differ in nothing but their seed are one line, their
+mean, with a band from the least to the greatest of them."""
 EXAMPLES = ("python scripts/plot.py 'runs=[runs/a,runs/b]' out=curves.png",)
 
 
@@ -20,7 +19,7 @@ EXAMPLES = ("python scripts/plot.py 'runs=[runs/a,runs/b]' out=curves.png",)
 class PlotSettings:
     """Settings of a plot: which curves are drawn."""
 
-    runs: tuple[str, ...] = ()  # folders of runs, [a,b]; each is one line
+    runs: tuple[str, ...] = ()  # folders of runs, [a,b]
     out: str = "curves.png"  # the picture to write
     # metrics of metrics.jsonl to draw, one chart each
     keys: tuple[str, ...] = (
@@ -31,11 +30,13 @@ class PlotSettings:
         "reward",
         "entropy",
     )
+    bands: bool = True  # one line and a band for runs that differ in their seed alone; false: one line a run
     smoothing: int = 20  # rows of the log that the moving average spans
 
     def validate(self) -> None:
         """Raises SettingError for the first value that is wrong."""
         require(len(self.runs) > 0, "runs", list(self.runs), "must be given: folders of runs, [a,b]")
+        require(len(self.keys) > 0, "keys", list(self.keys), "name at least one")
         require(self.smoothing >= 1, "smoothing", self.smoothing, "must be at least 1")
 
 
@@ -49,16 +50,11 @@ def plot(own: PlotSettings) -> None:
     rows = -(-len(own.keys) // columns)
     figure = Figure(figsize=(4 * columns, 2.8 * rows), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False)
-    for folder in own.runs:
-        lines = _read(Path(folder) / METRICS)
+    folders = [Path(each) for each in dict.fromkeys(own.runs)]
+    logs = {folder: read_rows(folder) for folder in folders}
+    for group in (grouped if own.bands else alone)(folders):
         for key, axis in zip(own.keys, axes.flat, strict=False):
-            # null is the mean of no matches
-            points = [(line["arena_steps"] / 1e6, line[key]) for line in lines if line.get(key) is not None]
-            if not points:
-                raise SettingError("keys", key, f"{folder} has logged no such number")
-            x, y = np.array(points).T
-            width = min(own.smoothing, len(y))
-            axis.plot(x[width - 1 :], np.convolve(y, np.full(width, 1 / width), "valid"), label=Path(folder).name)
+            draw(axis, _curve(own, group, key, logs), group.label)
             axis.set(title=key, xlabel="million arena steps")
     for axis in axes.flat[len(own.keys) :]:
         axis.set_visible(False)
@@ -76,7 +72,13 @@ def run(settings: PlotSettings, written: Mapping[str, Any]) -> None:
     plot(settings)
 
 
-def _read(path: Path) -> list[dict]:
-    if not path.is_file():
-        raise SettingError("runs", path.parent, f"is no run's folder: it holds no {METRICS}")
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+def _curve(own: PlotSettings, group: Group, key: str, logs: Mapping[Path, list[Row]]) -> Curve:
+    """Returns the curve of a group. Raises SettingError if one of its runs has no such number, or lies elsewhere."""
+    for folder in group.folders:
+        if curve([logs[folder]], key, own.smoothing) is None:
+            raise SettingError("keys", key, f"{folder} has logged no such number")
+    found = curve([logs[folder] for folder in group.folders], key, own.smoothing)
+    assert found is not None
+    remedy = f"{group.label} have no arena steps in common in {key}; draw each by bands=false"
+    require(len(found.steps) > 0, "runs", [str(folder) for folder in group.folders], remedy)
+    return found

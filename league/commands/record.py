@@ -39,7 +39,6 @@ class RecordSettings:
 
     run: str | None = None  # folder of a run, or a file that export.py wrote
     dump: str | None = None  # nonfinite-<iteration>.npz of a run, in place of run: films the arenas that broke
-    out: str | None = "film.mp4"  # picture to write: .mp4 for a film, .png for a strip of stills; null: none
     # picture to write: .mp4 for a film, .png for a strip of stills, .html for a page to play in a browser; null: none
     out: str | None = "film.mp4"
     # file for the states of the first episode: .npz for arrays that replay, .xml for the model with keyframes

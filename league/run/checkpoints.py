@@ -94,6 +94,12 @@ class Checkpoints:
         step = self._existing(step)
         return self._record(step)[_USER]
 
+    def saved_at(self, step: int) -> float:
+        """Returns when `step` was saved, in seconds since 1970. Raises CheckpointError if there is none."""
+        step = self._existing(step)
+        nanoseconds = self._manager.metadata(step).commit_timestamp_nsecs
+        return nanoseconds / 1e9 if nanoseconds else (self.folder / str(step)).stat().st_mtime
+
     def restore(
         self, target: Any, step: int | None = None, expected: Mapping[str, Any] | None = None, part: str = ""
     ) -> tuple[Any, dict[str, Any]]:

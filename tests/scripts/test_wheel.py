@@ -56,5 +56,5 @@ def test_the_example_game_trains_and_is_evaluated_and_exported(command, tmp_path
 
 def test_without_a_command_it_says_which_there_are(command):
     status, out, _ = command()
-    assert status == 0 and "train|watch|evaluate|record|export|plot|benchmark" in out
+    assert status == 0 and "train|watch|evaluate|record|export|plot|report|benchmark" in out
     assert os.linesep.join(command("fly")[1].splitlines()) == out.strip()
