@@ -27,6 +27,7 @@ def test_its_game_keeps_the_contract(game_file):
     mjx_arena.check_arena(mjx_arena.make("air_hockey", "native"), num_steps=8)
 
 
+@pytest.mark.slow
 def test_its_game_trains(game_file, tmp_path):
     task = registry.register_file(game_file)
     given = (*TINY, ALONE, "league.mirror_fraction=1", "logger.render_interval=null", "compilation_cache=false")

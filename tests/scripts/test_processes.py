@@ -85,6 +85,7 @@ def test_a_further_process_that_dies_ends_the_run_which_goes_on_bit_for_bit_and_
     assert rows_of(run)[:-1] == after
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_with_two_processes_and_ends_with_the_first(start, train, tmp_path):
     assert train(*SETTINGS, "devices=1", "iterations=2", "run_dir=run")[0] == 0
     process, run = start("resume=run", "processes=2", "iterations=100000"), tmp_path / "run"

@@ -32,7 +32,7 @@ def test_a_sweep_that_is_killed_goes_on_and_ends_with_its_table(start, train, tm
     assert rows_of(first) != rows_of(first.parent / "seed=1")
 
 
-@pytest.mark.parametrize("launcher", ["joblib", "submitit_local"])
+@pytest.mark.parametrize("launcher", ["joblib", pytest.param("submitit_local", marks=pytest.mark.slow)])
 def test_every_command_sweeps_by_other_launchers(environment, tmp_path, launcher):
     rows = [{"iteration": step, "arena_steps": step, "entropy": 1 / step} for step in range(1, 9)]
     (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))

@@ -39,6 +39,7 @@ def test_the_command_trains_in_an_empty_folder(command, tmp_path):
     assert (status, err) == (0, "") and (tmp_path / "run" / "metrics.jsonl").read_text().count("\n") == 2
 
 
+@pytest.mark.slow
 def test_the_example_game_trains_and_is_evaluated_and_exported(command, tmp_path):
     game = ROOT / "examples" / "ball_sumo.py"
     status, _, err = command(
