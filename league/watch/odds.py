@@ -49,8 +49,8 @@ def lead_of(values: Sequence[float | None], seat: int) -> float | None:
 def fit(points: np.ndarray, prior: np.ndarray) -> np.ndarray:
     """Returns slope and offset `[2]` of a logistic regression that a ridge holds near `prior` `[2]`.
 
-    `points` `[n, 2]` hold a lead and a result in [0, 1] each. Without the ridge, leads that tell every result apart would
-    ask for an endless slope.
+    `points` `[n, 2]` hold a lead and a result in [0, 1] each. Without the ridge, leads that tell every result apart
+    would ask for an endless slope.
     """
     features, result = np.stack([points[:, 0], np.ones(len(points))], 1), points[:, 1]
 
