@@ -247,7 +247,8 @@ def test_the_broken_match_is_annulled(accident):
 
 
 def test_nothing_that_is_not_finite_leaves_the_step(accident):
-    for leaf in as_numbers(accident):
+    state, transition = accident
+    for leaf in as_numbers((state, transition.replace(played=None))):  # but for what says that it did happen
         assert np.isfinite(leaf).all()
 
 
@@ -270,5 +271,5 @@ def test_what_the_task_computes_is_guarded_too(start, action, bank, part):
     threshold = float(np.median(start.physics.qpos[:, 0]))
     state, transition = BatchedArena(Wrong(), BLOCK).step(start, action, bank, jax.random.key(2))
     assert 0 < transition.broken.sum() < NUM_ARENAS
-    for leaf in as_numbers((state, transition)):
+    for leaf in as_numbers((state, transition.replace(played=None))):
         assert np.isfinite(leaf).all()

@@ -29,6 +29,7 @@ def test_it_lies_in_the_repository_without_outputs(notebook):
     assert codes and not any(cell.outputs or cell.execution_count for cell in codes)
 
 
+@pytest.mark.slow
 def test_it_runs_from_the_first_cell_to_the_last(notebook, environment, tmp_path):
     examples = tmp_path / "examples"
     examples.mkdir()

@@ -102,6 +102,7 @@ def test_latest_says_what_it_skips_and_starts_anew_where_nothing_is_left(train, 
     assert "starting a new one" in out and finished_steps(tmp_path / "new") == [0, 1]
 
 
+@pytest.mark.slow
 def test_without_a_platform_to_draw_on_a_run_goes_on_without_films(environment, tmp_path):
     arguments = (*TINY, ALONE, "iterations=1", "logger.render_interval=1", "run_dir=run")
     command = [sys.executable, str(ROOT / "scripts" / "train.py"), *arguments]
@@ -219,6 +220,7 @@ def test_a_checkpoint_of_other_shapes_is_refused(train, copied_run):
     assert status == 2 and "is of another kind of run" in err and "pool" in err and "[5" in err
 
 
+@pytest.mark.slow
 def test_what_is_learned_may_change_on_resume_and_the_run_says_what_and_when(train, copied_run):
     changes = ("ppo.learning_rate=5e-4", "ppo.learning_rate_schedule=fixed", "task.reward.win=4", "league.delta=0.2")
     status, out, _ = train(f"resume={copied_run}", *changes, "iterations=42")
@@ -231,6 +233,7 @@ def test_what_is_learned_may_change_on_resume_and_the_run_says_what_and_when(tra
     assert "learning_rate: 0.0005" in (copied_run / "config.yaml").read_text()  # so the changes stay
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_with_another_number_of_devices(train, tmp_path):
     then, now = 1, 2  # and back, with processes: `test_processes.py`
     tiny = [text for text in TINY if not text.startswith("devices=")]

@@ -171,6 +171,7 @@ def test_settings_that_cannot_work_are_refused_by_name():
         ArenaVectorEnv("qwop", frames_per_step=0)
 
 
+@pytest.mark.slow
 def test_an_idle_car_does_not_drive():
     env = ArenaEnv("car_soccer", start="kickoff")
     env.reset(seed=0)

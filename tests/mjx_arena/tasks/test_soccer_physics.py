@@ -80,7 +80,7 @@ def trajectories(engine):
     return {name: jax.tree.map(lambda x, i=i: x[i], found) for i, name in enumerate(CASES)}
 
 
-@pytest.fixture(params=["native", "mjx"])
+@pytest.fixture(params=["native", pytest.param("mjx", marks=pytest.mark.slow)])
 def ours(request):
     def get(name):
         the_ball, the_car, left = trajectories(request.param)[name]
