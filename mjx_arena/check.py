@@ -88,6 +88,12 @@ def _check_structure(arena: Arena) -> None:
         for (path, old), (_, new) in zip(expected, found, strict=True):
             part, fits = jax.tree_util.keystr(path), old.shape == new.shape and old.dtype == new.dtype
             assert fits, f"the {name}'s {part} is {_describe(old)} after reset, but {_describe(new)} after step"
+    # A state goes back into `step`, which is compiled once more for every other type, and weak types are others.
+    for (path, old), (_, new) in zip(*map(jax.tree_util.tree_leaves_with_path, (state, after_state)), strict=True):
+        assert old.weak_type == new.weak_type, (
+            f"the state's {jax.tree_util.keystr(path)} has the type of a Python number after reset or step alone, so "
+            f"step would be compiled twice; make it jnp.{new.dtype}(...)"
+        )
 
 
 def _check_shapes(arena: Arena, timestep: TimeStep, source: str) -> None:

@@ -161,6 +161,10 @@ BROKEN = {
         broken(None, with_timestep(metrics=lambda s, t: t.metrics | {"x": jnp.zeros(())})),
         "the time step has other parts after step than after reset",
     ),
+    "state with a Python number": (
+        broken(None, lambda s, t: (s.replace(step_count=jnp.where(t.terminated, 0, 1)), t)),
+        r"the state's .step_count has the type of a Python number .* make it jnp.int32",
+    ),
     "state changes its type": (
         broken(None, lambda s, t: (s.replace(step_count=s.step_count.astype(jnp.float32)), t)),
         r"the state's .step_count is int32\[\] after reset, but float32\[\] after step",

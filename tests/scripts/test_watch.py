@@ -107,7 +107,7 @@ def test_a_run_is_watched_and_followed_while_it_trains(watch, tmp_path):
 def test_a_page_shows_the_match_takes_keys_and_lets_others_look_on(watch):
     seen = Watched(watch("task=humanoid_duel", "players=[person,champion:humanoid_duel/tenth]"))
     address = re.search(r"http://\S+", seen.text)[0]
-    with tab(640, 480) as page, tab(200, 150) as other:
+    with tab(640, 480) as page, tab(320, 240) as other:
         page.open(address[:-4] + "nope")
         until(lambda: "the address that the terminal shows" in page.value("document.body.innerText"))
         page.open(address)

@@ -201,7 +201,7 @@ def drive(body: Rigid, state: CarState, controls: Controls, wheels: Wheels) -> t
     state = state.replace(
         handbrake=handbrake,
         engine=jnp.where(stops, 0, throttle * _THROTTLE * torque),
-        brake=jnp.where(stops, jnp.where(coasting, coast, 1.0), 0.0),
+        brake=jnp.where(stops, jnp.where(coasting, coast, 1), jnp.float32(0)),
         steering=angle * controls.steer,
     )
     sticks = (throttle != 0) | (jnp.abs(speed) > _STOPPING)
