@@ -63,6 +63,7 @@ class Look(messages.Snapshot):
     note: str  # what is going on, or went wrong
     ended: str  # how the match ended, or ""
     acted: frozenset[str]  # keys that a person held in the last control step
+    acted_at: float  # s since the epoch when these last became others
     sampled: bool
     keyboard: tuple[Key, ...]  # by which a person plays the game
     action_names: tuple[str, ...]

@@ -44,7 +44,7 @@ class Panel(plugin.ViewerPlugin):
         names += ("reel", "control_dt", "rate", "late", "note", "ended", "explained")
         actions = [np.asarray(move.action).tolist() for move in look.frame.moves]
         frame = {"number": look.frame.number, "time": look.frame.time, "actions": actions}
-        keys = {"held": sorted(self._held), "acted": sorted(look.acted)}
+        keys = {"held": sorted(self._held), "acted": sorted(look.acted), "acted_at": look.acted_at}
         own = {"ready": True, "pressed": self._pressed, "places": places, **keys}
         return own | {name: getattr(look, name) for name in names} | frame
 

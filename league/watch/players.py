@@ -1,5 +1,6 @@
 """Who can sit in a seat: a policy, nobody, chance, or a person."""
 
+import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -90,10 +91,12 @@ class PersonPlayer(Player):
         self._arena, self._adviser = arena, adviser
         self.held: frozenset[str] = frozenset()
         self.acted: frozenset[str] = frozenset()  # those that were held in the last control step
+        self.acted_at = 0.0  # s since the epoch when these last became others
         self.sliders: dict[int, float] = {}  # control -> value in [-1, 1]; those that are not in it follow the keys
 
     def act(self, seen: Seen, draw: int) -> Move:
-        self.acted = self.held
+        if self.acted != self.held:
+            self.acted, self.acted_at = self.held, time.time()
         advice = Move(np.asarray(self._arena.idle_action)) if self._adviser is None else self._adviser.act(seen, draw)
         action = np.array(self._arena.by_keys(self.held, seen.time, seen.mask, advice.action))
         for index, value in self.sliders.items():

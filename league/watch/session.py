@@ -191,6 +191,7 @@ class Session(plugin.SimPlugin):
             note=self.note,
             ended=self._ended(),
             acted=frozenset[str]().union(*(player.acted for player in self._people())),
+            acted_at=max((player.acted_at for player in self._people()), default=0.0),
             sampled=self.sampled,
             keyboard=arena.keyboard,
             action_names=arena.action_names or _numbered("control", arena.action.size),
