@@ -14,6 +14,7 @@ from league.watch.guard import Guard, OwnSocket
 from mjx_arena.validation import SettingError
 
 _POLL = 0.02  # s
+_IDLE = 0.1  # s between two looks for a browser; the viewer's own pace takes a seventh of a core
 
 # Its banner says that it listens everywhere, and its log tells of every connection.
 web_viewer._print_url_banner = lambda host, port: None
@@ -35,6 +36,12 @@ class _GuardedViewer(web_viewer.WebViewer):
     @_host.setter
     def _host(self, every_interface: str) -> None:
         """Ignores what `WebViewer` chooses."""
+
+    def prepare_next_frame(self) -> bool:
+        """Advances to the next frame, seldom while nobody looks on; returns whether there is one to be drawn."""
+        if self._guard.watchers == 0:
+            time.sleep(_IDLE)
+        return super().prepare_next_frame()
 
     def _start_server(self) -> None:
         self._guard.bind(self._http_sock)
