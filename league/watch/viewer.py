@@ -3,7 +3,10 @@
 import contextlib
 import errno
 import logging
+import os
 import socket
+import sys
+import threading
 import time
 
 from mujoco.studio import launch_thread, messages, plugin, viewer_protocol, web_viewer
@@ -14,6 +17,7 @@ from league.watch.guard import Guard, OwnSocket
 from mjx_arena.validation import SettingError
 
 _POLL = 0.02  # s
+_NICE = 10  # of what draws the panel: a training beside it comes first, and the match itself
 _IDLE = 0.1  # s between two looks for a browser; the viewer's own pace takes a seventh of a core
 
 # Its banner says that it listens everywhere, and its log tells of every connection.
@@ -60,6 +64,8 @@ def launch(address: str, port: int, guard: Guard, plugins: list[plugin.Plugin]) 
     viewer_plugins, sim_plugins = plugin.split_plugins(plugins)
 
     def run(endpoint: ViewerEndpoint) -> None:
+        if sys.platform == "linux":  # where priorities are those of a thread, and of the ones that it starts
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
         viewer_protocol.run_viewer_loop(_GuardedViewer(address, guard, endpoint, port, viewer_plugins))
 
     handle = launch_thread.launch_thread(run, sim_plugins=sim_plugins)
