@@ -33,6 +33,9 @@ class Match:
         self._reset, self._step, self._pose = jax.jit(arena.reset), jax.jit(arena.step), jax.jit(arena.pose)
         self._count = 0
         self.start(seed)
+        self.step()  # compiles now what would make the first match late
+        self._count = 0
+        self.start(seed)
 
     def start(self, seed: int) -> Frame:
         """Begins another match, drawn with `seed`."""
