@@ -26,7 +26,7 @@ from league.run.milestones import Milestones
 from league.run.restore import log_changes, restored
 from league.run.trackers import open_trackers, require_installed
 from league.run.video import VideoRecorder
-from league.selfplay import RunState, SelfPlay, lasting
+from league.selfplay import SelfPlay, lasting
 from league.settings import DistributedSettings, RunSettings
 from league.split import choose_devices
 from mjx_arena import compilation_cache, devices
@@ -96,13 +96,14 @@ def train(settings: RunSettings, written: Mapping[str, str] | None = None) -> Re
             chosen = dataclasses.replace(settings, devices=devices, run_dir=str(folder))
             return {"settings": to_mapping(chosen), "changes": resumption.changes if resumption else {}}
 
-        told = team.told(plan)
-        settings = from_mapping(told["settings"])
-        folder = Path(told["settings"]["run_dir"])
-        others.last_words = functools.partial(last_words, folder)
-        with run_folder.locked(folder):
-            result = _train(settings, folder, told["changes"])
-        team.leave()
+        with _together():
+            told = team.told(plan)
+            settings = from_mapping(told["settings"])
+            folder = Path(told["settings"]["run_dir"])
+            others.last_words = functools.partial(last_words, folder)
+            with run_folder.locked(folder):
+                result = _train(settings, folder, told["changes"])
+            team.leave()
     return result
 
 
@@ -115,12 +116,13 @@ def follow(
 ) -> Result:
     """Trains as a further process of a run, which the first one describes; calls `told_folder` with its folder."""
     _join(place, num_devices, num_dofs, cache)
-    told = team.told(dict)
-    settings = from_mapping(told["settings"])
-    folder = Path(told["settings"]["run_dir"])
-    told_folder(folder)
-    result = _train(settings, folder, told["changes"])
-    team.leave()
+    with _together():
+        told = team.told(dict)
+        settings = from_mapping(told["settings"])
+        folder = Path(told["settings"]["run_dir"])
+        told_folder(folder)
+        result = _train(settings, folder, told["changes"])
+        team.leave()
     return result
 
 
@@ -229,7 +231,7 @@ def _train(settings: RunSettings, folder: Path, changes: Mapping[str, tuple[Any,
             title=lambda phase: (trainer.phases.title(phase - 1), trainer.phases.label(phase - 1)),
             announce=announce,
         )
-        status = _with_all(loop.run, state)
+        status = loop.run(state)
         if trackers:
             trackers.stopped = loop.stopped
     if not loop.stopped:
@@ -242,12 +244,13 @@ def _train(settings: RunSettings, folder: Path, changes: Mapping[str, tuple[Any,
     return Result(folder, status, loop.stopped, _last_row(folder))
 
 
-def _with_all(run: Callable[[RunState], int], state: RunState) -> int:
-    """Runs the loop; where another process of the run is lost, raises RunError, unless its watch ends all first."""
+@contextlib.contextmanager
+def _together() -> Iterator[None]:
+    """Runs a block of all processes; where one is lost meanwhile, raises RunError, unless its watch ends all first."""
     try:
-        return run(state)
-    except jax.errors.JaxRuntimeError as error:
-        if jax.process_count() == 1:
+        yield
+    except (jax.errors.JaxRuntimeError, ValueError) as error:
+        if jax.process_count() == 1 or not team.is_of_runtime(error):
             raise
         time.sleep(_WATCH_SECONDS)
         reason = str(error).splitlines()[0]

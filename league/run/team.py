@@ -7,6 +7,7 @@ import atexit
 import contextlib
 import json
 import os
+import re
 import socket
 import sys
 import time
@@ -31,6 +32,7 @@ _LAUNCHERS = (
 _ADDRESS_KNOWN = ("SLURM_JOB_ID", "OMPI_MCA_orte_hnp_uri")
 _SILENCE = 15  # s after which a host that is not heard of is taken for lost
 _TASKS = Path("/proc/self/task")
+_STATUS = re.compile("[A-Z_]+: ")  # how messages of XLA's runtime begin
 
 
 class Place(NamedTuple):
@@ -108,6 +110,11 @@ def abandon(status: int) -> None:
 
     if jax.distributed.is_initialized():
         atexit.register(leave_now)
+
+
+def is_of_runtime(error: Exception) -> bool:
+    """Returns whether XLA's runtime raised an error, which may be a ValueError: so for a lost process, at a start."""
+    return isinstance(error, jax.errors.JaxRuntimeError) or bool(_STATUS.match(str(error)))
 
 
 def is_first() -> bool:

@@ -5,13 +5,15 @@ from typing import NamedTuple
 import mujoco
 import numpy as np
 
+from mjx_arena.render.timeline import Timeline
+
 _LONGEST_STEP = 1 / 30  # s between two frames; bodies of a joint part visibly on a longer straight way
-_JUMP, _SUDDEN = 0.5, 4  # m; and how many times as far as in the steps before and after
 
 
 class Poses(NamedTuple):
     """F frames of B bodies."""
 
+    qpos: np.ndarray  # [F, nq]
     position: np.ndarray  # [F, B, 3] m
     quaternion: np.ndarray  # [F, B, 4] w, x, y, z; neighbours in time have the same sign
     jumps: np.ndarray  # [F, B] bool: the body was put here, and did not come here from the frame before
@@ -32,29 +34,28 @@ def frames_per_step(control_dt: float) -> int:
     return max(1, int(np.ceil(control_dt / _LONGEST_STEP - 1e-6)))
 
 
-def poses(model: mujoco.MjModel, qpos: np.ndarray, per_step: int) -> Poses:
+def poses(model: mujoco.MjModel, qpos: np.ndarray, control_dt: float, per_step: int) -> Poses:
     """Returns the poses of all bodies at `qpos` `[T + 1, nq]`, with `per_step` frames to a control step.
 
-    Frames within a step are on the straight way in the space of the joints, so that limbs stay together. A body that is
-    put elsewhere stays until the step is over.
+    Frames within a step are those that a film would show, in which limbs stay together.
     """
-    known = _kinematics(model, qpos)
-    jumps = np.zeros(known[0].shape[:2], bool)
-    jumps[1:] = _jumps(known[0])
-    if per_step == 1:
-        return Poses(*known, jumps)
-    position, quaternion = _kinematics(model, _filled(model, qpos, per_step))
-    filled_jumps = np.zeros(position.shape[:2], bool)
-    filled_jumps[::per_step] = jumps
-    for step, body in np.argwhere(jumps):
-        held = slice((step - 1) * per_step + 1, step * per_step)
-        position[held, body], quaternion[held, body] = known[0][step - 1, body], known[1][step - 1, body]
-    return Poses(position, _same_sign(quaternion), filled_jumps)
+    line, steps = Timeline(model, qpos, control_dt), len(qpos) - 1
+    filled = np.stack([line.at(frame * control_dt / per_step) for frame in range(steps * per_step + 1)])
+    data = mujoco.MjData(model)
+    position, quaternion = np.empty((len(filled), model.nbody, 3)), np.empty((len(filled), model.nbody, 4))
+    for index, pose in enumerate(filled):
+        data.qpos[:] = pose
+        mujoco.mj_kinematics(model, data)
+        position[index], quaternion[index] = data.xpos, data.xquat
+    jumps = np.zeros((len(filled), model.nbody), bool)
+    for step in range(steps):
+        jumps[(step + 1) * per_step] = line.put_elsewhere(step)
+    return Poses(filled, position, _same_sign(quaternion), jumps)
 
 
 def moving(episodes: list[Poses]) -> np.ndarray:
     """Returns the indices `[M]` of the bodies that move, or are elsewhere in another episode."""
-    position, quaternion = (np.concatenate([getattr(one, name) for one in episodes]) for name in Poses._fields[:2])
+    position, quaternion = (np.concatenate([getattr(one, name) for one in episodes]) for name in Poses._fields[1:3])
     return np.flatnonzero(np.ptp(position, 0).any(-1) | np.ptp(quaternion, 0).any(-1))
 
 
@@ -72,45 +73,8 @@ def pack(one: Poses, bodies: np.ndarray) -> Packed:
     )
 
 
-def _kinematics(model: mujoco.MjModel, qpos: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Returns positions `[F, nbody, 3]` and quaternions `[F, nbody, 4]` at `qpos` `[F, nq]`."""
-    data = mujoco.MjData(model)
-    position, quaternion = np.empty((len(qpos), model.nbody, 3)), np.empty((len(qpos), model.nbody, 4))
-    for index, pose in enumerate(qpos):
-        data.qpos[:] = pose
-        mujoco.mj_kinematics(model, data)
-        position[index], quaternion[index] = data.xpos, data.xquat
-    return position, _same_sign(quaternion)
-
-
 def _same_sign(quaternion: np.ndarray) -> np.ndarray:
     """Returns the same turns `[F, B, 4]`, of which none is more than half a turn from the one before it."""
     against = (quaternion[1:] * quaternion[:-1]).sum(-1) < 0
     turned = np.concatenate([np.zeros_like(against[:1]), np.cumsum(against, 0) % 2 == 1])
     return np.where(turned[..., None], -quaternion, quaternion)
-
-
-def _filled(model: mujoco.MjModel, qpos: np.ndarray, per_step: int) -> np.ndarray:
-    """Returns `qpos` `[T * per_step + 1, nq]` with further poses between each two of `[T + 1, nq]`."""
-    filled, change = (
-        np.repeat(np.asarray(qpos, np.float64), per_step, 0)[: (len(qpos) - 1) * per_step + 1],
-        np.empty(model.nv),
-    )
-    for index, pose in enumerate(filled):
-        step, part = divmod(index, per_step)
-        if part:
-            mujoco.mj_differentiatePos(model, change, 1, qpos[step], qpos[step + 1])
-            mujoco.mj_integratePos(model, pose, change, part / per_step)
-    return filled
-
-
-def _jumps(position: np.ndarray) -> np.ndarray:
-    """Returns which bodies were put elsewhere in each step `[T, B]`, from positions `[T + 1, B, 3]`.
-
-    These go far in one step, and not in those around it. A ball that is hit goes on.
-    """
-    gone = np.linalg.norm(np.diff(position, axis=0), axis=-1)
-    around = np.zeros_like(gone)
-    around[1:] = gone[:-1]
-    around[:-1] = np.maximum(around[:-1], gone[1:])
-    return (gone > _JUMP) & (gone > _SUDDEN * around)

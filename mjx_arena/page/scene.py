@@ -1,5 +1,6 @@
 """What MuJoCo draws of a model, as data: shapes with their colours, textures and places on bodies."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import mujoco
@@ -27,6 +28,7 @@ class Describer:
         self.model, self.blob = model, blob
         self.meshes: list[dict[str, Any]] = []
         self.textures: list[dict[str, Any]] = []
+        self.drawn: dict[tuple[str, int], int] = {}  # places in `shapes` of the geoms and sites, by kind and index
         self._seen: dict[tuple[str, int], int] = {}
 
     def shapes(self, qpos: np.ndarray) -> list[dict[str, Any]]:
@@ -40,8 +42,41 @@ class Describer:
         mujoco.mj_forward(model, data)
         category = mujoco.mjtCatBit.mjCAT_STATIC | mujoco.mjtCatBit.mjCAT_DYNAMIC
         mujoco.mjv_updateScene(model, data, mujoco.MjvOption(), None, mujoco.MjvCamera(), category, scene)
-        shown = [self._shape(shape) for shape in scene.geoms[: scene.ngeom]]
-        return [shape for shape in shown if shape is not None]
+        shown: list[dict[str, Any]] = []
+        for shape in scene.geoms[: scene.ngeom]:
+            if (described := self._shape(shape)) is not None:
+                kind = "geom" if shape.objtype == mujoco.mjtObj.mjOBJ_GEOM else "site"
+                self.drawn[kind, int(shape.objid)] = len(shown)
+                shown.append(described)
+        return shown
+
+    def sky(self) -> dict[str, list[float]] | None:
+        """Returns the colours `[3]` of the model's sky at the `horizon` and the `zenith`; None without a sky."""
+        found = np.flatnonzero(self.model.tex_type == mujoco.mjtTexture.mjTEXTURE_SKYBOX)
+        if not len(found) or self.model.tex_height[found[0]] != 6 * self.model.tex_width[found[0]]:
+            return None
+        # The sides of a cube, one below the other: right, left, up, down, front, back.
+        right, _, up, *_ = np.split(self._pixels(int(found[0])) / 255, 6)
+        return {"horizon": _numbers(right[len(right) // 2].mean(0)), "zenith": _numbers(up.mean((0, 1)))}
+
+    def changes(self, changes: Mapping[str, Mapping[int, np.ndarray]]) -> list[dict[str, Any]]:
+        """Returns what changes of which shape: `scale` and `position` `[T, 3]` and `rgba` `[T, 4]`.
+
+        `changes` are the values of fields such as `site_size`, see `furniture`. Sizes become shares of the first ones.
+        """
+        found: dict[int, dict[str, Any]] = {}
+        for field, values in changes.items():
+            kind, _, name = field.partition("_")
+            for index, series in values.items():
+                if (kind, index) not in self.drawn:
+                    continue
+                if name == "size":
+                    shape = int(getattr(self.model, f"{kind}_type")[index])
+                    extent, own = (_extents(shape, size) for size in (series, getattr(self.model, field)[index]))
+                    name, series = "scale", np.divide(extent, own, out=np.ones_like(extent), where=own > 0)
+                entry = found.setdefault(self.drawn[kind, index], {"shape": self.drawn[kind, index]})
+                entry[{"pos": "position"}.get(name, name)] = self.blob.add(series.astype(np.float32))
+        return list(found.values())
 
     def _shape(self, shape: mujoco.MjvGeom) -> dict[str, Any] | None:
         model, of = self.model, shape.objid
@@ -64,6 +99,7 @@ class Describer:
             "emission": round(float(shape.emission), 3),
             "specular": round(float(shape.specular), 3),
             "shininess": round(float(shape.shininess), 3),
+            "shadow": bool(shape.castshadow),
         }
         if shape.type == mujoco.mjtGeom.mjGEOM_MESH:
             described["mesh"] = self._once("mesh", int(model.geom_dataid[of]), self.meshes, self._mesh)
@@ -176,6 +212,18 @@ def colour(model: mujoco.MjModel, root: int, shapes: list[dict[str, Any]]) -> li
     """Returns the colour `[3]` of the largest shape on the body `root`; grey without one."""
     own = [shape for shape in shapes if shape["body"] == root]
     return max(own, key=lambda shape: np.prod(shape["size"]))["rgba"][:3] if own else [0.6, 0.6, 0.6]
+
+
+def _extents(kind: int, size: np.ndarray) -> np.ndarray:
+    """Returns how far a shape of a kind of `mjtGeom` reaches along its axes `[..., 3]`, from its sizes `[..., 3]`.
+
+    `kind` is no number of NumPy's, to which none of MuJoCo's is equal (`findings/mujoco_enum_equality.sh`).
+    """
+    if kind == mujoco.mjtGeom.mjGEOM_SPHERE:
+        return size[..., [0, 0, 0]]
+    if kind in (mujoco.mjtGeom.mjGEOM_CAPSULE, mujoco.mjtGeom.mjGEOM_CYLINDER):
+        return size[..., [0, 0, 1]]
+    return size
 
 
 def _numbers(values: np.ndarray) -> list[float]:

@@ -14,8 +14,9 @@ import numpy as np
 
 from mjx_arena.drafts import draft_of
 from mjx_arena.page.blob import Blob
-from mjx_arena.page.poses import Poses, frames_per_step, moving, pack, poses
+from mjx_arena.page.poses import frames_per_step, moving, pack, poses
 from mjx_arena.page.scene import Describer, colour, players
+from mjx_arena.page.shots import furniture, shots
 from mjx_arena.trajectory import Film
 from mjx_arena.types import View
 
@@ -47,31 +48,32 @@ def write_page(
 
 def _recording(model: mujoco.MjModel, films: Sequence[Film], view: View, blob: Blob) -> dict[str, Any]:
     """Returns the shapes, the camera and the poses of `films`; arrays go into `blob`."""
-    per_step = frames_per_step(films[0].control_dt)
-    episodes = [poses(model, film.qpos, per_step) for film in films]
+    control_dt = films[0].control_dt
+    per_step = frames_per_step(control_dt)
+    episodes = [poses(model, film.qpos, control_dt, per_step) for film in films]
+    seen = [shots(model, view, episode.qpos, control_dt / per_step) for episode in episodes]
     bodies, describer = moving(episodes), Describer(model, blob)
-    roots = [int(root) for root in np.flatnonzero(model.body_parentid == 0)[1:]]
-    roots = [root for root in roots if root in bodies] or roots
-    start: Poses = episodes[0]
+    start, longest = episodes[0], max(films, key=len)
     return {
-        "control_dt": films[0].control_dt,
+        "control_dt": control_dt,
         "frames_per_step": per_step,
         "camera": {
-            "distance": view.distance,
-            "lookat": view.lookat,
-            "follow": roots if view.follow is None else [model.body(view.follow).id],
-            "azimuth": view.azimuth,
-            "elevation": view.elevation,
+            "distance": float(np.median(np.concatenate(seen)[:, 3])),
+            "azimuth": float(seen[0][0, 4]),
             "fovy": float(model.vis.global_.fovy),
+            "still": not np.ptp(np.concatenate(seen), 0).any(),
         },
+        "sky": describer.sky(),
         "rest": np.concatenate([start.position[0], start.quaternion[0]], -1).round(6).tolist(),
         "moving": bodies.tolist(),
         "shapes": describer.shapes(films[0].qpos[0]),
+        "changes": describer.changes(furniture(model, view, control_dt * np.arange(len(longest) + 1))),
         "meshes": describer.meshes,
         "textures": describer.textures,
         "episodes": [
-            {"steps": len(film)} | {key: blob.add(array) for key, array in pack(episode, bodies)._asdict().items()}
-            for film, episode in zip(films, episodes, strict=True)
+            {"steps": len(film), "shots": blob.add(shown)}
+            | {key: blob.add(array) for key, array in pack(episode, bodies)._asdict().items()}
+            for film, episode, shown in zip(films, episodes, seen, strict=True)
         ],
     }
 
@@ -84,12 +86,13 @@ def _captions(
     shapes: list[dict[str, Any]],
     blob: Blob,
 ) -> dict[str, Any]:
-    """Returns the players, and by episode what they were paid, what the game measured, and which keys were held.
+    """Returns the players, and by episode points, what was paid, what was measured, and which keys were held.
 
-    Leaves out what is 0 in all `films`.
+    Points add up over the episodes. Leaves out what is 0 in all `films`.
     """
-    agents = films[0].reward.shape[1]
+    agents, points = films[0].reward.shape[1], _points(films, view)
     roots, measured = players(model, agents), [name for name in films[0].metrics if not name.startswith("key/")]
+    painted = [colour(model, root, shapes) for root in roots] or [None] * agents
     measured = [name for name in measured if any(film.metrics[name].any() for film in films)]
     return {
         "players": [
@@ -97,7 +100,7 @@ def _captions(
                 "seat": view.seats[seat] if seat < len(view.seats) else f"seat {seat}",
                 "name": names[seat] if seat < len(names) else "",
                 "body": roots[seat] if roots else None,
-                "colour": colour(model, roots[seat], shapes) if roots else None,
+                "colour": view.colours[seat] if seat < len(view.colours) else painted[seat],
             }
             for seat in range(agents)
         ],
@@ -110,9 +113,22 @@ def _captions(
                 "metrics": {name: blob.add(film.metrics[name].astype(np.float32)) for name in measured},
                 "held": [blob.add((film.metrics[f"key/{key}"] > 0).astype(np.uint8)) for key in view.keys],
             }
-            for film in films
+            | ({"points": blob.add(points[index])} if points else {})
+            for index, film in enumerate(films)
         ],
     }
+
+
+def _points(films: Sequence[Film], view: View) -> list[np.ndarray]:
+    """Returns the points `[T + 1, A]` uint16 of each film, those of the films before it included; none without any."""
+    if view.points is None:
+        return []
+    agents, before, found = films[0].reward.shape[1], 0, []
+    for film in films:
+        own = before + np.array([view.points(pose)[:agents] for pose in film.qpos])
+        found.append(own.astype(np.uint16))
+        before = own[-1]
+    return found
 
 
 def _filled(page: str, title: str, recording: dict[str, Any], data: bytes) -> str:

@@ -20,7 +20,7 @@ class Timeline:
             for dof, kind in zip(model.jnt_dofadr, model.jnt_type, strict=True)
             if int(kind) in _TRANSLATIONS
         ]
-        self._step, self._way = -1, np.zeros(model.nv)
+        self._step, self._way, self._put = -1, np.zeros(model.nv), np.zeros(model.nbody, bool)
 
     @property
     def duration(self) -> float:
@@ -37,18 +37,25 @@ class Timeline:
         share = steps - step
         if share < 1e-6:
             return self._poses[step]
-        if step != self._step:
-            self._step, self._way = step, self._between(step)
+        self._enter(step)
         pose = self._poses[step].astype(float)
         mujoco.mj_integratePos(self._model, pose, self._way, share)
         return pose
 
-    def _between(self, step: int) -> np.ndarray:
-        """Returns the way `[nv]` from the pose of `step` to the next one; 0 for what is put elsewhere."""
-        model, way = self._model, np.zeros(self._model.nv)
+    def put_elsewhere(self, step: int) -> np.ndarray:
+        """Returns which bodies `[nbody]` bool the control step after pose `step` puts elsewhere."""
+        self._enter(step)
+        return self._put
+
+    def _enter(self, step: int) -> None:
+        """Finds the way from the pose of `step` to the next one; 0 for what is put elsewhere."""
+        if step == self._step:
+            return
+        model, way, put = self._model, np.zeros(self._model.nv), np.zeros(self._model.nbody, bool)
         before, after = (self._poses[index].astype(float) for index in (step, step + 1))
         mujoco.mj_differentiatePos(model, way, 1.0, before, after)
         for dof, size in self._moving:
             if np.linalg.norm(way[dof : dof + size]) > _FASTEST * self._control_dt:
-                way[model.dof_treeid == model.dof_treeid[dof]] = 0
-        return way
+                tree = model.dof_treeid[dof]
+                way[model.dof_treeid == tree], put[model.body_treeid == tree] = 0, True
+        self._step, self._way, self._put = step, way, put

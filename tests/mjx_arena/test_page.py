@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 
 from mjx_arena.page import write_page
+from mjx_arena.page.blob import Blob
+from mjx_arena.page.scene import Describer
 from mjx_arena.tasks.car_soccer import world
 from mjx_arena.tasks.humanoid_duel import body as duelist
 from mjx_arena.trajectory import Film
-from mjx_arena.types import View
+from mjx_arena.types import Shot, View
 
 # Two players of two bodies each, a ball that is put elsewhere, and every shape.
 MODEL = """
@@ -52,6 +54,7 @@ MODEL = """
 </mujoco>
 """
 VIEW = View(distance=4.0, lookat=(0.0, 0.0, 0.8), elevation=-15.0, seats=("red", "blue"), keys=("Q", "W"))
+AWAY = 10.0  # m that the ball is put away, faster than anything moves
 STEPS, PUT_AT = 30, 11  # control steps of a film, and the one in which the ball is put elsewhere
 
 
@@ -80,7 +83,7 @@ def make_film(model, control_dt, steps=STEPS, agents=2, keys=("Q", "W"), seed=0)
 def films(model):
     """Two episodes of 2.4 s in steps so long that the page fills them in; in the second the players are apart."""
     first, second = make_film(model, 0.08), make_film(model, 0.08, seed=1)
-    first.qpos[PUT_AT:, 0] += 2
+    first.qpos[PUT_AT:, 0] += AWAY
     second.qpos[:, [7, 15]] += [-3, 3]
     return [first, second]
 
@@ -145,7 +148,7 @@ def test_a_body_that_is_put_elsewhere_does_not_fly_there(page):
     about, position, _, jumps = poses(page, 0)
     assert np.argwhere(jumps).tolist() == [[3 * PUT_AT, 0]]  # the ball, and nobody else
     frames = position[3 * PUT_AT - 4 : 3 * PUT_AT + 1, 0, 0]
-    assert np.ptp(frames[:-1]) < 0.5 and frames[-1] - frames[-2] > 1.5
+    assert np.ptp(frames[:-1]) < 0.5 and frames[-1] - frames[-2] > AWAY - 1
     assert not poses(page, 1)[3].any()
 
 
@@ -165,6 +168,61 @@ def test_shapes_have_the_colours_of_mujoco_and_hidden_groups_stay_hidden(model, 
     assert len(array(wedge["index"])) == 12 and len(array(hill["index"])) == 3 * 8
     np.testing.assert_allclose(array(hill["position"], -1, 3)[4], [0, 0, 0.2], atol=1e-6)
     np.testing.assert_allclose(np.linalg.norm(array(hill["normal"], -1, 3), axis=-1), 1, atol=1e-6)
+
+
+def test_the_camera_is_that_of_a_film(model, films, tmp_path):
+    write_page(tmp_path / "still.html", model, films, VIEW, "ball_game")
+    about, array = parts(tmp_path / "still.html")
+    assert about["camera"]["still"] and about["camera"]["distance"] == 4
+    np.testing.assert_allclose(array(about["episodes"][1]["shots"], -1, 6) - [0, 0, 0.8, 4, 115, -15], 0, atol=1e-6)
+
+    def around(pose):  # beyond half a turn, where numbers leap to -180 degrees
+        azimuth = (8 * float(pose[0]) + 170 + 180) % 360 - 180
+        return Shot((float(pose[0]), 0.0, 1.0), 5.0 + float(pose[0]), azimuth, -20.0)
+
+    write_page(tmp_path / "led.html", model, films, VIEW._replace(steer=around), "ball_game")
+    about, array = parts(tmp_path / "led.html")
+    shown, ball = array(about["episodes"][0]["shots"], -1, 6), films[0].qpos[:, 0]
+    np.testing.assert_allclose(shown[0], [ball[0], 0, 1, 5 + ball[0], 170 + 8 * ball[0], -20], rtol=1e-5)
+    assert not about["camera"]["still"] and np.ptp(shown[:, 4]) > 60 and abs(np.diff(shown[:, 4])).max() < 40
+
+
+def shrink(model, time):
+    model.site("ring").size[0] = 2 - time / 4
+    model.site("ring").rgba[3] = 1 - time / 8
+
+
+def test_what_a_game_changes_in_its_model_is_changed_in_the_page(model, films, tmp_path):
+    before = model.site("ring").size.copy()
+    write_page(tmp_path / "match.html", model, films, VIEW._replace(furnish=shrink), "ball_game")
+    assert (model.site("ring").size == before).all()
+    about, array = parts(tmp_path / "match.html")
+    (change,) = about["changes"]
+    assert about["shapes"][change["shape"]]["shape"] == "cylinder" and change.keys() == {"shape", "scale", "rgba"}
+    time = films[0].time[:, None]
+    np.testing.assert_allclose(
+        array(change["scale"], -1, 3), np.hstack([1 - time / 8, 1 - time / 8, 1 + 0 * time]), rtol=1e-6
+    )
+    np.testing.assert_allclose(array(change["rgba"], -1, 4)[:, 3], 1 - time[:, 0] / 8, rtol=1e-6)
+
+
+def test_the_sky_and_the_shadows_are_the_model_s():
+    model = world.build(2, drawn=True).compile()
+    describer = Describer(model, Blob())
+    sky, shapes = describer.sky(), describer.shapes(model.qpos0)
+    assert sky["zenith"] == pytest.approx([0.25, 0.5, 0.85], abs=0.1) and min(sky["horizon"]) > 0.59
+    assert {shape["shadow"] for shape in shapes if shape["body"] == 0} == {False}
+    assert Describer(mujoco.MjModel.from_xml_string(MODEL), Blob()).sky() is None
+
+
+def test_points_add_up_over_the_episodes(model, films, tmp_path):
+    view = VIEW._replace(points=lambda pose: (int(pose[0] > 5), 0), colours=((1, 0, 0), (0, 0, 1)))
+    write_page(tmp_path / "match.html", model, films[:1] * 2, view, "ball_game")
+    about, array = parts(tmp_path / "match.html")
+    assert [player["colour"] for player in about["players"]] == [[1, 0, 0], [0, 0, 1]]
+    first, second = (array(told["points"], -1, 2) for told in about["captions"])
+    np.testing.assert_array_equal(first[:, 0], np.arange(STEPS + 1) >= PUT_AT)
+    np.testing.assert_array_equal(second, first + [1, 0])
 
 
 def test_captions_say_who_plays_and_what_was_paid(model, films, page, tmp_path):

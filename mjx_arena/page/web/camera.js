@@ -1,16 +1,16 @@
-// The camera: where it looks at first, how a hand moves it, and how it follows bodies.
+// The camera: it goes where the film's camera goes, or along with one body, and a hand moves it meanwhile.
 "use strict";
 
-const LOWEST = 0.75; // m, what the camera looks at when bodies stand on the ground
-const ABOVE = 1; // m, by how much a body may be above that before the camera looks up
-const GLIDE = 0.12; // s in which the camera catches up
+const FILM = "film"; // what the camera follows when it goes with the film's
+const GLIDE = 0.12; // s in which the camera catches up with a body
+const ABOVE = 0.4; // m, by how much a body may be above the point to look at
+const FLATTEST = 0.495 * Math.PI; // rad from above; no camera looks from below the ground
 
 class Rig {
   constructor(canvas, recording, groups) {
     this.recording = recording;
     this.groups = groups;
-    this.about = recording.about.camera;
-    const { distance, fovy, lookat } = this.about;
+    const { distance, fovy } = recording.about.camera;
     this.camera = new THREE.PerspectiveCamera(fovy, 1, distance / 50, 60 * distance);
     this.camera.up.set(0, 0, 1);
     this.controls = new THREE.OrbitControls(this.camera, canvas);
@@ -20,56 +20,67 @@ class Rig {
       screenSpacePanning: false,
       minDistance: distance / 12,
       maxDistance: 8 * distance,
-      maxPolarAngle: 0.495 * Math.PI,
+      maxPolarAngle: FLATTEST,
       zoomToCursor: false,
     });
-    this.followed = lookat ? null : this.about.follow;
-    this.wanted = new THREE.Vector3();
-    this.seen = new THREE.Vector3(); // what is followed, as far as the camera has caught up
+    this.followed = FILM;
+    this.shot = null; // the one of the film that the camera is at, moved by a hand or not
+    this.around = new THREE.Spherical();
+    this.way = new THREE.Vector3();
   }
 
-  // Returns the point to look at, at `time` in an episode: the mean place of the bodies that are still in play.
-  aim(episode, time) {
-    const bodies = this.followed ?? this.about.follow;
-    const inPlay = bodies.filter((body) => !this.recording.wasPut(episode, body, time));
-    const counted = inPlay.length ? inPlay : bodies;
-    this.wanted.set(0, 0, 0);
-    for (const body of counted) this.wanted.addScaledVector(this.groups[body].position, 1 / counted.length);
-    this.wanted.z = Math.max(LOWEST, this.wanted.z - ABOVE);
-    return this.wanted;
-  }
-
-  // Puts the camera where the game wants it; farther away in a narrow window.
+  // Puts the camera where the film has it; farther away in a narrow window.
   reset(episode, time) {
-    const { distance, azimuth, elevation, lookat } = this.about;
-    const target = this.followed || !lookat ? this.aim(episode, time) : this.wanted.set(...lookat);
-    const [turn, tilt] = [azimuth, elevation ?? (lookat ? -30 : -12)].map((angle) => (angle * Math.PI) / 180);
+    const { lookat, distance, azimuth, elevation } = (this.shot = this.recording.shot(episode, time));
+    const [turn, tilt] = [azimuth, elevation].map((angle) => (angle * Math.PI) / 180);
     const away = distance * Math.max(1, 1.15 / this.camera.aspect);
-    this.controls.target.copy(target);
+    this.controls.target.copy(lookat);
     this.camera.position.set(
-      target.x - away * Math.cos(tilt) * Math.cos(turn),
-      target.y - away * Math.cos(tilt) * Math.sin(turn),
-      target.z - away * Math.sin(tilt),
+      lookat.x - away * Math.cos(tilt) * Math.cos(turn),
+      lookat.y - away * Math.cos(tilt) * Math.sin(turn),
+      lookat.z - away * Math.sin(tilt),
     );
-    this.seen.copy(target);
     this.controls.update();
   }
 
-  // Follows bodies, or stays where it is for null.
-  follow(bodies) {
-    this.followed = bodies;
-    this.seen.copy(this.controls.target);
+  // Follows FILM, a body, or nothing for null.
+  follow(whom, episode, time) {
+    this.followed = whom;
+    if (whom === FILM) this.reset(episode, time);
   }
 
   // Moves the camera on by `seconds`; by Infinity it is where it should be at once.
   update(episode, time, seconds) {
-    if (this.followed) {
-      const way = this.aim(episode, time).sub(this.seen).multiplyScalar(1 - Math.exp(-seconds / GLIDE));
-      this.seen.add(way);
-      this.controls.target.add(way);
-      this.camera.position.add(way);
+    if (this.followed === FILM) {
+      this.goWith(this.recording.shot(episode, time));
+    } else if (this.followed !== null) {
+      const { x, y, z } = this.groups[this.followed].position;
+      const wanted = this.way.set(x, y, Math.max(z - ABOVE, Math.min(z, this.controls.target.z)));
+      this.move(wanted.sub(this.controls.target).multiplyScalar(1 - Math.exp(-seconds / GLIDE)));
     }
     this.controls.update();
+  }
+
+  // Moves, turns and zooms as the film's camera did since the last shot, which leaves what a hand has done.
+  goWith(shot) {
+    const { lookat, distance, azimuth, elevation } = this.shot;
+    this.shot = shot;
+    this.move(this.way.copy(shot.lookat).sub(lookat));
+    const { camera, controls, around } = this;
+    // Spherical knows angles about the y axis, and the camera turns about the z axis.
+    const { x, y, z } = this.way.copy(camera.position).sub(controls.target);
+    around.setFromVector3(this.way.set(y, z, x));
+    around.radius *= shot.distance / distance;
+    around.theta += ((shot.azimuth - azimuth) * Math.PI) / 180;
+    around.phi = Math.min(around.phi + ((shot.elevation - elevation) * Math.PI) / 180, FLATTEST);
+    around.makeSafe();
+    const from = this.way.setFromSpherical(around);
+    camera.position.set(from.z, from.x, from.y).add(controls.target);
+  }
+
+  move(way) {
+    this.controls.target.add(way);
+    this.camera.position.add(way);
   }
 
   // Fits a window of which the lowest `covered` pixels are under the controls.

@@ -26,13 +26,14 @@ class Captions {
   }
 
   // Returns the arrays of an episode, with sums from its start: `returns[seat][step]`, `sums[name][step]`.
-  read({ reward, metrics, held }) {
+  read({ reward, metrics, held, points }) {
     const agents = this.players.length;
     const paid = this.recording.array(reward);
     const values = Object.fromEntries(Object.entries(metrics).map(([name, at]) => [name, this.recording.array(at)]));
     const sums = Object.fromEntries(this.about.terms.map((name) => [name, runningSum(values[name])]));
     const returns = this.players.map((_, seat) => runningSum(paid.filter((_, index) => index % agents === seat)));
-    return { values, sums, returns, held: held.map((at) => this.recording.array(at)) };
+    const scored = points ? this.recording.array(points) : null;
+    return { values, sums, returns, scored, held: held.map((at) => this.recording.array(at)) };
   }
 
   addPlayer({ seat, name, body }, index) {
@@ -41,12 +42,14 @@ class Captions {
     button.disabled = body === null;
     button.title = body === null ? "" : `Follow ${seat}`;
     button.dataset.seat = index;
-    for (const part of ["i", "b", "span", "output"]) button.appendChild(document.createElement(part));
-    const [dot, label, who, sum] = button.children;
+    for (const part of ["i", "b", "span", "strong", "output"]) button.appendChild(document.createElement(part));
+    const [dot, label, who, points, sum] = button.children;
+    points.title = "points";
+    points.hidden = !this.episodes[0].scored;
     dot.style.background = this.colours[index];
     label.textContent = this.players.length > 1 ? seat : "";
     who.textContent = name;
-    return sum;
+    return { points, sum };
   }
 
   addRow(name) {
@@ -79,8 +82,11 @@ class Captions {
   // Shows what is known after `step` of an episode.
   show(episode, step) {
     if (this.episodes.length === 0) return;
-    const { values, sums, returns, held } = this.episodes[episode];
-    this.outputs.forEach((output, seat) => write(output, signed(returns[seat][step], this.digits)));
+    const { values, sums, returns, scored, held } = this.episodes[episode];
+    this.outputs.forEach(({ points, sum }, seat) => {
+      write(sum, signed(returns[seat][step], this.digits));
+      if (scored) write(points, String(scored[step * this.players.length + seat]));
+    });
     this.keys.forEach((key, index) => key.classList.toggle("held", held[index][step] > 0));
     for (const { name, isTerm, bar, number, digits } of this.rows) {
       write(number, isTerm ? signed(sums[name][step], digits) : plain(values[name][step]));

@@ -23,8 +23,9 @@ class Player {
     this.fillControls();
     this.listen();
     this.resize();
+    this.rig.reset(0, 0);
     this.choose(0);
-    this.rig.reset(this.episode, this.time);
+    this.follow(FILM);
   }
 
   fillControls() {
@@ -32,6 +33,7 @@ class Player {
     byId("episodes").querySelector("select").append(...episodes);
     byId("episodes").hidden = episodes.length < 2;
     byId("speed").append(...SPEEDS.map((speed) => new Option(`${speed}×`, speed, speed === 1, speed === 1)));
+    byId("follow").hidden = this.recording.about.camera.still;
     byId("controls").hidden = false;
   }
 
@@ -40,14 +42,13 @@ class Player {
     byId("time").oninput = () => this.seek(Number(byId("time").value));
     byId("speed").onchange = () => (this.speed = Number(byId("speed").value));
     byId("episodes").onchange = (event) => this.choose(Number(event.target.value));
-    byId("follow").onclick = () => this.follow(this.rig.followed ? null : this.recording.about.camera.follow);
-    byId("reset").onclick = () => this.rig.reset(this.episode, this.time);
+    byId("follow").onclick = () => this.follow(this.rig.followed === FILM ? null : FILM);
+    byId("reset").onclick = () => this.follow(FILM);
     for (const button of document.querySelectorAll("#players button")) {
-      button.onclick = () => this.follow(this.followsOnly(button) ? this.recording.about.camera.follow : [this.bodyOf(button)]);
+      button.onclick = () => this.follow(this.rig.followed === this.bodyOf(button) ? FILM : this.bodyOf(button));
     }
     window.onkeydown = (event) => this.press(event);
     window.onresize = () => this.resize();
-    this.follow(this.rig.followed);
   }
 
   press(event) {
@@ -111,15 +112,12 @@ class Player {
     return this.captions.players[button.dataset.seat].body;
   }
 
-  followsOnly(button) {
-    return this.rig.followed?.length === 1 && this.rig.followed[0] === this.bodyOf(button);
-  }
-
-  follow(bodies) {
-    this.rig.follow(bodies);
-    byId("follow").setAttribute("aria-pressed", bodies !== null);
+  // Lets the camera follow FILM, a body, or nothing for null.
+  follow(whom) {
+    this.rig.follow(whom, this.episode, this.time);
+    byId("follow").setAttribute("aria-pressed", whom === FILM);
     for (const button of document.querySelectorAll("#players button")) {
-      button.setAttribute("aria-pressed", this.followsOnly(button));
+      button.setAttribute("aria-pressed", whom !== null && whom === this.bodyOf(button));
     }
   }
 
@@ -152,6 +150,8 @@ class Player {
 
   poseBodies() {
     this.recording.pose(this.episode, this.time, this.groups);
+    const step = this.recording.step(this.episode, this.time);
+    for (const change of this.changes) change(step);
   }
 
   // Draws the present moment, unless it has been drawn as it is.

@@ -25,7 +25,8 @@ class Recording {
 
   unpack(episode) {
     const unpacked = { steps: episode.steps, duration: episode.steps * this.about.control_dt };
-    for (const name of ["position", "low", "high", "quaternion", "jumps"]) unpacked[name] = this.array(episode[name]);
+    const names = ["position", "low", "high", "quaternion", "jumps", "shots"];
+    for (const name of names) unpacked[name] = this.array(episode[name]);
     return unpacked;
   }
 
@@ -35,17 +36,21 @@ class Recording {
     return Math.min(Math.floor(time / this.about.control_dt + 1e-6), steps);
   }
 
-  // Puts `groups`, by body, where the bodies are at `time` in an episode: on the straight way between two frames.
-  pose(episode, time, groups) {
-    const { moving, frames_per_step } = this.about;
-    const { steps, jumps } = this.episodes[episode];
-    const last = steps * frames_per_step;
+  // Returns the frames around `time` in an episode, and the share of the way from the first to the second.
+  frames(episode, time) {
+    const last = this.episodes[episode].steps * this.about.frames_per_step;
     const exact = Math.min(Math.max(time / this.frameTime, 0), last);
     const before = Math.min(Math.floor(exact + 1e-6), last);
-    const after = Math.min(before + 1, last);
+    return { before, after: Math.min(before + 1, last), share: Math.max(exact - before, 0) };
+  }
+
+  // Puts `groups`, by body, where the bodies are at `time` in an episode: on the straight way between two frames.
+  pose(episode, time, groups) {
+    const { moving } = this.about;
+    const { jumps } = this.episodes[episode];
+    const { before, after, share } = this.frames(episode, time);
     moving.forEach((body, index) => {
-      const jumped = jumps[after * moving.length + index];
-      const part = jumped ? 0 : Math.max(exact - before, 0);
+      const part = jumps[after * moving.length + index] ? 0 : share;
       const { position, quaternion } = groups[body];
       this.place(episode, before, index, position, quaternion);
       this.place(episode, after, index, Recording.position, Recording.quaternion);
@@ -63,15 +68,15 @@ class Recording {
     quaternion.set(turn[4 * row + 1], turn[4 * row + 2], turn[4 * row + 3], turn[4 * row]).normalize();
   }
 
-  // Returns whether `body` was put elsewhere before `time` in an episode, such as an ant that is out.
-  wasPut(episode, body, time) {
-    const { moving } = this.about;
-    const index = moving.indexOf(body);
-    const { jumps } = this.episodes[episode];
-    for (let frame = Math.floor(time / this.frameTime + 1e-6); frame > 0 && index >= 0; frame--) {
-      if (jumps[frame * moving.length + index]) return true;
-    }
-    return false;
+  // Returns the shot of the film's camera at `time` in an episode.
+  shot(episode, time) {
+    const { shots } = this.episodes[episode];
+    const { before, after, share } = this.frames(episode, time);
+    const [x, y, z, distance, azimuth, elevation] = Array.from({ length: 6 }, (_, index) => {
+      const start = shots[6 * before + index];
+      return start + share * (shots[6 * after + index] - start);
+    });
+    return { lookat: new THREE.Vector3(x, y, z), distance, azimuth, elevation };
   }
 }
 Recording.position = new THREE.Vector3();

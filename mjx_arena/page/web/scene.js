@@ -1,10 +1,9 @@
 // What there is to see: the model's shapes on their bodies, light, and a sky.
 "use strict";
 
-const HORIZON = new THREE.Color("#2a313b");
-const ZENITH = new THREE.Color("#0d1014");
+const NIGHT = { horizon: [0.165, 0.192, 0.231], zenith: [0.051, 0.063, 0.078] }; // where the model has no sky
 
-// Builds the scene; `groups` are its bodies, `sun` follows what the camera looks at.
+// Builds the scene; `groups` are its bodies, `sun` follows what the camera looks at, `changes` change shapes by step.
 function buildScene(recording, renderer) {
   const { about } = recording;
   const { distance, azimuth } = about.camera;
@@ -17,15 +16,20 @@ function buildScene(recording, renderer) {
     return group;
   });
   const meshes = about.meshes.map((mesh) => meshGeometry(recording, mesh));
-  const makers = { materials: new Map(), textures: new Map(), meshes, recording, renderer, distance };
-  for (const shape of about.shapes) groups[shape.body].add(buildShape(shape, makers));
-  scene.fog = new THREE.Fog(HORIZON, 2.5 * distance, 12 * distance);
-  scene.add(sky(distance));
+  const planes = about.shapes.filter(({ shape }) => shape === "plane");
+  const ground = planes.length === 1 ? planes[0] : null;
+  const makers = { materials: new Map(), textures: new Map(), meshes, recording, renderer, distance, ground };
+  const shapes = about.shapes.map((shape) => buildShape(shape, makers));
+  shapes.forEach((mesh, index) => groups[about.shapes[index].body].add(mesh));
+  const changes = about.changes.map((change) => changeOf(shapes[change.shape], change, recording));
+  const [horizon, zenith] = ["horizon", "zenith"].map((name) => colourOf((about.sky ?? NIGHT)[name]));
+  scene.fog = new THREE.Fog(horizon, 2.5 * distance, 12 * distance);
+  scene.add(sky(distance, horizon, zenith));
   scene.add(new THREE.HemisphereLight("#e3ebf7", "#7d746a", 2.1));
   scene.add(light("#bfd4ff", 0.6, azimuth + 40, 0.5), light("#ffe2c4", 0.3, azimuth + 110, 0.3));
   const sun = sunlight(distance, azimuth);
   scene.add(sun, sun.target);
-  return { scene, groups, sun };
+  return { scene, groups, sun, changes };
 }
 
 function buildShape(shape, makers) {
@@ -34,16 +38,35 @@ function buildShape(shape, makers) {
   const [qw, qx, qy, qz] = shape.quaternion;
   mesh.position.set(x, y, z);
   mesh.quaternion.set(qx, qy, qz, qw);
-  mesh.castShadow = shape.shape !== "plane" && shape.rgba[3] === 1;
+  mesh.castShadow = shape.shadow && shape.shape !== "plane" && shape.rgba[3] === 1;
   mesh.receiveShadow = true;
   return mesh;
 }
 
-function geometry(shape, { meshes, distance }) {
+// Returns a function of the control step that gives a shape the size, place and colour it has then.
+function changeOf(mesh, change, recording) {
+  const [scale, position, rgba] = [change.scale, change.position, change.rgba].map((at) => at && recording.array(at));
+  if (rgba) mesh.material = mesh.material.clone();
+  return (step) => {
+    if (scale) mesh.scale.fromArray(scale, 3 * step);
+    if (position) mesh.position.fromArray(position, 3 * step);
+    if (rgba) {
+      const [r, g, b, opacity] = rgba.subarray(4 * step, 4 * step + 4);
+      Object.assign(mesh.material, { transparent: opacity < 1, opacity });
+      mesh.material.color.setRGB(r, g, b, THREE.SRGBColorSpace);
+    }
+  };
+}
+
+function colourOf([r, g, b]) {
+  return new THREE.Color().setRGB(r, g, b, THREE.SRGBColorSpace);
+}
+
+function geometry(shape, { meshes, distance, ground }) {
   const [x, y, z] = shape.size;
   switch (shape.shape) {
     case "plane":
-      return planeGeometry(shape, distance);
+      return planeGeometry(shape, distance, shape === ground);
     case "sphere":
       return new THREE.SphereGeometry(x, 40, 24);
     case "ellipsoid":
@@ -67,9 +90,9 @@ function meshGeometry(recording, mesh) {
   return geometry.setIndex(new THREE.BufferAttribute(recording.array(mesh.index), 1));
 }
 
-// A plane is endless to what collides with it. A size much larger than the picture means just that.
-function planeGeometry(shape, distance) {
-  const [x, y] = shape.size.map((half) => (half === 0 || half >= 2 * distance ? 14 * distance : half));
+// A plane is endless to what collides with it. A size much larger than the picture means just that, for the ground.
+function planeGeometry(shape, distance, isGround) {
+  const [x, y] = shape.size.map((half) => (half === 0 || (isGround && half >= 2 * distance) ? 14 * distance : half));
   const plane = new THREE.PlaneGeometry(2 * x, 2 * y);
   const [u, v] = [0, 1].map((axis) => repeatsPerMetre(shape, axis, distance));
   const { position, uv } = plane.attributes;
@@ -93,13 +116,14 @@ function squares(distance) {
 function material(shape, makers) {
   const { rgba, tint, texture, emission, shininess } = shape;
   const isPlane = shape.shape === "plane";
-  const key = JSON.stringify([rgba, tint, texture, emission, shininess, isPlane]);
+  const isGround = shape === makers.ground;
+  const key = JSON.stringify([rgba, tint, texture, emission, shininess, isPlane, isGround]);
   if (!makers.materials.has(key)) {
     const [r, g, b] = rgba.map((value, index) => value * (tint?.[index] ?? 1));
     const made = new THREE.MeshStandardMaterial({ roughness: isPlane ? 1 : 0.9 - 0.6 * shininess });
     made.color.setRGB(r, g, b, THREE.SRGBColorSpace);
     if (emission > 0) made.emissive.copy(made.color).multiplyScalar(emission);
-    if (texture !== undefined || isPlane) made.map = flatTexture(texture, makers);
+    if (texture !== undefined || isGround) made.map = flatTexture(texture, makers);
     if (rgba[3] < 1) Object.assign(made, { transparent: true, opacity: rgba[3], depthWrite: false });
     makers.materials.set(key, made);
   }
@@ -135,14 +159,14 @@ function faintSquares() {
   return { width, height: width, rgba };
 }
 
-// The sky: dark above, and at the horizon of the colour in which the floor is lost.
-function sky(distance) {
+// The sky: at the horizon of the colour in which the floor is lost.
+function sky(distance, horizon, zenith) {
   const dome = new THREE.SphereGeometry(30 * distance, 32, 64).rotateX(Math.PI / 2);
   const { position } = dome.attributes;
   const colours = new Float32Array(3 * position.count);
   for (let corner = 0; corner < position.count; corner++) {
     const up = Math.max(position.getZ(corner) / (30 * distance), 0);
-    HORIZON.clone().lerp(ZENITH, Math.min(2 * up, 1)).toArray(colours, 3 * corner);
+    horizon.clone().lerp(zenith, Math.min(2 * up, 1)).toArray(colours, 3 * corner);
   }
   dome.setAttribute("color", new THREE.BufferAttribute(colours, 3));
   return new THREE.Mesh(dome, new THREE.MeshBasicMaterial({ side: THREE.BackSide, vertexColors: true, fog: false }));

@@ -24,6 +24,7 @@ export {
   RepeatWrapping,
   Scene,
   SphereGeometry,
+  Spherical,
   SRGBColorSpace,
   Vector3,
   WebGLRenderer,

@@ -1,9 +1,11 @@
 from pathlib import Path
 
+import jax
 import pytest
 
 from league.commands import train
 from league.config.compose import compose
+from league.run.loop import RunError
 from mjx_arena.validation import SettingError
 
 
@@ -28,3 +30,17 @@ def test_a_signal_ends_the_command_with_its_status(monkeypatch):
     monkeypatch.setattr(train, "train", lambda settings, written: train.Result(Path("run"), 143, True, {}))
     with pytest.raises(SystemExit, match="143"):
         train.run(compose([]), {})
+
+
+@pytest.mark.parametrize("kind", [jax.errors.JaxRuntimeError, ValueError])
+def test_whatever_xla_raises_for_a_lost_process_is_one_message(monkeypatch, kind):
+    monkeypatch.setattr(jax, "process_count", lambda: 2)
+    monkeypatch.setattr(train, "_WATCH_SECONDS", 0)
+    lost = r"process 0 has lost another process of the run \(UNKNOWN: Gloo AllGather failed\)"
+    with pytest.raises(RunError, match=lost), train._together():
+        raise kind("UNKNOWN: Gloo AllGather failed\nat a place")
+    with pytest.raises(SettingError, match="seed=1"), train._together():
+        raise SettingError("seed", 1, "is no number of the runtime")
+    monkeypatch.setattr(jax, "process_count", lambda: 1)
+    with pytest.raises(kind, match="^UNKNOWN"), train._together():
+        raise kind("UNKNOWN: alone")
