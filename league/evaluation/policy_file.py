@@ -36,7 +36,7 @@ def save(path: str | Path, policy: Policy, state: PolicyState, about: dict[str, 
     arrays: dict[str, Any] = {_path(keys): np.asarray(x) for keys, x in jax.tree_util.tree_leaves_with_path(state)}
     arrays[ABOUT] = np.array(json.dumps(describe(policy, about)))
     content = io.BytesIO()
-    np.savez(content, **arrays)
+    np.savez_compressed(content, allow_pickle=False, **arrays)
     write(path, content.getvalue())
 
 

@@ -69,7 +69,14 @@ def kill(process, run, first_dies):
     return last
 
 
-def test_a_further_process_that_dies_ends_the_run_which_goes_on_bit_for_bit_and_then_as_one(start, train, tmp_path):
+def test_a_further_process_that_dies_ends_the_run_with_one_message(start, tmp_path):
+    process, run = start(*ENDLESS, "processes=2"), tmp_path / "run"
+    wait_for_rows(run, 5)
+    kill(process, run, first_dies=False)
+
+
+@pytest.mark.slow
+def test_a_run_goes_on_bit_for_bit_after_a_further_process_has_died_and_then_as_one(start, train, tmp_path):
     process, run = start(*ENDLESS, "processes=2"), tmp_path / "run"
     wait_for_rows(run, 5)
     before, last = rows_of(run), kill(process, run, first_dies=False)

@@ -17,29 +17,35 @@ ROOT = Path(__file__).resolve().parents[2]
 DEVICES = os.environ.get("MJX_ARENA_TEST_DEVICES", "1")
 TINY = (
     *("num_arenas=8", "ppo.horizon=4", "league.player_pool_length=3", "iterations=2", f"devices={DEVICES}"),
-    *("logger.dump_steps=0", "compilation_cache=false"),
+    *("logger.dump_steps=0", "physics=native"),
 )
-
-
-def script(name, *arguments):
-    """Status, stdout and stderr of a script; a traceback is never right."""
-    command = [sys.executable, str(ROOT / "scripts" / f"{name}.py"), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=400)
-    assert "Traceback" not in done.stderr, done.stderr
-    return done.returncode, done.stdout, done.stderr
+NO_DISPLAY = {"MUJOCO_GL": "glfw", "DISPLAY": ""}
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
+def script(environment):
+    """Runs a script with arguments; returns its status, stdout and stderr. A traceback is never right."""
+
+    def run(name, *arguments, **variables):
+        command = [sys.executable, str(ROOT / "scripts" / f"{name}.py"), *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=400, env=environment | variables)
+        assert "Traceback" not in done.stderr, done.stderr
+        return done.returncode, done.stdout, done.stderr
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def run(script, tmp_path_factory):
     folder = tmp_path_factory.mktemp("tools") / "run"
     status, _, error = script("train", *TINY, f"run_dir={folder}", "checkpoint_interval=1")
     assert status == 0, error
     return folder
 
 
-def test_evaluate_scores_each_pairing_and_writes_them_as_json(run, tmp_path):
+def test_evaluate_scores_each_pairing_and_writes_them_as_json(script, run, tmp_path):
     out = tmp_path / "scores"
-    pairings = "pairings=[untrained,mirror_replayed]"  # one on the run's engine, one on another
+    pairings = "pairings=[untrained,mirror_replayed]"  # one as in the run, one with shorter steps
     status, text, error = script("evaluate", f"run={run}", "matches=8", pairings, f"out={out}")
     assert status == 0, error
     assert "untrained" in text and "mirror" in text and "balance" not in text
@@ -52,9 +58,9 @@ def test_evaluate_scores_each_pairing_and_writes_them_as_json(run, tmp_path):
         assert 1 < score["mean_length"] <= 1000
 
 
-def test_evaluate_rates_a_run_s_past_in_a_table_a_file_and_two_pictures(run, tmp_path):
+def test_evaluate_rates_a_run_s_past_in_a_table_a_file_and_two_pictures(script, run, tmp_path):
     out = tmp_path / "ladder"
-    status, text, error = script("evaluate", f"run={run}", "matches=4", "physics=native", f"out={out}")
+    status, text, error = script("evaluate", f"run={run}", "matches=4", f"out={out}")
     assert status == 0, error
     assert "humanoid_duel" in text and "untrained" in text and "vs Nash" in text and "12 matches, 0 of them" in text
     ladder = json.loads((out / "ladder.json").read_text())
@@ -68,7 +74,7 @@ def test_evaluate_rates_a_run_s_past_in_a_table_a_file_and_two_pictures(run, tmp
 
 
 @pytest.fixture
-def policy(run, tmp_path):
+def policy(script, run, tmp_path):
     file = tmp_path / "policies" / "champion.npz"
     file.parent.mkdir()
     status, text, error = script("export", f"run={run}", f"out={file}")
@@ -76,17 +82,17 @@ def policy(run, tmp_path):
     return file
 
 
-def test_an_exported_policy_is_evaluated_without_its_run(run, policy, tmp_path):
+def test_an_exported_policy_is_evaluated_without_its_run(script, run, policy, tmp_path):
     out = tmp_path / "out"
     runs = f"runs=[{policy.parent},{run}]"
-    status, text, error = script("evaluate", runs, "members=2", "matches=2", "physics=native", f"out={out}")
+    status, text, error = script("evaluate", runs, "members=2", "matches=2", f"out={out}")
     assert status == 0 and "champion" in text, error
 
 
 @pytest.mark.slow
-def test_an_exported_policy_is_exploited_without_its_run(policy, tmp_path):
+def test_an_exported_policy_is_exploited_without_its_run(script, policy, tmp_path):
     out = tmp_path / "out"
-    arguments = ("exploit=true", "budget=1", "matches=8", "physics=native", f"out={out}")
+    arguments = ("exploit=true", "budget=1", "matches=8", f"out={out}")
     status, text, error = script("evaluate", f"run={policy}", *arguments)
     assert status == 0 and "at least" in text, error
     found = json.loads((out / "exploit.json").read_text())
@@ -123,21 +129,21 @@ def test_an_exported_policy_is_exploited_without_its_run(policy, tmp_path):
         ("benchmark", ("num_arenas=0",), "num_arenas=0"),
     ],
 )
-def test_bad_input_ends_with_one_message_that_names_the_key(run, name, arguments, expected):
+def test_bad_input_ends_with_one_message_that_names_the_key(script, run, name, arguments, expected):
     status, _, error = script(name, *(argument.format(run=run) for argument in arguments))
     assert status == 2
     assert error.startswith("error: ") and expected in error
     assert len(error.strip().splitlines()) == 1
 
 
-def test_plot_draws_a_picture(run, tmp_path):
+def test_plot_draws_a_picture(script, run, tmp_path):
     out = tmp_path / "curves.png"
     status, _, error = script("plot", f"runs=[{run}]", f"out={out}", "keys=[entropy,kl]", "smoothing=1")
     assert status == 0, error
     assert imageio.imread(out).std() > 0
 
 
-def test_record_makes_a_strip_of_stills(run, tmp_path):
+def test_record_makes_a_strip_of_stills(script, run, tmp_path):
     arena = build(settings_type("humanoid_duel")(), _physics())
     try:
         next(render(arena.mj_model, [arena.mj_model.qpos0], 32, 32))
@@ -152,22 +158,17 @@ def test_record_makes_a_strip_of_stills(run, tmp_path):
     assert picture.std() > 10
 
 
-@pytest.mark.slow
-def test_record_makes_a_page_without_a_renderer(run, tmp_path, monkeypatch):
-    monkeypatch.setenv("MUJOCO_GL", "glfw")  # and there is no display
-    monkeypatch.delenv("DISPLAY", raising=False)
+def test_record_makes_a_page_without_a_renderer(script, run, tmp_path):
     out = tmp_path / "match.html"
-    status, text, error = script("record", f"run={run}", "physics=native", f"out={out}", "episodes=2", "seconds=1")
+    status, text, error = script("record", f"run={run}", f"out={out}", "episodes=2", "seconds=1", **NO_DISPLAY)
     assert status == 0 and f"wrote {out}: 2 episodes" in text, error
     page = out.read_text()
     assert "iteration 2" in page and "reward/upright" in page and len(page) < 2**20
 
 
-def test_without_a_renderer_record_says_what_to_install_and_still_saves_the_trajectory(run, tmp_path, monkeypatch):
-    monkeypatch.setenv("MUJOCO_GL", "glfw")  # and there is no display
-    monkeypatch.delenv("DISPLAY", raising=False)
+def test_without_a_renderer_record_says_what_to_install_and_still_saves_the_trajectory(script, run, tmp_path):
     trajectory, out = tmp_path / "film.xml", tmp_path / "film.mp4"
-    status, text, error = script("record", f"run={run}", "physics=native", f"out={out}", f"trajectory={trajectory}")
+    status, text, error = script("record", f"run={run}", f"out={out}", f"trajectory={trajectory}", **NO_DISPLAY)
     assert status == 2 and error.startswith(f"error: out={out}: no renderer works here") and "install EGL" in error
     assert len(error.splitlines()) == 1 and not out.exists()
     model = mujoco.MjModel.from_xml_path(str(trajectory))
@@ -183,15 +184,14 @@ def test_without_a_renderer_record_says_what_to_install_and_still_saves_the_traj
         ("evaluate", (), "run=nowhere: is no run's folder"),
     ],
 )
-def test_only_pictures_need_a_platform_that_mujoco_can_draw_on(monkeypatch, name, arguments, expected):
-    monkeypatch.setenv("MUJOCO_GL", "foo")
-    status, _, error = script(name, "run=nowhere", *arguments)
+def test_only_pictures_need_a_platform_that_mujoco_can_draw_on(script, name, arguments, expected):
+    status, _, error = script(name, "run=nowhere", *arguments, MUJOCO_GL="foo")
     assert status == 2 and error.startswith(f"error: {expected}") and error.count("\n") == 1
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("keys", [(f"devices={DEVICES}",), ("task=qwop", "physics=native")])
-def test_benchmark_reports_every_figure(tmp_path, keys):
+def test_benchmark_reports_every_figure(script, tmp_path, keys):
     out = tmp_path / "benchmark.json"
     status, text, error = script("benchmark", "num_arenas=64", *keys, "rounds=1", f"out={out}")
     assert status == 0, error

@@ -12,12 +12,14 @@ from pathlib import Path
 import pytest
 from train_runs import ALONE, ROOT, SMALL, TINY, finished_steps, rows_of, wait_for_rows, wait_until
 
+GAME = (SMALL, "task=ball_sumo")
+
 
 @pytest.fixture(scope="module")
 def whole_run(environment, tmp_path_factory):
     """A run of 40 iterations in one go, checkpoints at 0, 25 and 40."""
     folder = tmp_path_factory.mktemp("whole") / "run"
-    command = [sys.executable, str(ROOT / "scripts" / "train.py"), *TINY, "iterations=40", f"run_dir={folder}"]
+    command = [sys.executable, str(ROOT / "scripts" / "train.py"), *TINY, *GAME, "iterations=40", f"run_dir={folder}"]
     subprocess.run(command, env=environment, check=True, timeout=300)
     return folder
 
@@ -36,12 +38,12 @@ def test_a_run_leaves_what_it_says(whole_run):
 
 
 def test_half_a_run_resumed_for_the_other_half_equals_the_whole(train, whole_run, tmp_path):
-    status, out, _ = train(*TINY, "iterations=20", "run_dir=halves")
+    status, out, _ = train(*TINY, *GAME, "iterations=20", "run_dir=halves")
     assert status == 0 and "on a CPU physics=native is faster" in out
     status, out, _ = train("resume=halves", "iterations=40")
     assert status == 0 and "resuming halves from the checkpoint of iteration 20" in out
     scripts = [f"python {ROOT / 'scripts' / name}.py run=halves" for name in ("watch", "evaluate", "export")]
-    wanted = [f"watch it:  {scripts[0]}", f"rate it:   {scripts[1]}", f"export it: {scripts[2]} out=humanoid_duel.npz"]
+    wanted = [f"watch it:  {scripts[0]}", f"rate it:   {scripts[1]}", f"export it: {scripts[2]} out=ball_sumo.npz"]
     assert out.splitlines()[-3:] == wanted
     assert rows_of(tmp_path / "halves") == rows_of(whole_run)
 
@@ -63,7 +65,7 @@ def test_a_larger_body_trains_on_several_devices(train):
 def test_programs_are_kept_in_the_users_cache_folder_unless_told_otherwise(environment, tmp_path):
     own = {key: value for key, value in environment.items() if key != "JAX_COMPILATION_CACHE_DIR"}
     for keep in ("true", "false"):
-        arguments = (*TINY, ALONE, "iterations=1", f"compilation_cache={keep}")
+        arguments = (*TINY, *GAME, ALONE, "iterations=1", f"compilation_cache={keep}")
         command = [sys.executable, str(ROOT / "scripts" / "train.py"), *arguments]
         home = {"XDG_CACHE_HOME": str(tmp_path / keep), "HOME": str(tmp_path / keep)}
         subprocess.run(command, cwd=tmp_path, env=own | home, check=True, timeout=300)
@@ -77,8 +79,8 @@ def test_a_complete_run_is_left_alone(train, copied_run, whole_run):
 
 
 def test_a_kill_in_the_middle_of_a_save_loses_only_what_followed_the_last_checkpoint(start, train, whole_run, tmp_path):
-    process = start(*TINY, "iterations=40", "checkpoint_interval=1", "run_dir=runs/humanoid_duel/killed")
-    run = tmp_path / "runs" / "humanoid_duel" / "killed"
+    process = start(*TINY, *GAME, "iterations=40", "checkpoint_interval=1", "run_dir=runs/ball_sumo/killed")
+    run = tmp_path / "runs" / "ball_sumo" / "killed"
     wait_for_rows(run, 8)
     wait_until(lambda: any((run / "checkpoints").glob("*.orbax-checkpoint-tmp*")), poll=0)
     process.kill()
@@ -87,24 +89,24 @@ def test_a_kill_in_the_middle_of_a_save_loses_only_what_followed_the_last_checkp
     # The save may have been done with before the signal came.
     assert reached - 1 <= finished <= reached < 40
 
-    status, out, _ = train("resume=latest")
+    status, out, _ = train(*GAME, "resume=latest")
     assert status == 0 and f"from the checkpoint of iteration {finished}" in out
     assert rows_of(run) == rows_of(whole_run)
 
 
 def test_latest_says_what_it_skips_and_starts_anew_where_nothing_is_left(train, copied_run, tmp_path):
-    runs = tmp_path / "runs" / "humanoid_duel"
+    runs = tmp_path / "runs" / "ball_sumo"
     runs.mkdir(parents=True)
     copied_run.rename(runs / "old")
     native = "physics=native"  # compiles in a third of the time
-    status, out, _ = train(*TINY, ALONE, native, "resume=latest", "iterations=1", "run_dir=new")
-    assert status == 0 and f"skipped {Path('runs/humanoid_duel/old')}: league.roles=('learner',): cannot change" in out
+    status, out, _ = train(*TINY, *GAME, ALONE, native, "resume=latest", "iterations=1", "run_dir=new")
+    assert status == 0 and f"skipped {Path('runs/ball_sumo/old')}: league.roles=('learner',): cannot change" in out
     assert "starting a new one" in out and finished_steps(tmp_path / "new") == [0, 1]
 
 
 @pytest.mark.slow
 def test_without_a_platform_to_draw_on_a_run_goes_on_without_films(environment, tmp_path):
-    arguments = (*TINY, ALONE, "iterations=1", "logger.render_interval=1", "run_dir=run")
+    arguments = (*TINY, *GAME, ALONE, "iterations=1", "logger.render_interval=1", "run_dir=run")
     command = [sys.executable, str(ROOT / "scripts" / "train.py"), *arguments]
     keys = {"cwd": tmp_path, "env": environment | {"MUJOCO_GL": "foo"}, "capture_output": True, "text": True}
     done = subprocess.run(command, timeout=300, **keys)
@@ -116,7 +118,7 @@ def test_without_a_platform_to_draw_on_a_run_goes_on_without_films(environment, 
 def test_signals_save_and_set_the_status(start, whole_run, tmp_path):
     run, rows = tmp_path / "run", 0
     for number, status, arguments in (
-        (signal.SIGTERM, 143, (*TINY, "run_dir=run", "iterations=40", "checkpoint_interval=1")),
+        (signal.SIGTERM, 143, (*TINY, *GAME, "run_dir=run", "iterations=40", "checkpoint_interval=1")),
         (signal.SIGINT, 0, ("resume=run",)),
     ):
         process = start(*arguments)
@@ -146,7 +148,7 @@ def assert_saved_after(process, run):
 
 def test_a_terminal_that_is_closed_ends_the_run_with_a_saved_state(environment, whole_run, tmp_path):
     terminal, end = os.openpty()
-    command = [sys.executable, "-c", ON_TERMINAL, str(ROOT / "scripts" / "train.py"), *TINY]
+    command = [sys.executable, "-c", ON_TERMINAL, str(ROOT / "scripts" / "train.py"), *TINY, *GAME]
     command += ["iterations=9999", "checkpoint_interval=9999"]
     streams = {"stdin": end, "stdout": end, "stderr": end, "start_new_session": True}
     process = subprocess.Popen([*command, "run_dir=run"], cwd=tmp_path, env=environment, **streams)
@@ -158,7 +160,7 @@ def test_a_terminal_that_is_closed_ends_the_run_with_a_saved_state(environment, 
 
 def test_output_that_nothing_reads_any_more_does_not_end_a_run(start, whole_run, tmp_path):
     often = ("logger.console_seconds=0", "checkpoint_interval=9999")
-    process, run = start(*TINY, *often, "iterations=9999", "run_dir=run"), tmp_path / "run"
+    process, run = start(*TINY, *GAME, *often, "iterations=9999", "run_dir=run"), tmp_path / "run"
     wait_for_rows(run, 1)
     process.stdout.close()
     process.stderr.close()
@@ -237,7 +239,7 @@ def test_what_is_learned_may_change_on_resume_and_the_run_says_what_and_when(tra
 def test_a_run_goes_on_with_another_number_of_devices(train, tmp_path):
     then, now = 1, 2  # and back, with processes: `test_processes.py`
     tiny = [text for text in TINY if not text.startswith("devices=")]
-    assert train(*tiny, ALONE, SMALL, f"devices={then}", "iterations=2", "run_dir=run")[0] == 0
+    assert train(*tiny, *GAME, ALONE, f"devices={then}", "iterations=2", "run_dir=run")[0] == 0
     before = rows_of(tmp_path / "run")
     status, out, err = train("resume=run", f"devices={now}", "iterations=4")
     assert status == 0 and f"on {now} devices, not {then}: the matches in play go on there" in out, err
