@@ -19,6 +19,11 @@ devices.configure(int(os.environ.get("MJX_ARENA_TEST_DEVICES", "1")))
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
+def pytest_collection_modifyitems(items):
+    """Begins with the tests of whole commands, which take longest: at the end no worker shall wait for another one."""
+    items.sort(key=lambda item: "scripts" not in item.path.parts)
+
+
 @pytest.fixture
 def own_games(monkeypatch):
     """Forgets at the end the games that a test has registered."""

@@ -221,7 +221,7 @@ def test_a_size_of_minibatches_counts_the_samples_of_all_shards():
     for shards in (1, 2):
         learner = Learner(Policy(O, Box(1), settings), settings, "shard")
         parts = halved(trajectory) if shards == 2 else jax.tree.map(lambda x: x[None], trajectory)
-        update = jax.vmap(learner.update, (None, 0, 0, None), axis_name="shard")
+        update = jax.jit(jax.vmap(learner.update, (None, 0, 0, None), axis_name="shard"))
         _, metrics = update(state, parts, jax.random.split(jax.random.key(1), shards), 0.0)
         assert metrics["updates"].tolist() == [2 * settings.epochs] * shards
 

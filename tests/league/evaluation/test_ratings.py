@@ -44,6 +44,7 @@ def test_a_player_who_won_everything_has_a_finite_rating():
     assert np.isfinite(ratings.bradley_terry(results).rating).all()
 
 
+@pytest.mark.slow
 def test_intervals_cover_at_the_stated_rate():
     skill = np.array([850.0, 950.0, 1000.0, 1050.0, 1150.0])
     covered = []

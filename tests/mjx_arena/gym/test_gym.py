@@ -182,6 +182,7 @@ def test_an_idle_car_does_not_drive():
     assert np.abs(after - before)[:, :2].max() < 0.05  # m
 
 
+@pytest.mark.slow
 def test_agents_that_are_left_out_are_idle_too():
     env = ArenaParallelEnv("car_soccer", start="kickoff")
     env.reset(seed=0)
