@@ -113,7 +113,10 @@ def abandon(status: int) -> None:
 
 
 def is_of_runtime(error: Exception) -> bool:
-    """Returns whether XLA's runtime raised an error, which may be a ValueError: so for a lost process, at a start."""
+    """Returns whether XLA's runtime raised an error; for a lost process it may be either of two kinds.
+
+    It is a ValueError where a collective fails within the call (`findings/jax_lost_peer_exceptions.sh`).
+    """
     return isinstance(error, jax.errors.JaxRuntimeError) or bool(_STATUS.match(str(error)))
 
 
