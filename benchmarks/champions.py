@@ -35,8 +35,9 @@ _HEAD = """# Champions
 Policies that come with the package, each with two weaker selves, taken at about a third and a tenth of its run. A score
 counts wins, and draws as a half, in matches with sampled actions: of the champion against its third, of the third
 against its tenth, of the tenth against a policy that was not trained; in games of one player, the share of episodes
-that succeed. In brackets 95 % intervals (Wilson). Made by `python benchmarks/champions.py`, and held to by
-`python -m pytest -m slow tests/league/evaluation/test_champions.py`.
+that succeed; with four players a win is a place in the better half, and the mean rank is beside it. In brackets 95 %
+intervals (Wilson). Minutes are of the clock, and other programs ran beside some of them. Made by
+`python benchmarks/champions.py`, and held to by `python -m pytest -m slow tests/league/evaluation/test_champions.py`.
 
 | champion | trained by | million arena steps, minutes | champion | third | tenth | matches each |
 |---|---|---|---|---|---|---|
@@ -102,11 +103,17 @@ def table(descriptions: Mapping[str, Any]) -> str:
     rows = []
     for name, about in sorted(descriptions.items()):
         scores = [about["strength"][self] for self in ("champion", "third", "tenth")]
-        figures = [f"{score['score']:.3f} ({score['low']:.3f} to {score['high']:.3f})" for score in scores]
+        figures = [
+            f"{score['score']:.3f} ({score['low']:.3f} to {score['high']:.3f}){_rank(score)}" for score in scores
+        ]
         length = f"{about['arena_steps']['champion'] / 1e6:.1f}, {about['minutes']:.0f}"
         command = f"`{about['command']}` at {about['commit']}"
         rows.append(f"| `champion:{name}` | {command} | {length} | {' | '.join(figures)} | {scores[0]['matches']} |\n")
     return _HEAD + "".join(rows)
+
+
+def _rank(score: Mapping[str, float]) -> str:
+    return f", rank {score['rank']:.2f}" if "rank" in score else ""
 
 
 def _describe(name: str, about: dict) -> None:
