@@ -18,6 +18,7 @@ _SHAPES = {
     mujoco.mjtGeom.mjGEOM_MESH: "mesh",
     mujoco.mjtGeom.mjGEOM_HFIELD: "mesh",
 }
+_CHANGING = {"size": "scale", "pos": "position", "rgba": "rgba"}  # fields of a model, and what they are to a page
 _COLOUR = int(mujoco.mjtTextureRole.mjTEXROLE_RGB)
 
 
@@ -73,9 +74,9 @@ class Describer:
                 if name == "size":
                     shape = int(getattr(self.model, f"{kind}_type")[index])
                     extent, own = (_extents(shape, size) for size in (series, getattr(self.model, field)[index]))
-                    name, series = "scale", np.divide(extent, own, out=np.ones_like(extent), where=own > 0)
+                    series = np.divide(extent, own, out=np.ones_like(extent), where=own > 0)
                 entry = found.setdefault(self.drawn[kind, index], {"shape": self.drawn[kind, index]})
-                entry[{"pos": "position"}.get(name, name)] = self.blob.add(series.astype(np.float32))
+                entry[_CHANGING[name]] = self.blob.add(series.astype(np.float32))
         return list(found.values())
 
     def _shape(self, shape: mujoco.MjvGeom) -> dict[str, Any] | None:

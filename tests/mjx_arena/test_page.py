@@ -37,6 +37,7 @@ MODEL = """
     <geom type="box" size=".2 .2 .2" pos="1 3 .2" rgba="1 1 1 .3"/>
     <geom type="sphere" size=".2" pos="1 2 .2" group="3"/>
     <site name="ring" type="cylinder" size="2 .01" rgba=".7 .6 .5 1"/>
+    <site name="edge" type="ellipsoid" size="1 .5 .01" rgba=".7 .2 .2 1"/>
     <body name="ball" pos="0 2 .3"><freejoint/><geom size=".1"/></body>
     <body name="red" pos="-.7 0 1">
       <freejoint/><geom type="capsule" size=".3 .4" rgba=".8 .25 .2 1"/>
@@ -154,8 +155,8 @@ def test_a_body_that_is_put_elsewhere_does_not_fly_there(page):
 
 def test_shapes_have_the_colours_of_mujoco_and_hidden_groups_stay_hidden(model, page):
     about, array = parts(page)
-    shapes = {shape["shape"]: shape for shape in about["shapes"]}
-    assert len(about["shapes"]) == 11 and shapes.keys() == {
+    shapes = {shape["shape"]: shape for shape in reversed(about["shapes"])}  # the first of each, so geoms
+    assert len(about["shapes"]) == 12 and shapes.keys() == {
         *("plane", "mesh", "ellipsoid", "box", "cylinder", "sphere", "capsule")
     }
     assert shapes["ellipsoid"]["rgba"] == pytest.approx([0.8, 0.6, 0.4, 1])
@@ -190,20 +191,26 @@ def test_the_camera_is_that_of_a_film(model, films, tmp_path):
 def shrink(model, time):
     model.site("ring").size[0] = 2 - time / 4
     model.site("ring").rgba[3] = 1 - time / 8
+    model.site("edge").size[1], model.site("edge").pos[2] = 0.5 + time, time
 
 
 def test_what_a_game_changes_in_its_model_is_changed_in_the_page(model, films, tmp_path):
-    before = model.site("ring").size.copy()
+    before = model.site_size.copy()
     write_page(tmp_path / "match.html", model, films, VIEW._replace(furnish=shrink), "ball_game")
-    assert (model.site("ring").size == before).all()
+    assert (model.site_size == before).all()
     about, array = parts(tmp_path / "match.html")
-    (change,) = about["changes"]
-    assert about["shapes"][change["shape"]]["shape"] == "cylinder" and change.keys() == {"shape", "scale", "rgba"}
+    ring, edge = about["changes"]
+    assert about["shapes"][ring["shape"]]["shape"] == "cylinder" and ring.keys() == {"shape", "scale", "rgba"}
+    assert about["shapes"][edge["shape"]]["shape"] == "ellipsoid" and edge.keys() == {"shape", "scale", "position"}
     time = films[0].time[:, None]
     np.testing.assert_allclose(
-        array(change["scale"], -1, 3), np.hstack([1 - time / 8, 1 - time / 8, 1 + 0 * time]), rtol=1e-6
+        array(ring["scale"], -1, 3), np.hstack([1 - time / 8, 1 - time / 8, 1 + 0 * time]), rtol=1e-6
     )
-    np.testing.assert_allclose(array(change["rgba"], -1, 4)[:, 3], 1 - time[:, 0] / 8, rtol=1e-6)
+    np.testing.assert_allclose(array(ring["rgba"], -1, 4)[:, 3], 1 - time[:, 0] / 8, rtol=1e-6)
+    np.testing.assert_allclose(
+        array(edge["scale"], -1, 3), np.hstack([1 + 0 * time, 1 + 2 * time, 1 + 0 * time]), rtol=1e-6
+    )
+    np.testing.assert_allclose(array(edge["position"], -1, 3)[:, 2], time[:, 0], rtol=1e-6)
 
 
 def test_the_sky_and_the_shadows_are_the_model_s():

@@ -11,7 +11,7 @@ class Rig {
     this.recording = recording;
     this.groups = groups;
     const { distance, fovy } = recording.about.camera;
-    this.camera = new THREE.PerspectiveCamera(fovy, 1, distance / 50, 60 * distance);
+    this.camera = new THREE.PerspectiveCamera(fovy, 1, distance / 25, 60 * distance);
     this.camera.up.set(0, 0, 1);
     this.controls = new THREE.OrbitControls(this.camera, canvas);
     Object.assign(this.controls, {

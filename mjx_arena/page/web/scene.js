@@ -124,6 +124,8 @@ function material(shape, makers) {
     made.color.setRGB(r, g, b, THREE.SRGBColorSpace);
     if (emission > 0) made.emissive.copy(made.color).multiplyScalar(emission);
     if (texture !== undefined || isGround) made.map = flatTexture(texture, makers);
+    // What lies flat on a plane, a millimetre above it, shall not flicker.
+    if (isPlane) Object.assign(made, { polygonOffset: true, polygonOffsetFactor: 1, polygonOffsetUnits: 8 });
     if (rgba[3] < 1) Object.assign(made, { transparent: true, opacity: rgba[3], depthWrite: false });
     makers.materials.set(key, made);
   }
