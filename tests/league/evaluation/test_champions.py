@@ -16,7 +16,7 @@ NAMES = list(champions.descriptions())
 MATCHES = 200
 
 
-@pytest.mark.slow  # half a minute for each
+@pytest.mark.slow  # half a minute for each, four for car soccer
 @pytest.mark.parametrize("name", NAMES)
 def test_each_self_is_as_strong_as_it_is_said_to_be(name):
     figures = measure(name, MATCHES, seed=7)
@@ -47,6 +47,10 @@ def test_the_first_champion_of_a_task_is_called_as_the_task_is():
     for task in {about["task"]["name"] for about in champions.descriptions().values()}:
         assert champions.names(task)[:3] == [f"champion:{task}{self}" for self in ("", "/third", "/tenth")]
         assert task in registry.list_tasks()
+
+
+def test_every_task_has_one():
+    assert {about["task"]["name"] for about in champions.descriptions().values()} == set(registry.list_tasks())
 
 
 def test_a_champion_stands_where_a_run_may():
