@@ -1,11 +1,13 @@
-"""Where the bodies of a film are: MuJoCo's kinematics of its poses, in 16 bits a number."""
+"""Where the bodies of a film and its camera are: MuJoCo's kinematics of its poses, bodies in 16 bits a number."""
 
 from typing import NamedTuple
 
 import mujoco
 import numpy as np
 
+from mjx_arena.render.camera import Camera
 from mjx_arena.render.timeline import Timeline
+from mjx_arena.types import View
 
 _LONGEST_STEP = 1 / 30  # s between two frames; bodies of a joint part visibly on a longer straight way
 
@@ -13,10 +15,12 @@ _LONGEST_STEP = 1 / 30  # s between two frames; bodies of a joint part visibly o
 class Poses(NamedTuple):
     """F frames of B bodies."""
 
-    qpos: np.ndarray  # [F, nq]
     position: np.ndarray  # [F, B, 3] m
     quaternion: np.ndarray  # [F, B, 4] w, x, y, z; neighbours in time have the same sign
     jumps: np.ndarray  # [F, B] bool: the body was put here, and did not come here from the frame before
+    shots: (
+        np.ndarray
+    )  # [F, 6] float32, of the camera: point to look at (3, m), distance (m), azimuth, elevation (degrees)
 
 
 class Packed(NamedTuple):
@@ -34,28 +38,32 @@ def frames_per_step(control_dt: float) -> int:
     return max(1, int(np.ceil(control_dt / _LONGEST_STEP - 1e-6)))
 
 
-def poses(model: mujoco.MjModel, qpos: np.ndarray, control_dt: float, per_step: int) -> Poses:
-    """Returns the poses of all bodies at `qpos` `[T + 1, nq]`, with `per_step` frames to a control step.
+def poses(model: mujoco.MjModel, view: View, qpos: np.ndarray, control_dt: float, per_step: int) -> Poses:
+    """Returns bodies and camera at `qpos` `[T + 1, nq]`, with `per_step` frames to a control step.
 
-    Frames within a step are those that a film would show, in which limbs stay together.
+    Frames within a step are those that a film would show, in which limbs stay together. Azimuths go on beyond a whole
+    turn, so that the way between two frames is the straight one.
     """
-    line, steps = Timeline(model, qpos, control_dt), len(qpos) - 1
-    filled = np.stack([line.at(frame * control_dt / per_step) for frame in range(steps * per_step + 1)])
-    data = mujoco.MjData(model)
-    position, quaternion = np.empty((len(filled), model.nbody, 3)), np.empty((len(filled), model.nbody, 4))
-    for index, pose in enumerate(filled):
-        data.qpos[:] = pose
+    line, steps, frame_time = Timeline(model, qpos, control_dt), len(qpos) - 1, control_dt / per_step
+    num, data, camera = steps * per_step + 1, mujoco.MjData(model), Camera(model, view)
+    position, quaternion = np.empty((num, model.nbody, 3)), np.empty((num, model.nbody, 4))
+    shots = np.empty((num, 6))
+    for frame in range(num):
+        data.qpos[:] = line.at(frame * frame_time)
         mujoco.mj_kinematics(model, data)
-        position[index], quaternion[index] = data.xpos, data.xquat
-    jumps = np.zeros((len(filled), model.nbody), bool)
+        position[frame], quaternion[frame] = data.xpos, data.xquat
+        shot = camera.follow(data, frame_time) if frame else camera.cut(data)
+        shots[frame] = *shot.lookat, shot.distance, shot.azimuth, shot.elevation
+    shots[:, 4] = np.unwrap(shots[:, 4], period=360)
+    jumps = np.zeros(position.shape[:2], bool)
     for step in range(steps):
         jumps[(step + 1) * per_step] = line.put_elsewhere(step)
-    return Poses(filled, position, _same_sign(quaternion), jumps)
+    return Poses(position, _same_sign(quaternion), jumps, shots.astype(np.float32))
 
 
 def moving(episodes: list[Poses]) -> np.ndarray:
     """Returns the indices `[M]` of the bodies that move, or are elsewhere in another episode."""
-    position, quaternion = (np.concatenate([getattr(one, name) for one in episodes]) for name in Poses._fields[1:3])
+    position, quaternion = (np.concatenate([getattr(one, name) for one in episodes]) for name in Poses._fields[:2])
     return np.flatnonzero(np.ptp(position, 0).any(-1) | np.ptp(quaternion, 0).any(-1))
 
 

@@ -14,9 +14,9 @@ import numpy as np
 
 from mjx_arena.drafts import draft_of
 from mjx_arena.page.blob import Blob
+from mjx_arena.page.furniture import furniture
 from mjx_arena.page.poses import frames_per_step, moving, pack, poses
 from mjx_arena.page.scene import Describer, colour, players
-from mjx_arena.page.shots import furniture, shots
 from mjx_arena.trajectory import Film
 from mjx_arena.types import View
 
@@ -50,18 +50,18 @@ def _recording(model: mujoco.MjModel, films: Sequence[Film], view: View, blob: B
     """Returns the shapes, the camera and the poses of `films`; arrays go into `blob`."""
     control_dt = films[0].control_dt
     per_step = frames_per_step(control_dt)
-    episodes = [poses(model, film.qpos, control_dt, per_step) for film in films]
-    seen = [shots(model, view, episode.qpos, control_dt / per_step) for episode in episodes]
+    episodes = [poses(model, view, film.qpos, control_dt, per_step) for film in films]
+    shots = np.concatenate([episode.shots for episode in episodes])
     bodies, describer = moving(episodes), Describer(model, blob)
     start, longest = episodes[0], max(films, key=len)
     return {
         "control_dt": control_dt,
         "frames_per_step": per_step,
         "camera": {
-            "distance": float(np.median(np.concatenate(seen)[:, 3])),
-            "azimuth": float(seen[0][0, 4]),
+            "distance": float(np.median(shots[:, 3])),
+            "azimuth": float(shots[0, 4]),
             "fovy": float(model.vis.global_.fovy),
-            "still": not np.ptp(np.concatenate(seen), 0).any(),
+            "still": not np.ptp(shots, 0).any(),
         },
         "sky": describer.sky(),
         "rest": np.concatenate([start.position[0], start.quaternion[0]], -1).round(6).tolist(),
@@ -71,9 +71,9 @@ def _recording(model: mujoco.MjModel, films: Sequence[Film], view: View, blob: B
         "meshes": describer.meshes,
         "textures": describer.textures,
         "episodes": [
-            {"steps": len(film), "shots": blob.add(shown)}
+            {"steps": len(film), "shots": blob.add(episode.shots)}
             | {key: blob.add(array) for key, array in pack(episode, bodies)._asdict().items()}
-            for film, episode, shown in zip(films, episodes, seen, strict=True)
+            for film, episode in zip(films, episodes, strict=True)
         ],
     }
 

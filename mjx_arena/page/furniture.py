@@ -1,29 +1,11 @@
-"""Where the camera of films is in every frame of a page, and what a game changes in the model as a match goes on."""
+"""What a game changes in its model as a match goes on, such as the size of a ring."""
 
 from typing import Any
 
 import mujoco
 import numpy as np
 
-from mjx_arena.render.camera import Camera
 from mjx_arena.types import View
-
-
-def shots(model: mujoco.MjModel, view: View, qpos: np.ndarray, frame_time: float) -> np.ndarray:
-    """Returns the shots `[F, 6]` of the poses `qpos` `[F, nq]`, which are `frame_time` s apart, as films have them.
-
-    A row is the point to look at (m), the distance from it (m), azimuth and elevation (degrees). The azimuth goes on
-    beyond a whole turn, so that the way between two rows is the straight one.
-    """
-    camera, data, rows = Camera(model, view), mujoco.MjData(model), []
-    for pose in qpos:
-        data.qpos[:] = pose
-        mujoco.mj_kinematics(model, data)
-        shot = camera.follow(data, frame_time) if rows else camera.cut(data)
-        rows.append([*shot.lookat, shot.distance, shot.azimuth, shot.elevation])
-    shown = np.array(rows)
-    shown[:, 4] = np.unwrap(shown[:, 4], period=360)
-    return shown.astype(np.float32)
 
 
 def furniture(model: mujoco.MjModel, view: View, times: np.ndarray) -> dict[str, dict[int, np.ndarray]]:
