@@ -100,6 +100,7 @@ def test_a_run_goes_on_with_two_processes_and_ends_with_the_first(start, train, 
     kill(process, run, first_dies=True)
 
 
+@pytest.mark.slow
 def test_an_interrupt_to_both_saves_once_and_ends_both(environment, tmp_path):
     script = [sys.executable, str(ROOT / "scripts" / "train.py"), *ENDLESS, "processes=2", "checkpoint_interval=100000"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}

@@ -13,6 +13,7 @@ LAUNCHER = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=1")
 SWEEP = ("-m", *TINY, ALONE, SMALL, "physics=native", "seed=0,1,2", "iterations=8", *LAUNCHER)
 
 
+@pytest.mark.slow
 def test_a_sweep_that_is_killed_goes_on_and_ends_with_its_table(start, train, tmp_path):
     process = start(*SWEEP)
     wait_until(lambda: any(8 in finished_steps(path) for path in tmp_path.glob("runs/sweeps/*/seed=0")))

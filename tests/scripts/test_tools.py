@@ -82,6 +82,7 @@ def policy(script, run, tmp_path):
     return file
 
 
+@pytest.mark.slow
 def test_an_exported_policy_is_evaluated_without_its_run(script, run, policy, tmp_path):
     out = tmp_path / "out"
     runs = f"runs=[{policy.parent},{run}]"
@@ -129,11 +130,18 @@ def test_an_exported_policy_is_exploited_without_its_run(script, policy, tmp_pat
         ("benchmark", ("num_arenas=0",), "num_arenas=0"),
     ],
 )
-def test_bad_input_ends_with_one_message_that_names_the_key(script, run, name, arguments, expected):
-    status, _, error = script(name, *(argument.format(run=run) for argument in arguments))
+def test_bad_input_ends_with_one_message_that_names_the_key(called, run, name, arguments, expected):
+    status, _, error = called(name, *(argument.format(run=run) for argument in arguments))
     assert status == 2
     assert error.startswith("error: ") and expected in error
     assert len(error.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", ["evaluate", "record"])
+def test_the_script_itself_says_no_more_than_that(script, name):
+    status, text, error = script(name)
+    assert (status, text) == (2, "")
+    assert error.startswith("error: run=None: ") and len(error.strip().splitlines()) == 1
 
 
 def test_plot_draws_a_picture(script, run, tmp_path):

@@ -1,10 +1,8 @@
-import logging
 import re
 from types import SimpleNamespace
 
 import pytest
 import yaml
-from hydra.core.config_store import ConfigStore
 
 from league.commands import app
 from league.config.compose import compose, to_mapping
@@ -16,24 +14,13 @@ TAKEN = []
 
 
 @pytest.fixture
-def call(monkeypatch, capsys, tmp_path):
+def call(called, monkeypatch, tmp_path):
     """Runs a command whose function is replaced; returns its status, stdout and stderr."""
 
     def run(function, *arguments, name="train"):
         monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr("sys.argv", [f"scripts/{name}.py", *arguments])
-        for group in ("physics", "task"):  # groups of `train`, and keys of others: a process runs one command
-            ConfigStore.instance().repo.pop(group, None)
         monkeypatch.setattr(f"league.commands.{name}.run", function)
-        # Hydra configures logging, which closes all handlers; absl's would close the stream of pytest's capture.
-        monkeypatch.setattr(logging, "shutdown", lambda *_: None)
-        status = 0
-        try:
-            app.main(name)
-        except SystemExit as end:
-            status = end.code
-        captured = capsys.readouterr()
-        return status, captured.out, captured.err
+        return called(name, *arguments)
 
     return run
 

@@ -244,6 +244,7 @@ def test_without_a_library_the_engine_says_why_and_goes_by_way_of_python(compile
     assert reason in said and said.strip().endswith("CallbackStep")
 
 
+@pytest.mark.slow
 @WITH_LIBRARY
 def test_processes_that_build_at_once_all_get_the_library(tmp_path):
     program = "from mjx_arena.physics import native_library; print(native_library.load())"

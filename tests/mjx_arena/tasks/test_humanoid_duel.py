@@ -280,6 +280,7 @@ def arena():
     return mjx_arena.make("humanoid_duel")
 
 
+@pytest.mark.slow
 def test_the_duel_on_mjx_is_a_sound_arena(arena):
     assert isinstance(arena.physics, MjxPhysics)
     check_arena(arena)
