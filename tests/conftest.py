@@ -12,7 +12,7 @@ from hydra.core.plugins import Plugins
 from train_runs import QUICK
 
 from league.commands import app
-from mjx_arena import devices, registry
+from mjx_arena import compilation_cache, devices, registry
 
 gc.set_threshold(200_000)  # as commands do: tracing makes many objects, all of them needed
 for _name, _value in QUICK.items():
@@ -45,6 +45,7 @@ def called(monkeypatch, capsys):
         monkeypatch.setattr("sys.argv", [f"scripts/{name}.py", *arguments])
         for group in ("physics", "task"):  # groups of `train`, and keys of others: a process runs one command
             ConfigStore.instance().repo.pop(group, None)
+        monkeypatch.setattr(compilation_cache, "enable", lambda: None)  # it would keep the programs of other tests too
         # Hydra configures logging, which closes all handlers; absl's would close the stream of pytest's capture.
         monkeypatch.setattr(logging, "shutdown", lambda *_: None)
         status = 0
