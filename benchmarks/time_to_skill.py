@@ -31,6 +31,7 @@ from league.evaluation.evaluation import score
 from league.evaluation.evaluator import Evaluator, stack
 from league.evaluation.pairings import against_itself, load_pairings
 from league.evaluation.payoff import wilson
+from league.evaluation.policy_file import architecture
 from league.evaluation.sources import open_source
 from league.run import folder as run_folder
 from mjx_arena import devices, registry
@@ -85,20 +86,20 @@ class Judge:
         self._target, self._matches, self._key = target, matches, jax.random.key(seed)
         self._evaluators: dict[Any, tuple[Evaluator, list]] = {}
 
-    def __call__(self, path: Path) -> dict[str, float]:
-        """Returns the strength of the policy in a file, with the ends of its 95 % interval, and the share of draws."""
-        source = open_source(path, engine="native")
-        policy, target = source.policy, self._target
-        if policy not in self._evaluators:
+    def __call__(self, run: Path, step: int) -> dict[str, float]:
+        """Returns the strength of a run's policy, with the ends of its 95 % interval, and the share of draws."""
+        source, target = open_source(run, step, engine="native"), self._target
+        nets = json.dumps(architecture(source.policy))
+        if nets not in self._evaluators:  # compiles
             pairings = load_pairings(source.settings.task_name, source.arena.num_agents)
             variant = against_itself(pairings).task if target.variant is None else target.variant
             arena = registry.build(replace_nested(source.settings.task, variant, "task"), source.settings.physics)
             rivals = [] if target.rival is None else [open_source(target.rival, engine="native")]
-            policies = [policy, *(rival.policy for rival in rivals)]
+            policies = [source.policy, *(rival.policy for rival in rivals)]
             block = source.settings.physics.wanted_block
             evaluator = Evaluator(arena, policies, devices.make_mesh(1), block, sampled=True)
-            self._evaluators[policy] = evaluator, [stack([rival.newest().state]) for rival in rivals]
-        evaluator, rivals = self._evaluators[policy]
+            self._evaluators[nets] = evaluator, [stack([rival.newest().state]) for rival in rivals]
+        evaluator, rivals = self._evaluators[nets]
         agents = evaluator.arena.num_agents
         k_seat, k_play = jax.random.split(self._key)
         seat = np.asarray(jax.random.randint(k_seat, (self._matches,), 0, agents))
@@ -179,7 +180,7 @@ def timed(tree: Path, overrides: list[str], target: Target, judge: Judge, run: P
                     minutes = (stopped - began - halted) / 60
                     if not ended:
                         process.send_signal(signal.SIGSTOP)
-                    found = judge(_exported(tree, run, step))
+                    found = judge(run, step)
                     curve.append({"iteration": step, "minutes": minutes, **found})
                     text = ", ".join(f"{key} {value:.3g}" for key, value in found.items())
                     print(f"{title}: {minutes:.1f} min, iteration {step}: {text}", flush=True)
@@ -195,14 +196,6 @@ def timed(tree: Path, overrides: list[str], target: Target, judge: Judge, run: P
                     time.sleep(_POLL)
         finally:
             process.kill()
-
-
-def _exported(tree: Path, run: Path, step: int) -> Path:
-    """Exports a checkpoint with the code that made it, which alone is sure to read it; returns the file."""
-    out = run.with_suffix(".npz")
-    command = [sys.executable, "scripts/export.py", f"run={run}", f"checkpoint={step}", f"out={out}"]
-    subprocess.run(command, cwd=tree, env=os.environ | {"PYTHONPATH": str(tree)}, check=True, stdout=subprocess.DEVNULL)
-    return out
 
 
 def show(figures: dict[str, dict[str, list[dict[str, Any]]]]) -> None:
