@@ -215,7 +215,7 @@ class _Scene:
         found = []
         for place in (self._body.position[:2], self._ball.position[:2]):
             # Of pads at equal distance the ones behind the team and to its left come first.
-            order = np.linalg.norm(places - place, axis=1) + places @ [1e-3, 2e-3]
+            order = np.linalg.norm(places - place, axis=1) + places @ [1e-6, 2e-6]
             nearest = np.argsort(order, kind="stable")[: self._data["nearest_pads"]]
             offset = np.zeros((len(nearest), 3))
             offset[:, :2] = places[nearest] - self._body.position[:2]

@@ -143,7 +143,7 @@ def _pads(scene: Scene) -> jax.Array:
     def nearest(place):
         distance = jnp.linalg.norm(scene.pads - place[:2], axis=-1)
         # Of pads at equal distance, both teams list first the ones behind them and to their left.
-        index = jax.lax.top_k(-distance - scene.pads @ np.array([1e-3, 2e-3], np.float32), NEAREST)[1]
+        index = jax.lax.top_k(-distance - scene.pads @ np.array([1e-6, 2e-6], np.float32), NEAREST)[1]
         offset = scene.pads[index] - scene.body.position[:2]
         flat = to_body(scene.body.rotation, jnp.column_stack([offset, jnp.zeros(NEAREST)])) / FAR
         return jnp.column_stack([flat[:, :2], scene.timers[index] / LONGEST_PAUSE, jnp.asarray(boost.IS_BIG)[index]])

@@ -32,8 +32,9 @@ def foot_balance(m: HumanoidState) -> jax.Array:
     Contact forces are not part of a state.
     """
     across = (m.feet[1] - m.feet[0])[:2]
-    share = jnp.dot((m.com - m.feet[0])[:2], across) / jnp.maximum(jnp.dot(across, across), 1e-4)
-    return 1 - jnp.abs(2 * jnp.clip(share, 0, 1) - 1)
+    # From the middle, for feet in one place to be alike too.
+    offset = jnp.dot((m.com - m.feet.mean(0))[:2], across) / jnp.maximum(jnp.dot(across, across), 1e-4)
+    return 1 - 2 * jnp.minimum(jnp.abs(offset), 0.5)
 
 
 def still(m: HumanoidState) -> jax.Array:
