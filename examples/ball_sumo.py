@@ -14,9 +14,11 @@ import mujoco
 from mjx_arena import Arena, ArenaState, Box, PhysicsSettings, TaskSettings, TimeStep, View
 from mjx_arena.physics import make_physics
 from mjx_arena.reward_terms import pay
+from mjx_arena.symmetry import Reflection, Symmetry, reflected_physics
 from mjx_arena.validation import checker, require_not_negative
 
 _RADIUS = 0.2  # m of a ball
+_ACROSS = Reflection((0, 1, 2, 3), (1, -1, 1, -1))  # of (x, y) of both balls
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,12 @@ class BallSumo(Arena):
     action = Box(2)
     view = View(distance=5.0, lookat=(0.0, 0.0, 0.0), seats=("red", "blue"), colours=((0.9, 0.2, 0.2), (0.2, 0.4, 0.9)))
     control_dt = 0.04
+    symmetry = Symmetry(  # every vector is (ahead, left)
+        observation=Reflection(tuple(range(7)), (1, -1, 1, -1, 1, -1, 1)),
+        action=Reflection((0, 1), (1, -1)),
+        state=lambda state: state.replace(physics=reflected_physics(state.physics, _ACROSS, _ACROSS)),
+        seats=(0, 1),
+    )
 
     def __init__(self, settings: BallSumoSettings, physics: PhysicsSettings):
         super().__init__(settings, physics)

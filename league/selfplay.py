@@ -73,7 +73,7 @@ class SelfPlay:
         self.batch = BatchedArena(self.arena, block)
         self.phases = Phases(settings.task.phases, settings.arena_steps_per_iteration)
         self.policy = Policy(self.arena.observation_size, self.arena.action, settings.ppo)
-        self.learner = Learner(self.policy, settings.ppo, devices.AXIS)
+        self.learner = Learner(self.policy, settings.ppo, devices.AXIS, self.arena.symmetry)
         self._init = jax.jit(self.shard(self._local_init, (P(), P()), RUN_STATE_SPEC))
         self._iterate = jax.jit(
             self.shard(self._local_iterate, (RUN_STATE_SPEC, P()), (RUN_STATE_SPEC, P())), donate_argnums=0

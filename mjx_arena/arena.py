@@ -16,6 +16,7 @@ import numpy as np
 
 from mjx_arena.phases import Phase
 from mjx_arena.physics import PhysicsSettings
+from mjx_arena.symmetry import Symmetry
 from mjx_arena.types import ArenaState, Box, Discrete, Key, Physics, Progress, TimeStep, View
 
 
@@ -73,6 +74,7 @@ class Arena(ABC):
     action_names: tuple[str, ...] = ()  # of the controls or choices, in their order, for exported policies
     observation_names: tuple[str, ...] = ()  # of one agent's observations, in their order
     side_names: tuple[str, ...] = ()  # names of the sides, for a game of several
+    symmetry: Symmetry | None = None  # exchanges left and right; None: the game is not the same in a mirror
 
     def __init__(self, settings: Any, physics: PhysicsSettings):
         settings.validate()

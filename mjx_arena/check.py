@@ -9,8 +9,10 @@ import numpy as np
 from mjx_arena.arena import Arena
 from mjx_arena.batch import Bank, BatchedArena
 from mjx_arena.sides import SidedArena
-from mjx_arena.types import Box, TimeStep
+from mjx_arena.symmetry import Symmetry
+from mjx_arena.types import ArenaState, Box, TimeStep
 
+_SYMMETRY_TOLERANCE = 1e-3  # of 1 plus the size of a number; sums in another order differ by less
 _SEAT_ROUNDS = 64  # rounds of `num_arenas` matches that compare the seats
 
 
@@ -62,6 +64,8 @@ def check_arena(arena: Arena, num_arenas: int = 8, num_steps: int = 64, seed: in
         same = (transition.observation[:, None] == bank.timestep.observation).all((2, 3)).any(1)
         assert bool(same[ended].all()), "a match that ended did not go on with an observation of the bank"
     _check_seats(arena, reset, step, bank, k_seats)
+    if arena.symmetry is not None:
+        _check_symmetry(arena, arena.symmetry, batch, bank.state, num_steps)
 
 
 def _check_structure(arena: Arena) -> None:
@@ -165,6 +169,41 @@ def _check_seats(arena: Arena, reset, step, bank: Bank, key: jax.Array) -> None:
         assert gap[worst] < 6, (
             f"{names[worst]} differs between seats {first} and {seat}: {gap[worst]:.1f} standard errors"
         )
+
+
+def _check_symmetry(arena: Arena, symmetry: Symmetry, batch: BatchedArena, state: ArenaState, num_steps: int) -> None:
+    """Asserts that the image of each match under the images of its actions steps to the image of what it steps to."""
+    num_arenas, seats = state.step_count.shape[0], np.array(symmetry.seats)
+    act = symmetry.action if isinstance(arena.action, Box) else symmetry.action.of_choice
+    tied = symmetry.is_tied or (lambda state: jnp.bool_(False))
+
+    def image_of(timestep: TimeStep) -> TimeStep:
+        turned = {name: getattr(timestep, name)[:, seats] for name in ("reward", "outcome", "alive", "observation")}
+        mask = timestep.action_mask
+        return timestep.replace(
+            **turned | {"observation": symmetry.observation(turned["observation"])},
+            action_mask=None if mask is None else symmetry.action.of_mask(mask[:, seats]),
+            metrics={},
+        )
+
+    @jax.jit
+    def both(state, action):
+        image, seen = batch.step_without_reset(jax.vmap(symmetry.state)(state), act(action[:, seats]))
+        after, timestep = batch.step_without_reset(state, action)
+        compared = ~jax.vmap(tied)(state) & ~jax.vmap(tied)(after)
+        expected = jax.vmap(symmetry.state)(after).replace(key=image.key), image_of(timestep)
+        return after, compared, expected, (image, seen.replace(metrics={}))
+
+    key = jax.random.key(num_steps)
+    for index in range(num_steps):
+        action = _random_action(arena, jax.random.fold_in(key, index), num_arenas, extreme=index % 2 == 1)
+        state, compared, expected, found = both(state, action)
+        for (path, one), (_, two) in zip(*map(jax.tree_util.tree_leaves_with_path, (expected, found)), strict=True):
+            if jnp.issubdtype(one.dtype, jax.dtypes.prng_key):
+                continue
+            gap = (jnp.abs(1.0 * one - two) / (1 + jnp.abs(one)))[compared]
+            place = f"{jax.tree_util.keystr(path)} differs by {float(gap.max(initial=0)):.2g} at step {index}"
+            assert bool((gap < _SYMMETRY_TOLERANCE).all()), f"the game is not the same in its mirror: {place}"
 
 
 def _assert_equal(first, second, message: str) -> None:

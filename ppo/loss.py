@@ -20,6 +20,7 @@ class Samples(struct.PyTreeNode):
     advantage: jax.Array  # [B]
     target: jax.Array  # [B] for the critic
     weight: jax.Array  # [B] 1, or 0 for a step to leave out
+    reflected: jax.Array | None = None  # [B] bool: the image of a step, not one that was played; None: all were played
 
 
 def weighted_mean(x: jax.Array, weight: jax.Array) -> jax.Array:
@@ -64,6 +65,8 @@ def ppo_loss(
     ratio = jnp.exp(log_ratio)
     clip_value = settings.clip_epsilon if settings.clip_value_loss else None
 
+    played = samples.weight if samples.reflected is None else samples.weight * ~samples.reflected
+
     def mean(x):
         return weighted_mean(x, samples.weight)
 
@@ -75,7 +78,8 @@ def ppo_loss(
         "loss/policy": policy_part,
         "loss/value": value_part,
         "entropy": entropy,
-        "kl": mean(approximate_kl(log_ratio)),
+        # Of an image it would be how far the policy is from its own image, which no step causes.
+        "kl": weighted_mean(approximate_kl(log_ratio), played),
         "clip_fraction": mean((jnp.abs(ratio - 1) > settings.clip_epsilon).astype(jnp.float32)),
         "ratio_min": jnp.where(kept, ratio, jnp.inf).min(),
         "ratio_max": jnp.where(kept, ratio, -jnp.inf).max(),

@@ -37,6 +37,7 @@ class PPOSettings:
     initial_log_std: float = -0.7  # log standard deviation of untrained continuous policies
     min_log_std: float = -1.6  # lower bound of the log standard deviation
     max_log_std: float = 0.5  # upper bound of the log standard deviation
+    symmetry: bool = True  # learn from a random half of the samples as they look in a mirror, in games that have one
     max_skipped_iterations: int = 20  # consecutive iterations without a finite update after which the run stops
 
     def minibatches(self, samples: int) -> int:

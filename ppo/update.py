@@ -9,6 +9,8 @@ import optax
 from flax import struct
 from jax.flatten_util import ravel_pytree
 
+from mjx_arena.batch import where
+from mjx_arena.symmetry import Symmetry
 from mjx_arena.types import Box
 from ppo import normalizer
 from ppo.gae import generalized_advantage
@@ -31,8 +33,11 @@ class LearnerState(struct.PyTreeNode):
 class Learner:
     """Pure functions that create and train a `LearnerState`; `axis_name` is the mesh axis to average over, if any."""
 
-    def __init__(self, policy: Policy, settings: PPOSettings, axis_name: str | None = None):
+    def __init__(
+        self, policy: Policy, settings: PPOSettings, axis_name: str | None = None, symmetry: Symmetry | None = None
+    ):
         self.policy, self.settings, self.axis_name = policy, settings, axis_name
+        self.symmetry = symmetry if settings.symmetry else None
         self._optimizer = optax.chain(optax.clip_by_global_norm(settings.max_grad_norm), optax.scale_by_adam(eps=1e-5))
 
     def init(self, key: chex.PRNGKey) -> LearnerState:
@@ -73,9 +78,17 @@ class Learner:
 
         def epoch(carry, key):
             order = shuffled(key, size).reshape(num_minibatches, size // num_minibatches)
-            return jax.lax.scan(
-                lambda c, index: self._minibatch(c[0], c[1], _take(samples, index), target_kl), carry, order
-            )
+            sides = jnp.zeros_like(order, bool)
+            if self.symmetry is not None:
+                sides = jax.random.bernoulli(jax.random.split(key)[0], shape=order.shape)
+
+            def minibatch(carry, drawn):
+                index, side = drawn
+                chosen = _take(samples, index)
+                chosen = chosen if self.symmetry is None else self._reflected(self.symmetry, chosen, side)
+                return self._minibatch(carry[0], carry[1], chosen, target_kl)
+
+            return jax.lax.scan(minibatch, carry, (order, sides))
 
         carry = (learner, jnp.bool_(False))
         (learner, _), reports = jax.lax.scan(epoch, carry, jax.random.split(key, s.epochs))
@@ -119,6 +132,21 @@ class Learner:
             advantage = (advantage - mean) * jax.lax.rsqrt(variance + 1e-8)
         samples = Samples(t.observation, t.action_mask, t.action, t.log_prob, t.value, advantage, target, t.weight)
         return jax.tree.map(lambda x: x.reshape(x.shape[0] * x.shape[1], *x.shape[2:]), samples), plain
+
+    def _reflected(self, symmetry: Symmetry, samples: Samples, side: jax.Array) -> Samples:
+        """Replaces samples by their images where `side` `[B]` is true.
+
+        Each keeps its probability, advantage and target. In the image of the match the image of the policy would have
+        acted, with that very probability: so ratios stay those of importance sampling.
+        """
+        is_box, mask = isinstance(self.policy.action, Box), samples.action_mask
+        act = symmetry.action if is_box else symmetry.action.of_choice
+        return samples.replace(
+            observation=where(side, symmetry.observation(samples.observation), samples.observation),
+            action=where(side, act(samples.action), samples.action),
+            action_mask=None if mask is None else where(side, symmetry.action.of_mask(mask), mask),
+            reflected=side,
+        )
 
     def _minibatch(self, learner: LearnerState, stopped: jax.Array, samples: Samples, target_kl: jax.Array):
         """Takes one gradient step, unless it is not finite or the KL divergence has reached `stop_kl`."""

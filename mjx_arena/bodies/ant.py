@@ -4,15 +4,18 @@ Sizes and gains are those of TimeChamber's ant (MIT). The density is not: with i
 motors of 85 Nm/rad.
 """
 
+from collections.abc import Sequence
+
 import jax
 import jax.numpy as jnp
 import mujoco
 import numpy as np
 
+from mjx_arena import symmetry
 from mjx_arena.bodies.ground import FLOOR, with_ground
 from mjx_arena.bodies.posture import AHEAD_LEFT_UP, XYZ, Posture, named
 from mjx_arena.geometry import yaw_quaternion
-from mjx_arena.types import Key
+from mjx_arena.types import Key, PhysicsState
 
 NQ, NV = 15, 14  # positions and velocities of one ant: a free root, then the hinges
 HINGES = tuple(f"{hinge}_{leg}" for leg in range(4) for hinge in ("hip", "ankle"))  # in the order of controls
@@ -38,6 +41,30 @@ FELT = (  # names of what `felt` returns
     *named("angle", HINGES),
     *named("speed", HINGES),
 )
+
+# In a mirror legs change places across the body, and hips, which turn about the vertical, the sense of their angles.
+_ACROSS = str.maketrans("0123", "3210")
+
+
+def _across(name: str) -> str:
+    """Returns the name of the entry of the leg on the other side."""
+    return name.translate(_ACROSS) if name[-2:-1] == "_" else name
+
+
+def _is_odd(name: str) -> bool:
+    return "hip_" in name or symmetry.is_odd(name)
+
+
+REFLECTED_FELT = symmetry.by_names(FELT, _is_odd, _across)
+REFLECTED_HINGES = symmetry.by_names(HINGES, _is_odd, _across)
+_POSITION = symmetry.joined(symmetry.FREE_POSITION, REFLECTED_HINGES)
+_VELOCITY = symmetry.joined(symmetry.FREE_VELOCITY, REFLECTED_HINGES)
+
+
+def reflected(physics: PhysicsState, seats: Sequence[int]) -> PhysicsState:
+    """Returns the image of the state of ants in a mirror, which take the places `seats`."""
+    return symmetry.reflected_physics(physics, symmetry.seated(_POSITION, seats), symmetry.seated(_VELOCITY, seats))
+
 
 COLOURS = (
     *((0.86, 0.16, 0.13), (0.12, 0.32, 0.90), (0.13, 0.62, 0.25), (0.95, 0.75, 0.10)),

@@ -21,6 +21,7 @@ from mjx_arena.bodies.posture import SEEN, Posture
 from mjx_arena.physics import PhysicsSettings, make_physics
 from mjx_arena.reward_terms import pay
 from mjx_arena.shaping import ShapingSettings
+from mjx_arena.symmetry import Symmetry, by_names, is_odd, joined
 from mjx_arena.types import ArenaState, Box, PhysicsState, Progress, TimeStep, View
 from mjx_arena.validation import checker, require_not_negative
 
@@ -103,6 +104,7 @@ class AntBattle(Arena):
         others = [name.replace("other", f"other {index}") for index in range(1, self.num_agents) for name in each]
         self.observation_names = (*ant.FELT, *own, *others)
         self.observation_size = len(self.observation_names)
+        self.symmetry = self._symmetry((*own, *others))
         spec = ant.build_ants(self.num_agents, 1 / 60 / settings.substeps, settings.ring_radius)
         self.physics = make_physics(spec, physics)
         self.mj_spec = drawn = ant.draw_edge(spec, settings.ring_radius)
@@ -114,6 +116,26 @@ class AntBattle(Arena):
         # Places of the ants that are out: apart from each other, too far away to be touched.
         away = settings.ring_radius + 4 + 3 * jnp.arange(self.num_agents)
         self._parked = ant.place(jnp.stack([away, 0 * away], -1), 0 * away, jnp.zeros((self.num_agents, 8)))
+
+    def _symmetry(self, names: tuple[str, ...]) -> Symmetry:
+        """Builds the symmetry, for observations `names` after what an ant feels.
+
+        Ants start around the ring in the order of their seats. In a mirror it turns round, as does that of the others.
+        """
+        n = self.num_agents
+        seats = tuple(-seat % n for seat in range(n))
+        turned = {f"other {index}": f"other {n - index}" for index in range(1, n)}
+
+        def exchange(name: str) -> str:
+            other, colon, what = name.partition(":")
+            return turned.get(other, other) + colon + what
+
+        def state(state: ArenaState) -> ArenaState:
+            memory = state.memory.replace(out=state.memory.out[seats,], rank=state.memory.rank[seats,])
+            return state.replace(physics=ant.reflected(state.physics, seats), memory=memory)
+
+        seen = by_names(names, is_odd, exchange)
+        return Symmetry(joined(ant.REFLECTED_FELT, seen), ant.REFLECTED_HINGES, state, seats)
 
     def reset(self, key: chex.PRNGKey, phase: jax.Array | None = None) -> tuple[ArenaState, TimeStep]:
         del phase

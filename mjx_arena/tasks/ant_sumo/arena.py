@@ -17,6 +17,7 @@ from mjx_arena.bodies.posture import SEEN, Posture
 from mjx_arena.physics import PhysicsSettings, make_physics
 from mjx_arena.reward_terms import pay
 from mjx_arena.shaping import ShapingSettings
+from mjx_arena.symmetry import Symmetry, by_names, is_odd, joined
 from mjx_arena.types import ArenaState, Box, Progress, TimeStep, View
 from mjx_arena.validation import checker, require_not_negative
 
@@ -86,6 +87,9 @@ class AntSumoSettings(TaskSettings):
         self.shaping.check_result(f"{prefix}.reward.win", self.reward.win, most)
 
 
+_SITUATION = ("health", "distance to the edge", "centre ahead", "centre left", *SEEN, "other: health", "time left")
+
+
 class SumoMemory(struct.PyTreeNode):
     """The task's part of the state of a match."""
 
@@ -98,16 +102,17 @@ class AntSumo(Arena):
 
     settings_type = AntSumoSettings
     version = 1
-    observation_names = (
-        *ant.FELT,
-        *("health", "distance to the edge", "centre ahead", "centre left"),
-        *SEEN,
-        *("other: health", "time left"),
-    )
+    observation_names = (*ant.FELT, *_SITUATION)
     observation_size = len(observation_names)
     action = Box(ant.NUM_HINGES)
     action_names = ant.HINGES
     keyboard = ant.KEYBOARD
+    symmetry = Symmetry(
+        observation=joined(ant.REFLECTED_FELT, by_names(_SITUATION, is_odd)),
+        action=ant.REFLECTED_HINGES,
+        state=lambda state: state.replace(physics=ant.reflected(state.physics, (0, 1))),
+        seats=(0, 1),
+    )
     view = View(distance=8.5, lookat=(0.0, 0.0, 0.2), seats=ant.COLOUR_NAMES, colours=ant.COLOURS)
 
     def __init__(self, settings: AntSumoSettings, physics: PhysicsSettings):

@@ -18,7 +18,7 @@ from mjx_arena.arena import Arena, TaskSettings
 from mjx_arena.phases import Phase
 from mjx_arena.physics import PhysicsSettings, make_physics
 from mjx_arena.reward_terms import pay
-from mjx_arena.tasks.car_soccer import actions, boost, camera, car, keys, rewards, rlgym, starts, world
+from mjx_arena.tasks.car_soccer import actions, boost, camera, car, keys, rewards, rlgym, starts, symmetry, world
 from mjx_arena.tasks.car_soccer.names import observation_names
 from mjx_arena.tasks.car_soccer.rewards import Play
 from mjx_arena.tasks.car_soccer.scene import GAME, GROUPS, Scene, observe, scenes
@@ -141,6 +141,8 @@ class CarSoccer(Arena):
         self.control_dt = TICK * settings.ticks
         self.action = Discrete(actions.NUM_ROWS) if settings.actions == "table" else Box(len(actions.NAMES))
         self.action_names = actions.ROW_NAMES if settings.actions == "table" else actions.NAMES
+        table = settings.actions == "table"
+        self.symmetry = symmetry.symmetry(settings.observe, settings.team_size, settings.frames, table)
         self._weights = jnp.array([[p.rewards.get(name, 0.0) for name in rewards.TERMS] for p in settings.phases])
         self._shares = jnp.array([_shares(settings, phase) for phase in settings.phases])
         limits = [min(phase.time_limit or settings.time_limit, settings.time_limit) for phase in settings.phases]

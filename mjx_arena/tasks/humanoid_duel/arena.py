@@ -20,6 +20,7 @@ from mjx_arena.geometry import yaw_quaternion
 from mjx_arena.physics import PhysicsSettings, make_physics
 from mjx_arena.pushes import draw_pushes, push_at
 from mjx_arena.reward_terms import pay
+from mjx_arena.symmetry import Symmetry, reflected_physics
 from mjx_arena.tasks.humanoid_duel import body as duelist
 from mjx_arena.tasks.humanoid_duel.body import NQ, NV
 from mjx_arena.types import ArenaState, Box, PhysicsState, TimeStep, View
@@ -127,6 +128,7 @@ class HumanoidDuel(Arena):
         self._shadow_margin = jnp.where(between_agents, -10.0, self.mj_model.pair_margin)  # no contact is that deep
         self.control_dt = float(self.mj_model.opt.timestep) * settings.substeps
         self.time_limit = settings.time_limit
+        self.symmetry = Symmetry(duelist.REFLECTED_OBSERVATION, duelist.REFLECTED_HINGES, _reflected, seats=(0, 1))
 
     def reset(self, key: chex.PRNGKey, phase: jax.Array | None = None) -> tuple[ArenaState, TimeStep]:
         del phase
@@ -222,6 +224,17 @@ class HumanoidDuel(Arena):
 
 _CONTEST_TERMS = ("opponent_off_balance", "approach", "ground", "time", "win")
 _REACH = 0.5  # m between the torsos, below which the approach is not paid
+
+
+def _reflected(state: ArenaState) -> ArenaState:
+    """Returns a match with left and right exchanged."""
+    memory = state.memory
+    return state.replace(
+        physics=reflected_physics(state.physics, duelist.REFLECTED_POSITION, duelist.REFLECTED_VELOCITY),
+        memory=memory.replace(
+            start_qpos=duelist.REFLECTED_POSITION(memory.start_qpos), kicks=memory.kicks * jnp.array([1, -1])
+        ),
+    )
 
 
 def _hold(physics: PhysicsState, memory: DuelMemory) -> PhysicsState:

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import mujoco
 import numpy as np
 
+from mjx_arena import symmetry
 from mjx_arena.bodies.ground import FLOOR, with_ground
 from mjx_arena.bodies.posture import AHEAD_LEFT_UP, SEEN, XYZ, Posture, named
 from mjx_arena.types import Key
@@ -57,6 +58,11 @@ _HIP_SIDE = 0.12
 _SEGMENT = 0.40  # of the thigh; of the shin down to the sole's axis
 _SOLE_RADIUS = 0.04
 _TOE, _HEEL, _BAR = 0.20, -0.14, 0.15  # reach of the foot before and behind the ankle, half width of the bar
+
+REFLECTED_OBSERVATION = symmetry.by_names(OBSERVATIONS, symmetry.is_odd, symmetry.other_side)
+REFLECTED_HINGES = symmetry.by_names(HINGES, symmetry.is_odd, symmetry.other_side)
+REFLECTED_POSITION = symmetry.seated(symmetry.joined(symmetry.FREE_POSITION, REFLECTED_HINGES), range(2))
+REFLECTED_VELOCITY = symmetry.seated(symmetry.joined(symmetry.FREE_VELOCITY, REFLECTED_HINGES), range(2))
 
 
 def add_duelist(spec: mujoco.MjSpec, name: str, rgba: tuple[float, float, float, float]) -> mujoco.MjsBody:

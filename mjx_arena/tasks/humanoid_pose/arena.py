@@ -16,6 +16,7 @@ from mjx_arena.physics import PhysicsSettings, make_physics
 from mjx_arena.pushes import draw_pushes, push_at
 from mjx_arena.reward_terms import pay
 from mjx_arena.shaping import Ramp
+from mjx_arena.symmetry import Symmetry
 from mjx_arena.tasks.humanoid_pose import body as humanoid
 from mjx_arena.tasks.humanoid_pose.body import CONTACTS, NUM_MOTORS, NV, HumanoidState
 from mjx_arena.tasks.humanoid_pose.rewards import REWARDS
@@ -95,6 +96,12 @@ class HumanoidPose(Arena):
         self.mj_model = self.physics.model
         self.action_names = tuple(self.mj_model.actuator(index).name for index in range(NUM_MOTORS))
         self.observation_names = humanoid.observation_names(self.mj_model)
+        self.symmetry = Symmetry(
+            observation=humanoid.reflected_observation(self.observation_names),
+            action=humanoid.reflected_hinges(self.action_names),
+            state=self._reflected,
+            seats=(0,),
+        )
         self.control_dt = float(self.mj_model.opt.timestep) * self.substeps
         self._weight = float(self.mj_model.body_mass.sum() * -self.mj_model.opt.gravity[2])
         self._reader, self._starts = humanoid.HumanoidSensors(self.mj_model), Starts(self.mj_model)
@@ -143,6 +150,12 @@ class HumanoidPose(Arena):
         """Returns the controls of the motors `[21]`."""
         del state
         return action[0]
+
+    def _reflected(self, state: ArenaState) -> ArenaState:
+        """Returns an episode with left and right exchanged."""
+        pushes = state.memory.pushes * jnp.array([1, -1])
+        physics = humanoid.reflected_physics(self.mj_model, state.physics)
+        return state.replace(physics=physics, memory=state.memory.replace(pushes=pushes))
 
     def _timestep(self, state: ArenaState, moment: HumanoidState, started: bool = True) -> TimeStep:
         reward, terms = self.reward.function(moment)

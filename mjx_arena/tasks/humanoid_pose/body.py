@@ -3,6 +3,7 @@
 Units: m, kg, rad. Standing is the model's reference pose, with the soles on the floor.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import jax
@@ -10,9 +11,11 @@ import jax.numpy as jnp
 import mujoco
 from flax import struct
 
+from mjx_arena import symmetry
 from mjx_arena.bodies.ground import light
 from mjx_arena.bodies.posture import XYZ, named
 from mjx_arena.geometry import rotation_matrix
+from mjx_arena.symmetry import Reflection
 from mjx_arena.types import PhysicsState
 
 STANDING_HEIGHT = 1.282  # of the torso's origin
@@ -147,6 +150,32 @@ def observation_names(model: mujoco.MjModel) -> tuple[str, ...]:
             for name in named(vector, XYZ)
         ),
     )
+
+
+def reflected_hinges(names: Sequence[str]) -> Reflection:
+    """Returns the reflection of values of hinges or motors: limbs change sides, the waist the sense of two angles.
+
+    The axes of the limbs on the left are those on the right in a mirror, in the model itself.
+    """
+    return symmetry.by_names(names, lambda name: name.endswith(("abdomen_x", "abdomen_z")), symmetry.other_side)
+
+
+def reflected_observation(names: Sequence[str]) -> Reflection:
+    """Returns the reflection of what is observed, by its names."""
+    return symmetry.by_names(names, _is_odd, symmetry.other_side)
+
+
+def reflected_physics(model: mujoco.MjModel, physics: PhysicsState) -> PhysicsState:
+    """Returns the image of an engine's state, for a model from `build`."""
+    hinges = reflected_hinges([model.joint(index).name for index in range(1, model.njnt)])
+    measured = [f"{body} {axis}" for body in ("com", "com_velocity", *_SENSED) for axis in XYZ]
+    sensors = symmetry.by_names(measured, symmetry.is_odd, symmetry.other_side)
+    position, velocity = (symmetry.joined(free, hinges) for free in (symmetry.FREE_POSITION, symmetry.FREE_VELOCITY))
+    return symmetry.reflected_physics(physics, position, velocity, sensors)
+
+
+def _is_odd(name: str) -> bool:
+    return name.endswith(("abdomen_x", "abdomen_z")) or symmetry.is_odd(name)
 
 
 def observation(m: HumanoidState) -> jax.Array:
