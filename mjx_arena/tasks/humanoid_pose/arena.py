@@ -97,8 +97,8 @@ class HumanoidPose(Arena):
         self.action_names = tuple(self.mj_model.actuator(index).name for index in range(NUM_MOTORS))
         self.observation_names = humanoid.observation_names(self.mj_model)
         self.symmetry = Symmetry(
-            observation=humanoid.reflected_observation(self.observation_names),
-            action=humanoid.reflected_hinges(self.action_names),
+            observation=humanoid.reflection(self.observation_names),
+            action=humanoid.reflection(self.action_names),
             state=self._reflected,
             seats=(0,),
         )

@@ -152,24 +152,20 @@ def observation_names(model: mujoco.MjModel) -> tuple[str, ...]:
     )
 
 
-def reflected_hinges(names: Sequence[str]) -> Reflection:
-    """Returns the reflection of values of hinges or motors: limbs change sides, the waist the sense of two angles.
+def reflection(names: Sequence[str]) -> Reflection:
+    """Returns the reflection of what is observed, of motors or of hinges, by their names.
 
-    The axes of the limbs on the left are those on the right in a mirror, in the model itself.
+    Limbs change sides. Their axes on the left are those on the right in a mirror, in the model itself, so that only two
+    angles of the waist change their signs.
     """
-    return symmetry.by_names(names, lambda name: name.endswith(("abdomen_x", "abdomen_z")), symmetry.other_side)
-
-
-def reflected_observation(names: Sequence[str]) -> Reflection:
-    """Returns the reflection of what is observed, by its names."""
     return symmetry.by_names(names, _is_odd, symmetry.other_side)
 
 
 def reflected_physics(model: mujoco.MjModel, physics: PhysicsState) -> PhysicsState:
     """Returns the image of an engine's state, for a model from `build`."""
-    hinges = reflected_hinges([model.joint(index).name for index in range(1, model.njnt)])
+    hinges = reflection([model.joint(index).name for index in range(1, model.njnt)])
     measured = [f"{body} {axis}" for body in ("com", "com_velocity", *_SENSED) for axis in XYZ]
-    sensors = symmetry.by_names(measured, symmetry.is_odd, symmetry.other_side)
+    sensors = reflection(measured)
     position, velocity = (symmetry.joined(free, hinges) for free in (symmetry.FREE_POSITION, symmetry.FREE_VELOCITY))
     return symmetry.reflected_physics(physics, position, velocity, sensors)
 
