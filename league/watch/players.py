@@ -1,6 +1,7 @@
 """Who can sit in a seat: a policy, nobody, chance, or a person."""
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -30,15 +31,15 @@ class Move(NamedTuple):
     value: float | None = None  # the return that a policy expects from here on; None: the player expects nothing
 
 
-class Player:
+class Player(ABC):
     """Plays one seat."""
 
     def __init__(self, name: str):
         self.name = name
 
+    @abstractmethod
     def act(self, seen: Seen, draw: int) -> Move:
         """Returns the move in a control step; what is random in it follows from `draw`."""
-        raise NotImplementedError
 
 
 class PolicyPlayer(Player):

@@ -1,13 +1,21 @@
 """The last steps of arenas that broke, out of a dump, played as matches are."""
 
+from typing import Any, NamedTuple
+
 import numpy as np
 
 from league.config.compose import from_mapping
 from league.run.dump_file import Dump
 from league.watch.match import Frame
-from league.watch.players import Move, Player
+from league.watch.players import Move
 from mjx_arena import registry
 from mjx_arena.arena import Arena
+
+
+class Remembered(NamedTuple):
+    """Who played a seat; its moves are in the dump."""
+
+    name: str
 
 
 class Replay:
@@ -25,7 +33,7 @@ class Replay:
         self.broken = False
         self._shown = self._dump.arenas[self.seed]
         self._poses = self._shown.poses()
-        self.players = [Player(name) for name in self._shown.players]
+        self.players: list[Any] = [Remembered(name) for name in self._shown.players]
         self.facts = "\n".join(self._dump.facts(self._shown))
         self.frame = self._framed(())
         return self.frame
