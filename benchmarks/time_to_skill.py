@@ -3,8 +3,9 @@
 The clock is the wall's, from the command to the checkpoint that is strong enough: imports, compilation and saving
 included, with no compiled program at hand. Every few iterations a run halts while its policy is judged, off the clock:
 in matches against the champion's third of its game, or by its successes where it plays alone. A run that ends at the
-length of its configuration without having been strong enough counts as one that never is. With `--base` runs of another
-commit take turns with runs of this one, seed by seed, on the same machine.
+length of its configuration, or at `--limit` minutes, without having been strong enough counts as one that never is.
+Sides take turns seed by seed on the same machine: this code, with `--base` another commit, and with each `--try` this
+code with other settings.
 """
 
 import argparse
@@ -126,23 +127,25 @@ def main() -> None:
     parser.add_argument("targets", nargs="+", choices=TARGETS)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--base", help="commit whose runs take turns with those of this code")
-    parser.add_argument("--now", nargs="*", default=[], help="overrides of this code alone")
+    parser.add_argument("--try", nargs="+", action="append", default=[], help="overrides, a side of their own each time")
+    parser.add_argument("--limit", type=float, default=float("inf"), help="minutes after which a run is given up")
     parser.add_argument("--matches", type=int, default=400, help="of each judgement")
     parser.add_argument("--json", type=Path, help="file for the figures")
     own = parser.parse_args()
     devices.configure(1)
     figures: dict[str, Any] = {"versions": run_folder.versions()}
+    tried = {" ".join(overrides): overrides for overrides in getattr(own, "try")}
     with _trees(own.base) as trees, tempfile.TemporaryDirectory() as folder:
+        trees |= dict.fromkeys(tried, ROOT)
         for name in own.targets:
             target, found = TARGETS[name], {side: [] for side in trees}
             judge = Judge(target, own.matches, seed=1000)
             for seed in own.seeds:
-                for side, tree in trees.items():
-                    overrides = [*target.overrides, f"seed={seed}", *(own.now if side == "now" else [])]
-                    run = Path(folder) / f"{name}-{side}-{seed}"
-                    found[side].append(
-                        {"seed": seed, **timed(tree, overrides, target, judge, run, f"{name} {side} {seed}")}
-                    )
+                for number, (side, tree) in enumerate(trees.items()):
+                    overrides = [*target.overrides, f"seed={seed}", *tried.get(side, [])]
+                    run = Path(folder) / f"{name}-{number}-{seed}"
+                    outcome = timed(tree, overrides, target, judge, run, f"{name} {side} {seed}", own.limit)
+                    found[side].append({"seed": seed, **outcome})
                     figures[name] = found
                     if own.json:
                         own.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
@@ -164,7 +167,9 @@ def _trees(base: str | None) -> Iterator[dict[str, Path]]:
             subprocess.run(["git", "worktree", "remove", "--force", tree], cwd=ROOT, check=True)
 
 
-def timed(tree: Path, overrides: list[str], target: Target, judge: Judge, run: Path, title: str) -> dict[str, Any]:
+def timed(
+    tree: Path, overrides: list[str], target: Target, judge: Judge, run: Path, title: str, limit: float
+) -> dict[str, Any]:
     """Trains until the judge is content; returns the minutes, None if it never is, and the curve of strength."""
     often = [f"checkpoint_interval={target.every}", f"checkpoint_keep_interval={target.every}"]
     command = [sys.executable, "scripts/train.py", "physics=native", *overrides, *often, *_QUIET, f"run_dir={run}"]
@@ -184,8 +189,8 @@ def timed(tree: Path, overrides: list[str], target: Target, judge: Judge, run: P
                     curve.append({"iteration": step, "minutes": minutes, **found})
                     text = ", ".join(f"{key} {value:.3g}" for key, value in found.items())
                     print(f"{title}: {minutes:.1f} min, iteration {step}: {text}", flush=True)
-                    if judge.is_enough(found):
-                        return {"minutes": minutes, "curve": curve}
+                    if judge.is_enough(found) or minutes >= limit:
+                        return {"minutes": minutes if judge.is_enough(found) else None, "curve": curve}
                     process.send_signal(signal.SIGCONT)
                     halted += time.monotonic() - stopped
                 elif ended:
