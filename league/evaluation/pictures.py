@@ -19,7 +19,7 @@ def draw_ladder(path: Path, tournament: Tournament, contestants: Sequence[Contes
     figure = Figure(figsize=(7, 4.2), layout="constrained")
     axis = figure.subplots()
     steps = np.array([contestant.arena_steps for contestant in contestants]) / 1e6
-    rating, low, high = tournament.ratings
+    rating, low, high = tournament.ratings[:3]
     for label in dict.fromkeys(labels):
         own = np.array([index for index, other in enumerate(labels) if other == label])
         own = own[np.argsort(steps[own])]

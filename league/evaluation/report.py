@@ -13,7 +13,8 @@ from league.config.compose import to_mapping
 from league.evaluation import charts, markup
 from league.evaluation.curves import Row, json_lines
 from league.evaluation.evaluation import Score
-from league.evaluation.tables import pairings_table
+from league.evaluation.ratings import AHEAD
+from league.evaluation.tables import ahead, pairings_table
 from league.run import folder as run_folder
 from league.run.checkpoints import Checkpoints
 from league.run.console import to_paste
@@ -170,12 +171,20 @@ def _ladder(content: dict[str, Any]) -> Iterable[str]:
     members = sorted(content["members"], key=lambda member: -member["rating"])
     sides = [key for key in members[0] if key.startswith("win_rate_as_")]
     ranked = members[0]["mean_rank"] is not None
-    head = ["policy of iteration", "rating", "95 %", "win rate", *(key[len("win_rate_") :] for key in sides)]
+    head = [
+        "policy of iteration",
+        "rating",
+        "95 %",
+        "ahead of the next",
+        "win rate",
+        *(key[len("win_rate_") :] for key in sides),
+    ]
     rows = [
         [
             member["name"],
             f"{member['rating']:.0f}",
             f"{member['rating_low']:.0f} to {member['rating_high']:.0f}",
+            ahead(*(member.get(name) for name in AHEAD)),  # none in ladders of earlier versions
             *(f"{member[key]:.1%}" for key in ("win_rate", *sides)),
             *([f"{member['mean_rank']:.2f}"] if ranked else []),
             f"{member['nash_weight']:.2f}",

@@ -3,10 +3,12 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 from rich.table import Table
 
 from league.evaluation.evaluation import Score
 from league.evaluation.payoff import wilson
+from league.evaluation.ratings import AHEAD
 from league.evaluation.sources import Contestant
 from league.evaluation.tournament import Tournament
 
@@ -31,15 +33,31 @@ def ladder_table(result: Tournament, names: Sequence[str], title: str) -> Table:
     table = Table(title=title)
     ranked = result.mean_rank is not None
     sides = [f"as {name}" for name in result.side_names]
-    for column in ("policy", "rating", "95 %", "win rate", *sides, *(["rank"] if ranked else []), "Nash", "vs Nash"):
+    for column in (
+        "policy",
+        "rating",
+        "95 %",
+        "ahead of the next",
+        "win rate",
+        *sides,
+        *(["rank"] if ranked else []),
+        "Nash",
+        "vs Nash",
+    ):
         table.add_column(column, justify="left" if column == "policy" else "right")
     for place in result.ratings.rating.argsort()[::-1]:
         low, high = result.ratings.low[place], result.ratings.high[place]
         cells = [names[place], f"{result.ratings.rating[place]:.0f}", f"{low:.0f} to {high:.0f}"]
+        cells += [ahead(*(getattr(result.ratings, name)[place] for name in AHEAD))]
         cells += [f"{score[place]:.1%}" for score in (result.score, *result.score_by_side)]
         cells += [f"{result.mean_rank[place]:.2f}"] if result.mean_rank is not None else []
         table.add_row(*cells, f"{result.nash[place]:.2f}", f"{result.against_nash[place]:.1%}")
     return table
+
+
+def ahead(points: float | None, low: float | None, high: float | None) -> str:
+    """Returns a difference to the next one below with its interval; nothing for the last, which has none."""
+    return "" if points is None or np.isnan(points) else f"{points:.0f} ({low:.0f} to {high:.0f})"
 
 
 def pairings_table(title: str, scores: Mapping[str, Score], alone: bool) -> Table:

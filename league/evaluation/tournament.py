@@ -40,6 +40,7 @@ class Tournament(NamedTuple):
         """Returns all of it as plain data for JSON."""
         rate = payoff.win_rate(self.results)
         low, high = payoff.wilson(rate, self.results.sum(-1))
+        ahead = {name: getattr(self.ratings, name) for name in ratings.AHEAD}
         members = [
             {
                 "name": name,
@@ -50,6 +51,7 @@ class Tournament(NamedTuple):
                 "rating": self.ratings.rating[place],
                 "rating_low": self.ratings.low[place],
                 "rating_high": self.ratings.high[place],
+                **{name: None if np.isnan(values[place]) else values[place] for name, values in ahead.items()},
                 "win_rate": self.score[place],
                 "nash_weight": self.nash[place],
                 "win_rate_against_nash": self.against_nash[place],

@@ -157,13 +157,14 @@ def test_a_ladder_is_a_table_with_the_best_first(folder):
     member = {"rating_low": 900.0, "rating_high": 1100.0, "win_rate": 0.25, "nash_weight": 1.0, "mean_rank": 1.5}
     member |= {"win_rate_against_nash": 0.5, "win_rate_as_chaser": 0.125}
     members = [member | {"name": str(step), "iteration": step, "rating": 1000.0 + step} for step in (20, 30)]
+    members[1] |= {"ahead": 10.0, "ahead_low": 2.0, "ahead_high": 18.0}
     ladder = {"members": members, "matches": 40, "void": 2, "cyclic_share": 0.1}
     (folder / "evaluation" / "ladder.json").write_text(json.dumps(ladder))
     page, _ = read(folder)
     assert "as_chaser" in page and "40 matches, 2 of them void" in page
     assert page.index(
-        '<th scope="row">30</th><td>1030</td><td>900 to 1100</td><td>25.0%</td><td>12.5%</td><td>1.50</td>'
-    ) < page.index('<th scope="row">20</th>')
+        '<th scope="row">30</th><td>1030</td><td>900 to 1100</td><td>10 (2 to 18)</td><td>25.0%</td><td>12.5%</td>'
+    ) < page.index('<th scope="row">20</th><td>1020</td><td>900 to 1100</td><td></td>')
 
 
 def test_a_run_without_checkpoints_and_rows_has_a_page_too(folder, monkeypatch):

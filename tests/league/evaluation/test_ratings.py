@@ -28,8 +28,9 @@ def test_bradley_terry_agrees_with_another_solver(seed):
     results = tournament(skill, 40, seed)
     pairs = [(i, j) for i in range(6) for j in range(6) for _ in range(results[i, j, 0])]
     strength = choix.opt_pairwise(6, pairs, alpha=1e-6)
-    expected = 1000 + 400 / np.log(10) * (strength - strength.mean())
-    np.testing.assert_allclose(ratings.bradley_terry(results).rating, expected, atol=1.5)
+    expected = 400 / np.log(10) * (strength - strength[0])
+    rating = ratings.bradley_terry(results).rating
+    np.testing.assert_allclose(rating - rating[0], expected, atol=1.5)
 
 
 def test_ratings_recover_a_planted_order():
@@ -42,6 +43,31 @@ def test_a_player_who_won_everything_has_a_finite_rating():
     results = np.zeros((2, 2, 3), int)
     results[0, 1], results[1, 0] = (50, 0, 0), (0, 0, 50)
     assert np.isfinite(ratings.bradley_terry(results).rating).all()
+
+
+def test_a_player_that_always_loses_leaves_the_others_intervals_alone():
+    skill = np.array([200.0, 1070, 1110, 1140, 1220])  # the first wins hardly any game
+    with_it = ratings.bradley_terry(tournament(skill, 100, 0))
+    without = ratings.bradley_terry(tournament(skill, 100, 0)[1:, 1:])
+    widths = (with_it.high - with_it.low)[1:] / (without.high - without.low)
+    assert (widths < 1.15).all()
+    assert with_it.high[0] - with_it.low[0] > 2 * (with_it.high - with_it.low)[1:].max()
+
+
+def test_equal_players_count_alike_so_1000_is_their_mean():
+    results = np.full((4, 4, 3), (40, 20, 40)) * ~np.eye(4, dtype=bool)[..., None]
+    results[0, 1], results[1, 0] = (60, 20, 20), (20, 20, 60)
+    assert ratings.bradley_terry(results).rating.mean() == pytest.approx(1000, abs=0.5)
+
+
+def test_neighbours_differ_by_the_gaps_of_their_ratings():
+    rated = ratings.bradley_terry(tournament(np.array([1000.0, 1300, 900]), 200, 0))
+    best_first = [1, 0, 2]
+    np.testing.assert_allclose(rated.ahead[best_first[:2]], -np.diff(rated.rating[best_first]))
+    assert np.isnan([rated.ahead[2], rated.ahead_low[2], rated.ahead_high[2]]).all()
+    assert (rated.ahead_low[:2] < rated.ahead[:2]).all() and (rated.ahead[:2] < rated.ahead_high[:2]).all()
+    # Common games make a difference more certain than the two ratings apart.
+    assert rated.ahead_high[0] - rated.ahead_low[0] < np.sum((rated.high - rated.low)[[0, 2]])
 
 
 @pytest.mark.slow
