@@ -5,7 +5,7 @@ A game is a folder `mjx_arena/tasks/<name>/`, or a file of the user's own, with 
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import chex
@@ -16,6 +16,7 @@ import numpy as np
 
 from mjx_arena.phases import Phase
 from mjx_arena.physics import PhysicsSettings
+from mjx_arena.randomize import RandomizeSettings
 from mjx_arena.symmetry import Symmetry
 from mjx_arena.types import ArenaState, Box, Discrete, Key, Physics, Progress, TimeStep, View
 
@@ -28,6 +29,7 @@ class TaskSettings:
     """
 
     name: str = ""  # name of the game
+    randomize: RandomizeSettings = field(default_factory=RandomizeSettings)  # how matches differ from one another
 
     @property
     def num_agents(self) -> int:
@@ -74,10 +76,12 @@ class Arena(ABC):
     action_names: tuple[str, ...] = ()  # of the controls or choices, in their order, for exported policies
     observation_names: tuple[str, ...] = ()  # of one agent's observations, in their order
     side_names: tuple[str, ...] = ()  # names of the sides, for a game of several
+    randomizable: tuple[str, ...] = ("mass", "friction", "motor_strength", "delay", "push")  # of `task.randomize`
     symmetry: Symmetry | None = None  # exchanges left and right; None: the game is not the same in a mirror
 
     def __init__(self, settings: Any, physics: PhysicsSettings):
         settings.validate()
+        settings.randomize.validate("task.randomize")
         self.settings, self.num_agents = settings, settings.num_agents
 
     @abstractmethod

@@ -17,6 +17,7 @@ from mjx_arena import tasks
 from mjx_arena.arena import Arena, TaskSettings
 from mjx_arena.physics import PhysicsSettings
 from mjx_arena.validation import SettingError, require_finite
+from mjx_arena.variation import varied
 
 _GROUP = "mjx_arena.games"
 _registered: dict[str, type[Arena]] = {}  # by `register`, which also serves files
@@ -51,7 +52,8 @@ def build(settings: TaskSettings, physics: PhysicsSettings) -> Arena:
     """Builds an arena with `settings` on the engine that `physics` names. Raises SettingError for bad values."""
     require_finite(settings, "task")
     require_finite(physics, "physics")
-    return arena_type(settings.name)(settings, physics)
+    game = arena_type(settings.name)
+    return (varied(game) if settings.randomize.changes else game)(settings, physics)
 
 
 def register(arena: type[Arena]) -> None:

@@ -74,6 +74,11 @@ class PhysicsState(struct.PyTreeNode):
     act: jax.Array  # [na]
     warmstart: jax.Array  # [nv] acceleration that the constraint solver starts from
     sensordata: jax.Array  # [nsensordata] measured in this state, not in the one before
+    fields: dict[str, jax.Array] | None = None  # fields of the model that are this match's own, by name; None: none
+
+    def with_own(self, fields: dict[str, jax.Array] | None) -> dict[str, jax.Array]:
+        """Returns the match's own fields of the model, and `fields` in their place where both have one."""
+        return {**(self.fields or {}), **(fields or {})}
 
 
 class Physics(Protocol):
@@ -95,7 +100,8 @@ class Physics(Protocol):
     ) -> PhysicsState:
         """Advances `n_substeps` engine steps under the controls `ctrl` `[nu]` and generalised forces `applied` `[nv]`.
 
-        `fields` replaces fields of the model by name, for this arena alone (joint ranges, masses, friction).
+        `fields` replaces fields of the model by name, for this arena alone (joint ranges, masses, friction), in
+        addition to the state's own.
         """
         ...
 
@@ -107,6 +113,7 @@ class ArenaState(struct.PyTreeNode):
     key: chex.PRNGKey  # the arena's own random stream
     step_count: jax.Array  # [] control steps since the match began
     memory: Any  # the task's own pytree
+    variation: Any = None  # what this match has drawn by `task.randomize`, see `mjx_arena.variation`
 
 
 class TimeStep(struct.PyTreeNode):

@@ -63,4 +63,5 @@ def _pairing(task: str, name: str, values: Mapping[str, Any]) -> Pairing:
 
 
 def _task_changes(task: dict[str, Any]) -> dict[str, Any]:
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in task.items()}
+    changes = {key: _task_changes(value) if isinstance(value, dict) else value for key, value in task.items()}
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in changes.items()}

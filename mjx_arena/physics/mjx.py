@@ -51,6 +51,7 @@ class MjxPhysics(Engine):
         fields: dict[str, jax.Array] | None = None,
     ) -> PhysicsState:
         """Advances the state, see `mjx_arena.types.Physics.step`. The loop carries only what a state needs."""
+        fields = state.with_own(fields)
         mjx_model = self._model_with(fields)
         template = self._template.replace(ctrl=ctrl)
         if applied is not None:
@@ -65,7 +66,7 @@ class MjxPhysics(Engine):
         carry = (state.qpos, state.qvel, state.act, state.warmstart)
         qpos, qvel, act, warmstart = jax.lax.fori_loop(0, n_substeps, substep, carry)
         sensordata = self.sensors(qpos, qvel, act, fields)
-        return PhysicsState(qpos=qpos, qvel=qvel, act=act, warmstart=warmstart, sensordata=sensordata)
+        return state.replace(qpos=qpos, qvel=qvel, act=act, warmstart=warmstart, sensordata=sensordata)
 
     def sensors(
         self, qpos: jax.Array, qvel: jax.Array, act: jax.Array, fields: dict[str, jax.Array] | None = None

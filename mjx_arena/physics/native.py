@@ -73,13 +73,15 @@ class NativePhysics(Engine):
         return self._call(n_substeps, state, ctrl, applied, fields)
 
     def _call(self, n_substeps: int, state: PhysicsState, ctrl, applied, fields) -> PhysicsState:
-        for name in fields or {}:
+        fields = state.with_own(fields)
+        for name in fields:
             if name not in MODEL_FIELDS:
                 raise TypeError(f"{name} is no field of a model that can vary by arena")
-        fields = {name: jnp.asarray(value) for name, value in (fields or {}).items()}
+        fields = {name: jnp.asarray(value) for name, value in fields.items()}
         applied = jnp.zeros(self.model.nv) if applied is None else applied
         on_cpu = jax.default_backend() == "cpu"  # the library's target is for programs of CPUs alone
-        return (self._advance if on_cpu else self._by_python)(n_substeps, state, ctrl, applied, fields)
+        after = (self._advance if on_cpu else self._by_python)(n_substeps, state, ctrl, applied, fields)
+        return after.replace(fields=state.fields)
 
 
 def _stop_clocks() -> None:

@@ -50,7 +50,8 @@ class CallbackStep:
         sizes = [x.size for x in (state.qpos, state.qvel, state.act, state.warmstart)] + [self._model.nsensordata]
         shape = jax.ShapeDtypeStruct((sum(sizes),), jnp.float32)
         result = jax.pure_callback(on_host, shape, row, vmap_method="expand_dims")
-        return PhysicsState(*jnp.split(result, np.cumsum(sizes)[:-1]))
+        qpos, qvel, act, warmstart, sensordata = jnp.split(result, np.cumsum(sizes)[:-1])
+        return PhysicsState(qpos, qvel, act, warmstart, sensordata)
 
     def _advance(self, n_substeps: int, rows: np.ndarray, shapes: dict[str, tuple[int, ...]]) -> np.ndarray:
         """Steps rows of qpos, qvel, act, warm start, controls, forces and fields; returns rows of `PhysicsState`s."""

@@ -108,4 +108,7 @@ class LibraryStep:
             TARGET, [jax.ShapeDtypeStruct(x.shape, jnp.float32) for x in results], vmap_method="broadcast_all"
         )
         values = [jnp.asarray(value, jnp.float32) for value in (*arguments, *map(jnp.ravel, fields.values()))]
-        return PhysicsState(*step(*values, model=np.int64(self._number), substeps=np.int64(n_substeps), fields=names))
+        qpos, qvel, act, warmstart, sensordata = step(
+            *values, model=np.int64(self._number), substeps=np.int64(n_substeps), fields=names
+        )
+        return PhysicsState(qpos, qvel, act, warmstart, sensordata)

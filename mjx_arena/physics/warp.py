@@ -75,11 +75,12 @@ class WarpPhysics(Engine):
             result = self._advance(num, n_substeps, *arguments)
             return result, jax.tree.map(lambda _: True, result)
 
+        fields = state.with_own(fields)
         applied = jnp.zeros(self.model.nv) if applied is None else applied
         values = (state.qpos, state.qvel, state.act, state.warmstart, ctrl, applied)
-        qpos, qvel, act, warmstart = advance(dict(zip(_INPUTS, values, strict=True)), fields or {})
+        qpos, qvel, act, warmstart = advance(dict(zip(_INPUTS, values, strict=True)), fields)
         sensordata = self._jax.sensors(qpos, qvel, act, fields)
-        return PhysicsState(qpos=qpos, qvel=qvel, act=act, warmstart=warmstart, sensordata=sensordata)
+        return state.replace(qpos=qpos, qvel=qvel, act=act, warmstart=warmstart, sensordata=sensordata)
 
     def _advance(self, num: int, n_substeps: int, inputs: dict[str, jax.Array], fields: dict[str, jax.Array]):
         """Steps `num` simulations `[num, ...]`; returns their qpos, qvel, act and warm starts."""

@@ -128,6 +128,7 @@ class CarSoccer(Arena):
     settings_type = CarSoccerSettings
     version = 1
     keyboard = keys.KEYBOARD
+    randomizable = ("delay",)  # cars have masses, grip and forces of their own, of which the model knows nothing
 
     def __init__(self, settings: CarSoccerSettings, physics: PhysicsSettings):
         super().__init__(settings, physics)

@@ -1,13 +1,23 @@
 import pytest
 
+from league.evaluation import pairings
 from league.evaluation.pairings import Pairing, load_ladder, load_pairings
-from mjx_arena import registry
-from mjx_arena.validation import SettingError
+from mjx_arena import PhysicsSettings, SettingError, registry, replace_nested
+
+GAMES = ("humanoid_duel", "ant_sumo", "ant_battle", "humanoid_pose", "qwop", "car_soccer")
 
 
-def test_a_game_without_pairings_of_its_own_has_some():
+def test_a_game_without_pairings_of_its_own_has_some(tmp_path, monkeypatch):
+    monkeypatch.setattr(pairings, "CONF", tmp_path)
     assert load_pairings("qwop", num_agents=1) == {"run": Pairing("self")}
     assert list(load_pairings("ant_sumo", num_agents=2)) == ["untrained", "quarter", "mirror"]
+
+
+def test_every_game_has_a_pairing_in_another_world():
+    for game in GAMES:
+        settings = registry.settings_type(game)()
+        shifted = load_pairings(game, settings.num_agents, ("shifted",))["shifted"]
+        assert registry.build(replace_nested(settings, shifted.task, "task"), PhysicsSettings("native"))
 
 
 def test_pairings_of_a_file_have_typed_values_and_its_ladder_is_none_of_them():
@@ -19,7 +29,7 @@ def test_pairings_of_a_file_have_typed_values_and_its_ladder_is_none_of_them():
 
 
 def test_an_unknown_pairing_is_refused_with_those_that_there_are():
-    with pytest.raises(SettingError, match="pairings=duel: choose from untrained, quarter, mirror"):
+    with pytest.raises(SettingError, match="pairings=duel: choose from untrained, quarter, mirror, shifted"):
         load_pairings("ant_sumo", 2, ("duel",))
 
 
