@@ -53,6 +53,9 @@ class LeagueSettings:
     snapshot_min_games: int = 400  # games since the last snapshot that snapshot_win_rate needs
     snapshot_interval: int = 50  # iterations after which a snapshot joins the pool in any case
     eviction: str = "fifo"  # which member a full pool drops: fifo, the oldest; easiest, the one beaten most often
+    exploiter_interval: int = (
+        1  # exploiters play in one of so many iterations each, in turn; their snapshot_interval counts those
+    )
     reset_share: float = 0.25  # probability that a league exploiter is re-initialised after a snapshot
     keep_untrained: bool = True  # the untrained policy, the first member of the pool, is never dropped
     idle: bool = False  # add a member that always plays the game's idle action and is never dropped
@@ -101,6 +104,7 @@ class LeagueSettings:
             "mirror_fraction",
             "must be 0 with several roles: exploiters do not play themselves",
         )
+        check(self.exploiter_interval >= 1, "exploiter_interval", "must be at least 1 iteration")
         check(self.snapshot_min_games >= 0, "snapshot_min_games", "must not be negative")
         check(self.snapshot_interval >= 1, "snapshot_interval", "must be at least 1 iteration")
         check(0 < self.result_decay <= 1, "result_decay", "must lie in (0, 1]")
@@ -168,7 +172,7 @@ class RunSettings:
     logger: LoggerSettings = field(default_factory=LoggerSettings)  # what is written during the run
     distributed: DistributedSettings = field(default_factory=DistributedSettings)  # several hosts
     game_file: str | None = None  # a Python file with your own game, which is then the task
-    num_arenas: int = 512  # matches that run side by side, on all devices together; as many for each role
+    num_arenas: int = 256  # matches that run side by side, on all devices together; as many for each role
     iterations: int = 1500  # each plays num_arenas * ppo.horizon arena steps for each role, then updates its policy
     total_arena_steps: int | None = None  # length of the run in arena steps, in place of iterations; rounded up
     seed: int = 0  # random seed of the run
@@ -209,8 +213,9 @@ class RunSettings:
 
     @property
     def arena_steps_per_iteration(self) -> int:
-        """Returns the arena steps of one iteration, over all roles and devices."""
-        return self.num_arenas * len(self.league.roles) * self.ppo.horizon
+        """Returns the arena steps of an iteration, over all roles and devices; the mean where exploiters take turns."""
+        exploiters, interval = len(self.league.roles) - 1, self.league.exploiter_interval
+        return self.num_arenas * self.ppo.horizon * (interval + exploiters) // interval
 
     def resolved(self) -> Self:
         """Returns the same run with `total_arena_steps` turned into `iterations`, and with settings that others imply.

@@ -38,6 +38,10 @@ class DiagonalGaussian(struct.PyTreeNode):
         """Returns the differential entropy `[...]` in nats."""
         return self._sum(self.log_std + 0.5 * math.log(2 * math.pi * math.e))
 
+    def excess(self) -> jax.Array:
+        """Returns the squares of how far means lie beyond [-1, 1], summed over controls `[...]`."""
+        return self._sum(jnp.square(jnp.maximum(jnp.abs(self.mean) - 1, 0)))
+
     def _sum(self, x: jax.Array) -> jax.Array:
         return jnp.sum(x if self.mask is None else jnp.where(self.mask, x, 0), -1)
 
@@ -76,6 +80,10 @@ class Categorical(struct.PyTreeNode):
         """Returns the entropy `[...]` in nats."""
         log_p = jax.nn.log_softmax(self.logits)
         return -jnp.sum(jnp.exp(log_p) * log_p, -1)
+
+    def excess(self) -> jax.Array:
+        """Returns 0 `[...]`: choices have no range to leave."""
+        return jnp.zeros(self.logits.shape[:-1])
 
 
 Distribution = DiagonalGaussian | Categorical

@@ -73,10 +73,13 @@ def ppo_loss(
     policy_part = mean(surrogate_loss(ratio, samples.advantage, settings.clip_epsilon))
     value_part = mean(value_loss(value, samples.target, samples.value, clip_value))
     entropy = mean(distribution.entropy())
+    excess = mean(distribution.excess())
     loss = policy_part + settings.value_coefficient * value_part - settings.entropy_coefficient * entropy
+    loss += settings.bound_coefficient * excess
     return loss, {
         "loss/policy": policy_part,
         "loss/value": value_part,
+        "loss/bound": excess,
         "entropy": entropy,
         # Of an image it would be how far the policy is from its own image, which no step causes.
         "kl": weighted_mean(approximate_kl(log_ratio), played),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from mjx_arena.validation import checker
 
 ACTIVATIONS = ("tanh", "elu", "swish", "relu")
+OPTIMIZERS = ("adam", "muon")
 SCHEDULES = ("fixed", "linear", "adaptive")
 
 
@@ -13,7 +14,7 @@ class PPOSettings:
     """Settings of one learner: its rollouts, its loss, its optimiser and its networks."""
 
     horizon: int = 24  # control steps in one rollout of an arena
-    epochs: int = 4  # passes over the rollout in each iteration
+    epochs: int = 2  # passes over the rollout in each iteration
     num_minibatches: int = 6  # minibatches in each epoch; must divide the samples that each device gathers
     minibatch_size: int | None = None  # samples of a minibatch, over all devices, in place of num_minibatches
     gamma: float = 0.995  # discount per control step
@@ -22,13 +23,15 @@ class PPOSettings:
     clip_value_loss: bool = False  # clip the change of the value in its loss, as in the first PPO code
     value_coefficient: float = 1.0  # weight of the value loss
     entropy_coefficient: float = 0.001  # weight of the entropy bonus
+    bound_coefficient: float = 0.01  # weight of the squared distance by which mean controls leave [-1, 1]
     max_grad_norm: float = 1.0  # the gradient is scaled down to this global norm where it is larger
     normalize_advantage: bool = True  # scale advantages to mean 0 and variance 1 over an iteration
-    learning_rate: float = 1e-3  # Adam's learning rate at the start
+    optimizer: str = "muon"  # muon makes the steps of weight matrices orthogonal, and leaves the rest to adam; or adam
+    learning_rate: float = 1e-3  # of the optimiser, at the start
     learning_rate_schedule: str = "adaptive"  # fixed, linear (to 0 at the end), or adaptive (follows target_kl)
     learning_rate_min: float = 1e-5  # lower bound of the adaptive schedule
     learning_rate_max: float = 1e-2  # upper bound of the adaptive schedule
-    target_kl: float = 0.01  # KL divergence of an update that the adaptive schedule aims at, in nats
+    target_kl: float = 0.02  # KL divergence in an iteration's last epoch that the adaptive schedule aims at, in nats
     target_kl_decay: float = 0.0  # last share of the run, in which target_kl falls to 0 so that policies settle
     stop_kl: float | None = None  # KL divergence in nats above which an iteration makes no more updates; null: no limit
     actor_hidden: tuple[int, ...] = (128, 128)  # units in each hidden layer of the actor
@@ -55,8 +58,9 @@ class PPOSettings:
             check(0 <= getattr(self, key) <= 1, key, "must lie between 0 and 1")
         for key in ("clip_epsilon", "max_grad_norm", "learning_rate", "target_kl"):
             check(getattr(self, key) > 0, key, "must be positive")
-        for key in ("value_coefficient", "entropy_coefficient"):
+        for key in ("value_coefficient", "entropy_coefficient", "bound_coefficient"):
             check(getattr(self, key) >= 0, key, "must not be negative")
+        check(self.optimizer in OPTIMIZERS, "optimizer", f"must be one of {', '.join(OPTIMIZERS)}")
         check(
             self.learning_rate_schedule in SCHEDULES, "learning_rate_schedule", f"must be one of {', '.join(SCHEDULES)}"
         )

@@ -6,6 +6,7 @@ import chex
 import jax
 import jax.numpy as jnp
 import optax
+import optax.contrib
 from flax import struct
 from jax.flatten_util import ravel_pytree
 
@@ -38,7 +39,7 @@ class Learner:
     ):
         self.policy, self.settings, self.axis_name = policy, settings, axis_name
         self.symmetry = symmetry if settings.symmetry else None
-        self._optimizer = optax.chain(optax.clip_by_global_norm(settings.max_grad_norm), optax.scale_by_adam(eps=1e-5))
+        self._optimizer = optax.chain(optax.clip_by_global_norm(settings.max_grad_norm), _direction(settings.optimizer))
 
     def init(self, key: chex.PRNGKey) -> LearnerState:
         """Returns a learner with an untrained policy. Consumes `key`."""
@@ -86,12 +87,18 @@ class Learner:
                 index, side = drawn
                 chosen = _take(samples, index)
                 chosen = chosen if self.symmetry is None else self._reflected(self.symmetry, chosen, side)
-                return self._minibatch(carry[0], carry[1], chosen, target_kl)
+                return self._minibatch(carry[0], carry[1], chosen)
 
             return jax.lax.scan(minibatch, carry, (order, sides))
 
         carry = (learner, jnp.bool_(False))
         (learner, _), reports = jax.lax.scan(epoch, carry, jax.random.split(key, s.epochs))
+        # The KL of an iteration's first minibatch is 0 by construction: of one alone it tells nothing.
+        if s.learning_rate_schedule == "adaptive" and s.epochs * num_minibatches > 1:
+            finite = ~reports["nonfinite"][-1].any(-1)
+            kl = jnp.sum(jnp.where(finite, reports["kl"][-1], 0)) / jnp.maximum(finite.sum(), 1)
+            adapted = adapt_learning_rate(learner.learning_rate, kl, target_kl, s)
+            learner = learner.replace(learning_rate=jnp.where(finite.any(), adapted, learner.learning_rate))
         applied, ratio, nonfinite = (reports.pop(name) for name in ("applied", "ratio", "nonfinite"))
         # Means over the minibatches that were applied: a skipped one may hold NaN.
         metrics = {
@@ -148,7 +155,7 @@ class Learner:
             reflected=side,
         )
 
-    def _minibatch(self, learner: LearnerState, stopped: jax.Array, samples: Samples, target_kl: jax.Array):
+    def _minibatch(self, learner: LearnerState, stopped: jax.Array, samples: Samples):
         """Takes one gradient step, unless it is not finite or the KL divergence has reached `stop_kl`."""
         s, params = self.settings, learner.policy.params
         (loss, report), gradient = jax.value_and_grad(ppo_loss, has_aux=True)(
@@ -162,16 +169,12 @@ class Learner:
         stopped = stopped | (report["kl"] > s.stop_kl if s.stop_kl is not None else False)
         apply = finite & ~stopped
 
-        learning_rate = learner.learning_rate
-        if s.learning_rate_schedule == "adaptive":
-            adapted = adapt_learning_rate(learning_rate, report["kl"], target_kl, s)
-            learning_rate = jnp.where(apply, adapted, learning_rate)
         direction, optimizer = self._optimizer.update(gradient, learner.optimizer, params)
-        new_params = jax.tree.map(lambda p, d: p - learning_rate * d, params, direction)
+        new_params = jax.tree.map(lambda p, d: p - learner.learning_rate * d, params, direction)
         params, optimizer = jax.tree.map(
             lambda new, old: jnp.where(apply, new, old), (new_params, optimizer), (params, learner.optimizer)
         )
-        learner = LearnerState(learner.policy.replace(params=params), optimizer, learning_rate)
+        learner = learner.replace(policy=learner.policy.replace(params=params), optimizer=optimizer)
         report |= {"loss/total": loss, "gradient_norm": norm, "applied": apply, "ratio": ratio}
         return (learner, stopped), report | {"nonfinite": ~jnp.isfinite(jnp.stack([loss, norm]))}
 
@@ -229,6 +232,14 @@ class Learner:
         return 1 - variance(samples.target - samples.value) / jnp.maximum(variance(samples.target), 1e-8)
 
 
+def _direction(name: str) -> optax.GradientTransformation:
+    """Returns the optimiser `name` without its rate: what it makes of a gradient is to be subtracted."""
+    if name == "adam":
+        return optax.scale_by_adam(eps=1e-5)
+    # Steps of a matrix have the length that Adam's have, so both go with the same rates (Liu et al., arXiv:2502.16982).
+    return optax.chain(optax.contrib.muon(1.0, consistent_rms=0.2, eps=1e-5), optax.scale(-1.0))
+
+
 def shuffled(key: chex.PRNGKey, size: int) -> jax.Array:
     """Returns the numbers below `size` in random order `[size]`, from one sort of random bits above each number.
 
@@ -252,14 +263,14 @@ def kl_share(progress: jax.Array, decay: float) -> jax.Array:
 def adapt_learning_rate(
     learning_rate: jax.Array, kl: jax.Array, target_kl: jax.Array, settings: PPOSettings
 ) -> jax.Array:
-    """Divides the rate by 1.5 where the KL is above twice its target, multiplies it by 1.5 below half the target.
+    """Returns the rate `[]` for the next iteration, after one whose last epoch had the divergence `kl`.
 
-    The result `[]` stays within `learning_rate_min` and `_max`. After rsl_rl (Rudin et al., arXiv:2109.11978,
-    appendix), with two differences: the KL is an estimate from samples, `ppo.loss.approximate_kl`, where rsl_rl has the
-    formula for two Gaussians; and a KL of 0 raises the rate, where rsl_rl leaves it. In the first minibatch of each
-    iteration the policy is still the one that acted, so its KL is 0 and the rate rises.
+    KL grows with the square of the steps' length, so the rate changes by the root of target over KL; by 1.5 at most,
+    and within `learning_rate_min` and `_max`. rsl_rl (Rudin et al., arXiv:2109.11978, appendix) changes it after each
+    minibatch instead. There it swings: it rises while an iteration's KL is still small, the steps grow by as much as
+    1.5 with each minibatch until the KL is beyond the target, and the rest of the minibatches takes tiny ones.
     """
-    factor = jnp.where(kl > 2 * target_kl, 1 / 1.5, jnp.where(kl < target_kl / 2, 1.5, 1.0))
+    factor = jnp.clip(jnp.sqrt(target_kl / jnp.maximum(kl, 1e-8)), 1 / 1.5, 1.5)
     return jnp.clip(learning_rate * factor, settings.learning_rate_min, settings.learning_rate_max)
 
 

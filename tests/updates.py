@@ -20,6 +20,7 @@ BASE = PPOSettings(
     num_minibatches=4,
     actor_hidden=(8,),
     critic_hidden=(8,),
+    optimizer="adam",
     learning_rate=1e-2,
     learning_rate_schedule="fixed",
 )

@@ -1,4 +1,4 @@
-"""Keys that have been renamed. Saved runs and command lines may still use the old names."""
+"""What has changed in the settings of saved runs: names of keys, and keys that are new and were as if set otherwise."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,6 +12,17 @@ RENAMED = {
     "league.passive": "league.idle",
     "stagger": "randomize_initial_episode_length",
 }
+
+# What runs did before these keys were there: a run goes on as it began.
+BEFORE = {"ppo": {"optimizer": "adam", "bound_coefficient": 0.0, "symmetry": False}}
+
+
+def completed(config: Any) -> Any:
+    """Returns a saved run's settings, plain data, with the keys that it was saved without."""
+    if not isinstance(config, Mapping):
+        return config
+    added = {name: {**keys, **config[name]} for name, keys in BEFORE.items() if isinstance(config.get(name), Mapping)}
+    return {**config, **added}
 
 
 def current_text(override: str) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from league.config.renamed import completed
 from mjx_arena.drafts import draft_of
 from mjx_arena.validation import SettingError
 
@@ -79,7 +80,7 @@ def finished_steps(folder: Path) -> list[int]:
 def read_config(folder: Path) -> Any:
     """Returns the settings of a run as plain data. Raises SettingError if they cannot be read."""
     try:
-        return yaml.safe_load((folder / CONFIG).read_text(encoding="utf-8"))
+        return completed(yaml.safe_load((folder / CONFIG).read_text(encoding="utf-8")))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         reason = str(error).splitlines()[0]
         raise SettingError("resume", folder, f"its {CONFIG} cannot be read ({reason}); restore that file") from error

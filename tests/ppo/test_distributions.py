@@ -96,3 +96,12 @@ def test_controls_that_are_padding_count_for_nothing():
     action = jnp.array([0.3, -0.4, 7.0])
     assert float(padded.log_prob(action)) == pytest.approx(float(whole.log_prob(action[:2])))
     assert float(padded.entropy()) == pytest.approx(float(whole.entropy()))
+
+
+def test_excess_by_hand():
+    mean = jnp.array([[1.5, -3.0, 0.3], [1.0, -1.0, 0.0]])
+    plain = DiagonalGaussian(mean, jnp.zeros((2, 3)))
+    np.testing.assert_allclose(plain.excess(), [0.25 + 4, 0])
+    masked = plain.replace(mask=jnp.array([[True, False, True], [True, True, True]]))
+    np.testing.assert_allclose(masked.excess(), [0.25, 0])
+    assert Categorical(jnp.array([[5.0, -5.0]])).excess().tolist() == [0]

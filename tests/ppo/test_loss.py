@@ -192,3 +192,16 @@ def test_an_exploded_ratio_of_weight_zero_gives_no_nan():
     samples = samples.replace(log_prob=samples.log_prob.at[0].add(-200), weight=samples.weight.at[0].set(0))
     (loss, _), gradient = loss_and_gradient(policy, state, samples)
     assert np.isfinite(loss) and all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(gradient))
+
+
+def test_means_beyond_the_range_of_controls_are_called_back():
+    policy, state = policy_of(Box(N), bound_coefficient=0.01)
+    layers = state.params["actor"]["params"]
+    bias = layers["Dense_1"]["bias"]
+    far = {**layers, "Dense_1": {**layers["Dense_1"], "bias": bias + jnp.array([3.0, 0.0])}}
+    state = state.replace(params={**state.params, "actor": {"params": far}})
+    samples = samples_of(policy, state).replace(advantage=jnp.zeros(B))
+    (_, report), gradient = loss_and_gradient(policy, state, samples)
+    assert report["loss/bound"] == pytest.approx(4, rel=0.05)
+    pull = gradient["actor"]["params"]["Dense_1"]["bias"]
+    np.testing.assert_allclose(pull, [0.01 * 2 * 2, 0], atol=2e-3)

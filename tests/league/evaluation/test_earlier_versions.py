@@ -38,6 +38,8 @@ def test_a_policy_acts_as_it_did(task, form):
     if form == "run":
         assert_settings(source.settings, expected["run settings"])
     newest, numbers = source.newest(), expected["newest"]
+    if form == "run":
+        assert source.settings.ppo.optimizer == "adam" and source.settings.ppo.bound_coefficient == 0
     assert all(getattr(newest, key) == numbers[key] for key in ("role", "iteration", "arena_steps"))
     observation = jnp.sin(jnp.arange(source.arena.observation_size))
     distribution, value = newest.policy.apply(newest.state, observation)
@@ -59,4 +61,6 @@ def test_a_run_goes_on(task, tmp_path):
     before, rows = rows_of(DATA / task), rows_of(run)
     assert rows[:2] == before and len(rows) == 3 and rows[2].keys() >= before[1].keys()
     for key, value in EXPECTED[task]["third row"].items():
+        if key == "learning_rate":  # it changed with each minibatch then
+            continue
         assert rows[2][key] == pytest.approx(value, rel=1e-3), key
