@@ -127,11 +127,14 @@ def main() -> None:
     parser.add_argument("targets", nargs="+", choices=TARGETS)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--base", help="commit whose runs take turns with those of this code")
-    parser.add_argument("--try", nargs="+", action="append", default=[], help="overrides, a side of their own each time")
+    parser.add_argument(
+        "--try", nargs="+", action="append", default=[], help="overrides, a side of their own each time"
+    )
     parser.add_argument("--limit", type=float, default=float("inf"), help="minutes after which a run is given up")
     parser.add_argument("--matches", type=int, default=400, help="of each judgement")
     parser.add_argument("--json", type=Path, help="file for the figures")
     own = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that a run in training ends too
     devices.configure(1)
     figures: dict[str, Any] = {"versions": run_folder.versions()}
     tried = {" ".join(overrides): overrides for overrides in getattr(own, "try")}

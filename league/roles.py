@@ -26,6 +26,7 @@ class Role(NamedTuple):
     matchmaker: Matchmaker  # (pool, record, settings) -> probabilities [K]
     due: Callable[[Pool, Record, jax.Array, LeagueSettings], jax.Array]  # (.., iteration, ..) -> [] bool
     reset_share: Callable[[LeagueSettings], float]  # probability that the learner is re-initialised after a snapshot
+    interval: Callable[[LeagueSettings], int] = lambda settings: 1  # it plays in each iteration of so many
 
 
 def by_settings(pool: Pool, record: Record, settings: LeagueSettings) -> jax.Array:
@@ -90,6 +91,11 @@ def league_exploiter(pool: Pool, record: Record, settings: LeagueSettings) -> ja
     return prioritized(record, pools.drawable(pool), "capped")
 
 
+def in_turn(settings: LeagueSettings) -> int:
+    """Returns the iterations of which an exploiter plays one."""
+    return settings.exploiter_interval
+
+
 def beats_all(opponents: Matchmaker) -> Callable[[Pool, Record, jax.Array, LeagueSettings], jax.Array]:
     """Builds AlphaStar's rule: a snapshot is due after `snapshot_interval`, or after half of it if all are beaten.
 
@@ -112,8 +118,8 @@ def beats_all(opponents: Matchmaker) -> Callable[[Pool, Record, jax.Array, Leagu
 ROLES: dict[str, Role] = {
     "learner": Role(by_settings, enough_wins, lambda settings: 0.0),
     "main": Role(main, beats_all(everybody), lambda settings: 0.0),
-    "main_exploiter": Role(main_exploiter, beats_all(main_now), lambda settings: 1.0),
-    "league_exploiter": Role(league_exploiter, beats_all(everybody), lambda settings: settings.reset_share),
+    "main_exploiter": Role(main_exploiter, beats_all(main_now), lambda settings: 1.0, in_turn),
+    "league_exploiter": Role(league_exploiter, beats_all(everybody), lambda settings: settings.reset_share, in_turn),
 }
 
 

@@ -7,6 +7,7 @@ snapshots that are due join the pool.
 
 import functools
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import chex
@@ -211,8 +212,16 @@ class SelfPlay:
             sums = jax.tree.map(lambda x: x.sum(0), steps.replace(frame=None))
             return learner, matches, sums, steps.frame, metrics
 
+        def in_turn(plays, learner, matches, *others):
+            play = functools.partial(play_and_learn, learner, matches, *others)
+            if league.exploiter_interval == 1:
+                return play()
+            return jax.lax.cond(plays, play, lambda: (learner, matches, *_nothing(jax.eval_shape(play)[2:])))
+
+        intervals = np.array([ROLES[name].interval(league) for name in league.roles])
+        plays = (state.iteration - np.arange(num_roles)) % intervals == 0
         learner, matches, steps, frames, metrics = _for_each(
-            play_and_learn, state.learner, state.matches, probability, jax.random.split(k_roles, num_roles)
+            in_turn, plays, state.learner, state.matches, probability, jax.random.split(k_roles, num_roles)
         )
         on_first = jax.lax.axis_index(devices.AXIS) == 0
         frame = jax.tree.map(lambda x: jnp.where(on_first, x, 0), first_learner(frames))
@@ -244,7 +253,8 @@ class SelfPlay:
         Afterwards, with the role's `reset_share`, the learner is re-initialised. `in_play` `[K]` counts seats by slot.
         """
         league, rules = self.settings.league, ROLES[self.settings.league.roles[role]]
-        ready = rules.due(pool, pool.record(role), iteration, league) & (in_play[pool.next] == 0)
+        own = replace(league, snapshot_interval=league.snapshot_interval * rules.interval(league))
+        ready = rules.due(pool, pool.record(role), iteration, own) & (in_play[pool.next] == 0)
         policy = jax.tree.map(lambda x: x[role], learner.policy)
         pool = jax.lax.cond(ready, lambda: pools.add(pool, policy, iteration, league, role), lambda: pool)
         if rules.reset_share(league) == 0:
@@ -331,6 +341,13 @@ def _for_each(function: Callable, *arguments: Any) -> Any:
     if jax.tree.leaves(arguments)[0].shape[0] == 1:  # a loop would hide the body from the compiler
         return jax.tree.map(lambda x: x[None], function(*first_learner(arguments)))
     return jax.lax.map(lambda parts: function(*parts), arguments)
+
+
+def _nothing(shapes: Any) -> Any:
+    """Returns what a learner reports that does not play: counts of 0 and, for what then has no value, NaN."""
+    steps, frame, metrics = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
+    lacking = {name: x + jnp.nan for name, x in metrics.items() if jnp.issubdtype(x.dtype, jnp.floating)}
+    return steps, frame, metrics | lacking
 
 
 def _own_key(key: chex.PRNGKey) -> chex.PRNGKey:

@@ -41,6 +41,19 @@ def train(league):
     The bonus for entropy makes best responses smooth, softmax(payoff / 0.3): to the even mixture it is even itself,
     and nearby a step away grows by 1 / (0.3 * sqrt(3)) = 1.9, so whoever responds to one opponent alone overshoots.
     """
+    trainer = trainer_for(league)
+    state = trainer.init()
+    bias = state.learner.policy.params["actor"]["params"]["Dense_0"]["bias"]
+    state.learner.policy.params["actor"]["params"]["Dense_0"]["bias"] = bias + jnp.array([2.0, 0.0, 0.0])
+    found = [_exploitability(trainer, state)]
+    for iteration in range(ITERATIONS):
+        state, _ = trainer.iterate(state)
+        if iteration >= ITERATIONS - LAST:
+            found.append(_exploitability(trainer, state))
+    return found[0], found[1:]
+
+
+def trainer_for(league):
     settings = RunSettings(
         task=GameSettings(),
         ppo=PPOSettings(
@@ -62,16 +75,7 @@ def train(league):
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(registry, "build", lambda settings, physics: RockPaperScissors())
-        trainer = SelfPlay(settings)
-    state = trainer.init()
-    bias = state.learner.policy.params["actor"]["params"]["Dense_0"]["bias"]
-    state.learner.policy.params["actor"]["params"]["Dense_0"]["bias"] = bias + jnp.array([2.0, 0.0, 0.0])
-    found = [_exploitability(trainer, state)]
-    for iteration in range(ITERATIONS):
-        state, _ = trainer.iterate(state)
-        if iteration >= ITERATIONS - LAST:
-            found.append(_exploitability(trainer, state))
-    return found[0], found[1:]
+        return SelfPlay(settings)
 
 
 def _exploitability(trainer, state):
@@ -81,6 +85,26 @@ def _exploitability(trainer, state):
 def test_exploitability_by_hand():
     assert exploitability(np.array([1, 0, 0])) == 1 and exploitability(np.ones(3) / 3) == 0
     assert exploitability(np.array([0.5, 0.3, 0.2])) == pytest.approx(0.5 - 0.2)  # paper beats rock, loses to scissors
+
+
+def test_exploiters_take_turns():
+    trainer = trainer_for(dataclasses.replace(LEAGUES["alphastar"], exploiter_interval=4))
+    state, learned = trainer.init(), []
+    assert trainer.settings.arena_steps_per_iteration == 64 * 8 * 1.5
+    for _ in range(8):
+        before = [np.asarray(leaf) for leaf in jax.tree.leaves(state.learner.policy.params)]
+        state, metrics = trainer.iterate(state)
+        after = jax.tree.leaves(state.learner.policy.params)
+        learned.append(
+            [any((x[role] != y[role]).any() for x, y in zip(before, after, strict=True)) for role in range(3)]
+        )
+        idle = [name for name in ("main_exploiter", "league_exploiter") if np.isnan(metrics[f"{name}/loss/total"])]
+        assert [metrics[f"{name}/matches"] for name in idle] == [0] * len(idle)
+        assert metrics["matches"] > 0 and np.isfinite(metrics["loss/total"]) and metrics["skipped_updates"] == 0
+    turns = np.array(learned)
+    np.testing.assert_array_equal(turns[:, 0], True)
+    np.testing.assert_array_equal(np.flatnonzero(turns[:, 1]), [1, 5])
+    np.testing.assert_array_equal(np.flatnonzero(turns[:, 2]), [2, 6])
 
 
 def test_the_latest_self_goes_round_and_round():
