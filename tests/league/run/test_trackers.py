@@ -3,6 +3,7 @@
 import json
 import math
 import threading
+import time
 
 import pytest
 from train_runs import wait_until
@@ -124,6 +125,7 @@ def test_wandb_without_a_network_keeps_files_of_one_run(tmp_path, monkeypatch):
     for resumed in (False, True):
         messages = track(tmp_path, [row(1 + resumed, loss=0.25)], resumed=resumed)
         assert len(messages) == 1 and str(tmp_path) in messages[0]
+        time.sleep(1)  # W&B names folders by the second
     identity = json.loads((tmp_path / "trackers.json").read_text())["wandb"]
     files = list(tmp_path.glob(f"wandb/offline-run-*-{identity}/run-{identity}.wandb"))
     assert len(files) == 2
