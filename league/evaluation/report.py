@@ -13,7 +13,6 @@ from league.config.compose import to_mapping
 from league.evaluation import charts, markup
 from league.evaluation.curves import Row, json_lines
 from league.evaluation.evaluation import Score
-from league.evaluation.ratings import AHEAD
 from league.evaluation.tables import ahead, pairings_table
 from league.run import folder as run_folder
 from league.run.checkpoints import Checkpoints
@@ -175,7 +174,7 @@ def _ladder(content: dict[str, Any]) -> Iterable[str]:
         "policy of iteration",
         "rating",
         "95 %",
-        "ahead of the next",
+        "ahead by",
         "win rate",
         *(key[len("win_rate_") :] for key in sides),
     ]
@@ -184,7 +183,7 @@ def _ladder(content: dict[str, Any]) -> Iterable[str]:
             member["name"],
             f"{member['rating']:.0f}",
             f"{member['rating_low']:.0f} to {member['rating_high']:.0f}",
-            ahead(*(member.get(name) for name in AHEAD)),  # none in ladders of earlier versions
+            ahead(member.get("ahead_low"), member.get("ahead_high")),  # none in ladders of earlier versions
             *(f"{member[key]:.1%}" for key in ("win_rate", *sides)),
             *([f"{member['mean_rank']:.2f}"] if ranked else []),
             f"{member['nash_weight']:.2f}",

@@ -8,7 +8,6 @@ from rich.table import Table
 
 from league.evaluation.evaluation import Score
 from league.evaluation.payoff import wilson
-from league.evaluation.ratings import AHEAD
 from league.evaluation.sources import Contestant
 from league.evaluation.tournament import Tournament
 
@@ -37,7 +36,7 @@ def ladder_table(result: Tournament, names: Sequence[str], title: str) -> Table:
         "policy",
         "rating",
         "95 %",
-        "ahead of the next",
+        "ahead by",
         "win rate",
         *sides,
         *(["rank"] if ranked else []),
@@ -48,16 +47,16 @@ def ladder_table(result: Tournament, names: Sequence[str], title: str) -> Table:
     for place in result.ratings.rating.argsort()[::-1]:
         low, high = result.ratings.low[place], result.ratings.high[place]
         cells = [names[place], f"{result.ratings.rating[place]:.0f}", f"{low:.0f} to {high:.0f}"]
-        cells += [ahead(*(getattr(result.ratings, name)[place] for name in AHEAD))]
+        cells += [ahead(result.ratings.ahead_low[place], result.ratings.ahead_high[place])]
         cells += [f"{score[place]:.1%}" for score in (result.score, *result.score_by_side)]
         cells += [f"{result.mean_rank[place]:.2f}"] if result.mean_rank is not None else []
         table.add_row(*cells, f"{result.nash[place]:.2f}", f"{result.against_nash[place]:.1%}")
     return table
 
 
-def ahead(points: float | None, low: float | None, high: float | None) -> str:
-    """Returns a difference to the next one below with its interval; nothing for the last, which has none."""
-    return "" if points is None or np.isnan(points) else f"{points:.0f} ({low:.0f} to {high:.0f})"
+def ahead(low: float | None, high: float | None) -> str:
+    """Returns the interval of the difference to the next one below; nothing for the last, which has none."""
+    return "" if low is None or np.isnan(low) else f"{low:.0f} to {high:.0f}"
 
 
 def pairings_table(title: str, scores: Mapping[str, Score], alone: bool) -> Table:
