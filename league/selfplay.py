@@ -178,7 +178,8 @@ class SelfPlay:
     def _local_init(self, seed: jax.Array, first_phase: jax.Array) -> RunState:
         league = self.settings.league
         key, k_learner, k_matches = jax.random.split(jax.random.key(seed), 3)
-        learner = jax.vmap(self.learner.init)(jax.random.split(k_learner, len(league.roles)))
+        # In turn: batched linear algebra on several CPU devices can wait for ever, as `devices.MAX_CPU_BLOCK` has it.
+        learner = _for_each(self.learner.init, jax.random.split(k_learner, len(league.roles)))
         pool = pools.create(first_learner(learner).policy, league, self.arena.num_sides)
         phase = self.phases.begin(first_phase)
         learner = self._at_start(learner, phase.phase)

@@ -61,6 +61,13 @@ def test_a_larger_body_trains_on_several_devices(train):
     assert train(*arguments)[0] == 0
 
 
+def test_a_league_starts_on_several_devices(train):
+    # Initial weights of several learners at once are batched linear algebra: that hung, see `SelfPlay._local_init`.
+    size = ("num_arenas=8", "ppo.horizon=4", "ppo.num_minibatches=2", "logger.dump_steps=0")
+    arguments = ("league=alphastar", "physics=native", "devices=2", "iterations=1", "run_dir=run")
+    assert train(*GAME, *size, *arguments)[0] == 0
+
+
 @pytest.mark.slow
 def test_programs_are_kept_in_the_users_cache_folder_unless_told_otherwise(environment, tmp_path):
     own = {key: value for key, value in environment.items() if key != "JAX_COMPILATION_CACHE_DIR"}
