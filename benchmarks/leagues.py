@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 from rich.table import Table
+from time_to_skill import QUIET
 from versions import ROOT
 
 from league.evaluation import payoff, tournament
@@ -30,7 +31,6 @@ from mjx_arena import devices, registry
 from mjx_arena.validation import replace_nested
 
 LEAGUES = ("solo", "pfsp", "latest", "alphastar")
-_QUIET = ("logger.tensorboard=false", "logger.render_interval=null", "logger.console=false", "compilation_cache=false")
 
 
 def main() -> None:
@@ -63,7 +63,7 @@ def main() -> None:
 def trained(run: Path, league: str, seed: int, own: argparse.Namespace) -> Source:
     """Trains until the time is up; returns the run."""
     settings = [f"task={own.task}", f"league={league}", f"seed={seed}", "iterations=1000000", *own.overrides]
-    command = [sys.executable, "scripts/train.py", "physics=native", *settings, *_QUIET, f"run_dir={run}"]
+    command = [sys.executable, "scripts/train.py", "physics=native", *settings, *QUIET, f"run_dir={run}"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as process:
         try:
             time.sleep(own.minutes * 60)

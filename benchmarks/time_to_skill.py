@@ -38,7 +38,7 @@ from league.run import folder as run_folder
 from mjx_arena import devices, registry
 from mjx_arena.validation import replace_nested
 
-_QUIET = ("logger.tensorboard=false", "logger.render_interval=null", "logger.console=false", "compilation_cache=false")
+QUIET = ("logger.tensorboard=false", "logger.render_interval=null", "logger.console=false", "compilation_cache=false")
 _DRAWS = 0.3  # at most this share, where a game has draws
 _POLL = 0.05  # s
 
@@ -175,7 +175,7 @@ def timed(
 ) -> dict[str, Any]:
     """Trains until the judge is content; returns the minutes, None if it never is, and the curve of strength."""
     often = [f"checkpoint_interval={target.every}", f"checkpoint_keep_interval={target.every}"]
-    command = [sys.executable, "scripts/train.py", "physics=native", *overrides, *often, *_QUIET, f"run_dir={run}"]
+    command = [sys.executable, "scripts/train.py", "physics=native", *overrides, *often, *QUIET, f"run_dir={run}"]
     environment = os.environ | {"PYTHONPATH": str(tree)}
     began, halted, judged, curve = time.monotonic(), 0.0, 0, []
     with subprocess.Popen(command, cwd=tree, env=environment, stdout=subprocess.DEVNULL) as process:

@@ -20,8 +20,9 @@ from jax.sharding import PartitionSpec as P
 
 from league import pool as pools
 from league.matches import Matches, MatchRunner, StepStatistics
+from league.metrics import of_iteration
 from league.phases import Phases, PhaseState
-from league.pool import Pool, Record
+from league.pool import Pool
 from league.roles import ROLES
 from league.settings import RunSettings
 from league.split import num_mirror
@@ -213,16 +214,16 @@ class SelfPlay:
             sums = jax.tree.map(lambda x: x.sum(0), steps.replace(frame=None))
             return learner, matches, sums, steps.frame, metrics
 
-        def in_turn(plays, learner, matches, *others):
+        def take_turn(plays, learner, matches, *others):
             play = functools.partial(play_and_learn, learner, matches, *others)
-            if league.exploiter_interval == 1:
+            if league.exploiter_interval == 1:  # all always play; a branch would hide that from the compiler
                 return play()
             return jax.lax.cond(plays, play, lambda: (learner, matches, *_nothing(jax.eval_shape(play)[2:])))
 
         intervals = np.array([ROLES[name].interval(league) for name in league.roles])
         plays = (state.iteration - np.arange(num_roles)) % intervals == 0
         learner, matches, steps, frames, metrics = _for_each(
-            in_turn, plays, state.learner, state.matches, probability, jax.random.split(k_roles, num_roles)
+            take_turn, plays, state.learner, state.matches, probability, jax.random.split(k_roles, num_roles)
         )
         on_first = jax.lax.axis_index(devices.AXIS) == 0
         frame = jax.tree.map(lambda x: jnp.where(on_first, x, 0), first_learner(frames))
@@ -234,7 +235,9 @@ class SelfPlay:
         if matches.history is not None:
             names = (f"{NONFINITE}{name}" for name in matches.history.names)
             counts |= zip(names, nonfinite.sum((0, 1)), strict=True)
-        metrics = self._metrics(metrics, totals, pool) | counts | {"phase": state.phase.phase + 1}
+        per_step = self.mesh.size * self.settings.ppo.horizon
+        metrics = of_iteration(metrics, totals, pool, league.roles, per_step, self.arena.names_of_sides) | counts
+        metrics["phase"] = state.phase.phase + 1
         phase = self.phases.after(state.phase, metrics)
         moved = self._at_start(learner, phase.phase).learning_rate
         same = phase.phase == state.phase.phase
@@ -282,51 +285,6 @@ class SelfPlay:
             runner, self.policy, learner.policy, matches, k_play, self.settings.ppo.horizon
         )
         return _with_device_axis(matches), trajectory, steps
-
-    def _metrics(self, updates: dict[str, jax.Array], totals: StepStatistics, pool: Pool) -> dict[str, Any]:
-        """Returns metrics `{name: []}`: of the first learner, of others as `<role>/<name>`, and of the whole run."""
-        metrics: dict[str, Any] = {}
-        for role, name in enumerate(self.settings.league.roles):
-            own = {key: value[role] for key, value in updates.items() if not key.startswith(NONFINITE)}
-            own |= self._match_metrics(jax.tree.map(lambda x, role=role: x[role], totals), pool, pool.record(role))
-            metrics |= {key if role == 0 else f"{name}/{key}": value for key, value in own.items()}
-        # The run loop stops where all updates are skipped: one learner that no longer learns is enough.
-        metrics |= {"skipped_updates": updates["skipped_updates"].max(), "nonfinite_arenas": totals.broken.sum()}
-        return metrics | {"league/members": pool.occupied.sum()}
-
-    def _match_metrics(self, totals: StepStatistics, pool: Pool, record: Record) -> dict[str, jax.Array]:
-        """Returns one learner's metrics `{name: []}` from sums over devices and steps; a rate of no matches is NaN."""
-        per_step = self.mesh.size * self.settings.ppo.horizon
-        ended = totals.matches + totals.exercises
-        wins, draws, losses = totals.results.sum(0)
-        games = wins + draws + losses
-        played = pool.occupied & (record.results.decayed.sum(1) > 0)
-        return (
-            {
-                "reward": totals.reward / per_step,
-                "episode_return": totals.returns / totals.agent_episodes,
-                "match_length": totals.match_steps / ended,
-                "matches": totals.matches,
-                "draw_rate": totals.draws / totals.matches,
-                "exercise_survival": totals.exercise_survivals / totals.exercises,
-                "league/games": games,
-                "league/win_rate": (wins + draws / 2) / games,
-                "league/win_rate_pool": jnp.sum(record.results.win_rate() * played) / played.sum(),
-                "league/elo": record.elo,
-            }
-            | self._side_metrics(totals.by_side)
-            | {
-                name: value / (ended if name.startswith("last/") else per_step)
-                for name, value in totals.metrics.items()
-            }
-        )
-
-    def _side_metrics(self, by_side: jax.Array) -> dict[str, jax.Array]:
-        """Returns win rates by side `{name: []}` from results `[S, K, 3]`; none in a game of one side."""
-        metrics = {}
-        for name, results in zip(self.arena.names_of_sides, by_side.sum(1), strict=True):
-            metrics[f"league/win_rate/{name}"] = (results[0] + results[1] / 2) / results.sum()
-        return metrics
 
 
 def first_learner(stacked: Any) -> Any:

@@ -8,7 +8,6 @@ from openskill.models import PlackettLuce
 from scipy.stats import rankdata
 
 CENTRE, SCALE = 1000.0, 400 / np.log(10)  # Elo's scale: a difference of 400 means odds of 10 to 1
-AHEAD = ("ahead", "ahead_low", "ahead_high")  # fields of `Ratings`
 _RIDGE = 1e-3  # keeps ratings finite where a player won all its games
 _RESAMPLES = 200
 

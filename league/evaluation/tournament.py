@@ -40,7 +40,7 @@ class Tournament(NamedTuple):
         """Returns all of it as plain data for JSON."""
         rate = payoff.win_rate(self.results)
         low, high = payoff.wilson(rate, self.results.sum(-1))
-        ahead = {name: getattr(self.ratings, name) for name in ratings.AHEAD}
+        ahead = {name: getattr(self.ratings, name) for name in ("ahead", "ahead_low", "ahead_high")}
         members = [
             {
                 "name": name,
