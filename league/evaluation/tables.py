@@ -47,7 +47,7 @@ def ladder_table(result: Tournament, names: Sequence[str], title: str) -> Table:
     for place in result.ratings.rating.argsort()[::-1]:
         low, high = result.ratings.low[place], result.ratings.high[place]
         cells = [names[place], f"{result.ratings.rating[place]:.0f}", f"{low:.0f} to {high:.0f}"]
-        cells += [ahead(result.ratings.ahead_low[place], result.ratings.ahead_high[place])]
+        cells += [ahead(float(result.ratings.ahead_low[place]), float(result.ratings.ahead_high[place]))]
         cells += [f"{score[place]:.1%}" for score in (result.score, *result.score_by_side)]
         cells += [f"{result.mean_rank[place]:.2f}"] if result.mean_rank is not None else []
         table.add_row(*cells, f"{result.nash[place]:.2f}", f"{result.against_nash[place]:.1%}")
