@@ -31,10 +31,10 @@ class SumoRewards:
 
     win: float = 10.0  # paid once, for a win
     lose: float = 10.0  # subtracted once, for a loss
-    draw: float = 5.0  # subtracted once, for a draw
+    draw: float = 10.0  # subtracted once, for a draw
     time: float = 0.01  # subtracted in each control step, so that a risk is worth more than holding each other
     approach: float = 1.0  # x m by which the two ants have come closer
-    push: float = 1.0  # x m by which the opponent has moved away from the centre of the ring
+    push: float = 1.8  # x m by which the opponent has moved away from the centre of the ring
     low: float = 0.01  # subtracted in each control step with the torso on the ground
     control: float = 0.001  # x mean squared action, subtracted in each control step
 
@@ -179,12 +179,12 @@ class AntSumo(Arena):
     def _timestep(self, state: ArenaState, posture: Posture, terms: dict, lost: jax.Array) -> TimeStep:
         s = self.settings
         reward, metrics = pay(terms, vars(s.reward))
-        terminated = lost.any()
         return TimeStep(
             observation=self._observation(state, posture),
             reward=reward,
-            terminated=terminated,
-            truncated=~terminated & (state.step_count >= s.time_limit),
+            # The time limit is a result and is paid for; nothing follows it whose value could be learned.
+            terminated=lost.any() | (state.step_count >= s.time_limit),
+            truncated=jnp.bool_(False),
             outcome=lost[::-1].astype(jnp.float32) - lost,
             alive=jnp.ones(2, bool),
             rated=jnp.bool_(True),

@@ -37,6 +37,15 @@ def test_an_experiment_is_a_run_that_works_and_the_command_line_has_the_last_wor
     assert compose([f"experiment={name}", "iterations=7"]) == dataclasses.replace(settings, iterations=7)
 
 
+def test_a_task_brings_settings_of_the_learner_and_the_command_line_has_the_last_word():
+    settings = compose(["task=ant_sumo"])
+    assert settings.task == settings_type("ant_sumo")() and settings.randomize_initial_episode_length
+    assert settings.ppo == dataclasses.replace(compose([]).ppo, gamma=0.99, max_log_std=-0.7)
+    overrides = ["task=ant_sumo", "ppo.gamma=0.9", "randomize_initial_episode_length=false"]
+    own = dataclasses.replace(settings.ppo, gamma=0.9)
+    assert compose(overrides) == dataclasses.replace(settings, ppo=own, randomize_initial_episode_length=False)
+
+
 def test_overrides_reach_nested_keys_with_the_right_types():
     settings = compose(
         ["num_arenas=8", "task.reward.win=2", "task.start_distance=[1,2]", "ppo.actor_hidden=[64]", "run_dir=a b"]

@@ -56,7 +56,8 @@ def test_inside_with_hit_points_the_match_goes_on(sumo, play):
 def test_the_time_limit_is_a_draw_that_costs_both(sumo, play):
     state = at(sumo, (INSIDE, AWAY), step_count=DEFAULTS.time_limit - 1)
     _, seen = play(state, idle(sumo))
-    assert bool(seen.truncated) and seen.outcome.tolist() == [0, 0]
+    assert bool(seen.terminated) and not bool(seen.truncated)
+    assert seen.outcome.tolist() == [0, 0]
     np.testing.assert_allclose(seen.reward, -SumoRewards().draw - SumoRewards().time, rtol=1e-6)
 
 
