@@ -5,6 +5,8 @@ import numpy.typing as npt
 from scipy.optimize import linprog
 from scipy.stats import norm
 
+_ROUNDING = 1e-10  # log odds of this size and less are taken for errors of rounding
+
 
 def win_rate(results: np.ndarray) -> np.ndarray:
     """Returns (wins + draws / 2) / games `[...]` for wins, draws and losses `[..., 3]`; 1/2 for no games."""
@@ -28,15 +30,15 @@ def wilson(rate: npt.ArrayLike, games: npt.ArrayLike, confidence: float = 0.95) 
 def cyclic_share(rate: np.ndarray) -> float:
     """Returns the share, in [0, 1], of a matrix `[K, K]` of win rates in (0, 1) that ratings cannot explain.
 
-    It is the cyclic part in the Hodge decomposition of the log odds: Balduzzi et al., "Re-evaluating Evaluation"
-    (2018), section 2.
+    It is 0 where all rates are 1/2, but for rounding; else the cyclic part in the Hodge decomposition of the log odds:
+    Balduzzi et al., "Re-evaluating Evaluation" (2018), section 2.
     """
     odds = np.log(rate) - np.log1p(-rate)
     np.fill_diagonal(odds, 0)
-    total = np.square(odds).sum()
+    size = np.square(odds).mean()
     rating = odds.mean(1)
     cyclic = odds - (rating[:, None] - rating)
-    return float(np.square(cyclic).sum() / total) if total > 0 else 0.0
+    return float(np.square(cyclic).mean() / size) if size > _ROUNDING**2 else 0.0
 
 
 def smoothed_rate(results: np.ndarray) -> np.ndarray:

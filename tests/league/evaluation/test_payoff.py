@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from league.evaluation import payoff
@@ -34,6 +34,8 @@ def test_wilson_intervals_cover_at_their_rate():
 
 
 @given(st.lists(st.floats(-4, 4), min_size=2, max_size=8))
+@example([0.0, 2.220446049250313e-16])
+@example([0.0, 1e-11, -3e-10])
 def test_ratings_leave_nothing_cyclic(ratings):
     assert payoff.cyclic_share(rates_of(ratings)) == pytest.approx(0, abs=1e-9)
 
