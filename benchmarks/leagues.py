@@ -45,6 +45,8 @@ def main() -> None:
     parser.add_argument("--with", nargs="*", default=[], dest="overrides", help="overrides of every run")
     parser.add_argument("--json", type=Path, help="file for the figures")
     own = parser.parse_args()
+    if len(own.leagues) * len(own.seeds) < 2:
+        parser.error("--leagues and --seeds: one run has no other final to play; take two leagues or seeds at least")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that a run in training ends too
     devices.configure(1)
     with tempfile.TemporaryDirectory() as folder:
