@@ -90,15 +90,15 @@ def compared(sources: dict[tuple[str, int], Source], own: argparse.Namespace) ->
     for place, ((league, seed), source) in enumerate(sources.items()):
         settings = dataclasses.replace(source.settings, league=first.settings.league)  # of which little is used
         found = best_response(finals[place].state, settings, own.budget, own.matches, seed=100 + seed, sampled=True)
-        low, high = result.ratings.low[place], result.ratings.high[place]
+        rating, low, high = (float(values[place]) for values in result.ratings[:3])
         rows.append(
             {
                 "league": league,
                 "seed": seed,
                 "iteration": finals[place].iteration,
-                "rating": result.ratings.rating[place],
+                "rating": rating,
                 "rating_95": (low, high),
-                "win_rate": result.score[place],
+                "win_rate": float(result.score[place]),
                 "exploitability": found.exploitability,
                 "exploitability_95": found.interval,
             }

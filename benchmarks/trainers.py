@@ -44,6 +44,7 @@ def ours(engine: str, report: Report) -> None:
         horizon=HORIZON, epochs=EPOCHS, num_minibatches=MINIBATCHES, gamma=DISCOUNT, gae_lambda=GAE_LAMBDA,
         clip_epsilon=CLIP, entropy_coefficient=ENTROPY, max_grad_norm=MAX_GRAD_NORM, actor_hidden=HIDDEN,
         critic_hidden=HIDDEN, value_coefficient=VALUE_COEFFICIENT, learning_rate=LEARNING_RATE,
+        optimizer="adam", bound_coefficient=0.0,  # as the others have it
     )  # fmt: skip
     _train(RunSettings(StandSettings(), physics, ppo, num_arenas=ARENAS), report)
 
