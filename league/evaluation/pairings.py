@@ -8,11 +8,14 @@ from omegaconf import OmegaConf
 
 from league.config.compose import CONF, beside_game
 from league.config.fields import instance_of
+from mjx_arena import registry
 from mjx_arena.physics.settings import PhysicsSettings
 from mjx_arena.validation import SettingError, require
 
 _DEFAULT = {"untrained": {"opponent": "initial"}, "quarter": {"opponent": 0.25}, "mirror": {"opponent": "self"}}
 _DEFAULT_ALONE = {"run": {"opponent": "self"}}
+# A world that is not the one of training, nor within what is sensible for `task.randomize` there.
+_SHIFTED = {"mass": [1.25, 1.25], "friction": [0.65, 0.65], "motor_strength": [0.8, 0.8], "delay": [1, 1]}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,11 +35,11 @@ def load_ladder(task: str) -> dict[str, Any]:
 def load_pairings(task: str, num_agents: int, names: tuple[str, ...] | None = None) -> dict[str, Pairing]:
     """Returns name -> pairing of a task, for `names` only or all. Raises SettingError for unknown names, bad entries.
 
-    A task without pairings gets three: against the untrained policy, the policy at a quarter of the run, and itself; a
-    task of one agent gets one.
+    A task without pairings gets four: against the untrained policy, the policy at a quarter of the run, and itself; and
+    against that quarter in another world, `shifted`. A task of one agent gets two.
     """
     entries = {name: values for name, values in _entries(task).items() if name != "ladder"}
-    entries = entries or (_DEFAULT_ALONE if num_agents == 1 else _DEFAULT)
+    entries = entries or _default(task, num_agents)
     for name in names or ():
         require(name in entries, "pairings", name, f"choose from {', '.join(entries)}")
     return {name: _pairing(task, name, values) for name, values in entries.items() if names is None or name in names}
@@ -45,6 +48,13 @@ def load_pairings(task: str, num_agents: int, names: tuple[str, ...] | None = No
 def against_itself(pairings: dict[str, Pairing]) -> Pairing:
     """Returns the first pairing of a policy with itself: the game as it is watched."""
     return next((pairing for pairing in pairings.values() if pairing.opponent == "self"), Pairing("self"))
+
+
+def _default(task: str, num_agents: int) -> dict[str, Any]:
+    can_vary = registry.arena_type(task).randomizable
+    world = {name: values for name, values in _SHIFTED.items() if name in can_vary}
+    entries, rival = (_DEFAULT_ALONE, "self") if num_agents == 1 else (_DEFAULT, 0.25)
+    return entries | ({"shifted": {"opponent": rival, "task": {"randomize": world}}} if world else {})
 
 
 def _entries(task: str) -> dict[str, Any]:

@@ -1,16 +1,19 @@
 import pytest
 
-from league.evaluation import pairings
 from league.evaluation.pairings import Pairing, load_ladder, load_pairings
 from mjx_arena import PhysicsSettings, SettingError, registry, replace_nested
 
 GAMES = ("humanoid_duel", "ant_sumo", "ant_battle", "humanoid_pose", "qwop", "car_soccer")
 
 
-def test_a_game_without_pairings_of_its_own_has_some(tmp_path, monkeypatch):
-    monkeypatch.setattr(pairings, "CONF", tmp_path)
-    assert load_pairings("qwop", num_agents=1) == {"run": Pairing("self")}
-    assert list(load_pairings("ant_sumo", num_agents=2)) == ["untrained", "quarter", "mirror"]
+def test_a_game_without_pairings_of_its_own_has_some(monkeypatch):
+    alone = load_pairings("qwop", num_agents=1)
+    assert list(alone) == ["run", "shifted"] and alone["run"] == Pairing("self")
+    assert list(load_pairings("ant_sumo", num_agents=2)) == ["untrained", "quarter", "mirror", "shifted"]
+    monkeypatch.setattr(registry.arena_type("ant_sumo"), "randomizable", ("delay", "push"))
+    assert load_pairings("ant_sumo", num_agents=2)["shifted"].task == {"randomize": {"delay": (1, 1)}}
+    monkeypatch.setattr(registry.arena_type("ant_sumo"), "randomizable", ())
+    assert "shifted" not in load_pairings("ant_sumo", num_agents=2)
 
 
 def test_every_game_has_a_pairing_in_another_world():
